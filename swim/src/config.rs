@@ -1,0 +1,157 @@
+//! Settings of the protocol.
+
+use std::time::Duration;
+
+use crate::limits;
+
+/// Settings of the protocol, each with unit, range and why.
+///
+/// Start from a preset and change what must be changed; [`Config::check`] names what is out of range.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// A member pings each of its successors and one random member once in this time.
+    /// 100 ms to 60 s. Shorter finds failures sooner and costs more packets.
+    pub period: Duration,
+    /// Pseudo-random rings over all members. 1 to 8. Each adds two buddies to every member.
+    pub rings: usize,
+    /// Shortest wait for an ack, however fast the member usually answers. 1 ms to 10 s.
+    pub probe_timeout_min: Duration,
+    /// Longest wait for an ack, and the wait while no round-trip time is known. Up to 30 s.
+    pub probe_timeout_max: Duration,
+    /// Relays asked when an ack does not come. 0 to 16 (SWIM section 3.1).
+    pub indirect_probes: usize,
+    /// A suspicion that enough members confirm lasts this long in a cluster of 10, and
+    /// log10(members) times as long in a larger one. 50 ms to 5 min (Lifeguard section IV-B).
+    pub suspicion: Duration,
+    /// An unconfirmed suspicion lasts so many times as long. 1 to 20 (Lifeguard's beta).
+    pub suspicion_max_factor: u32,
+    /// Independent confirmations that bring a suspicion down to its shortest time. 0 to 16
+    /// (Lifeguard's K).
+    pub confirmations: u32,
+    /// Time between two pushes of fresh updates; the first one goes at once. 1 ms to 10 s.
+    pub gossip_interval: Duration,
+    /// Random members that a push goes to, beside the successors. 0 to 16.
+    pub gossip_fanout: usize,
+    /// An update is passed on this many times log2(members). 1 to 16 (SWIM section 4.1: lambda).
+    pub gossip_multiplier: u32,
+    /// Time between two contacts to lost members or seeds. 1 s to 1 h.
+    pub reconnect_interval: Duration,
+    /// How long a leaving member waits for its buddies to hear of it. 100 ms to 60 s.
+    pub leave_timeout: Duration,
+    /// How long an unreachable member is remembered and contacted. 1 min to 1 year.
+    pub forget_after: Duration,
+}
+
+/// A setting out of its range. The caller is at fault; no node was made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting} is {given}, allowed is {allowed}")]
+pub struct ConfigError {
+    /// The name of the field.
+    pub setting: &'static str,
+    /// The value it has.
+    pub given: String,
+    /// The values it may have.
+    pub allowed: String,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config::lan()
+    }
+}
+
+impl Config {
+    /// Hosts in one data centre.
+    pub fn lan() -> Config {
+        Config {
+            period: Duration::from_secs(4),
+            rings: 3,
+            probe_timeout_min: Duration::from_millis(50),
+            probe_timeout_max: Duration::from_millis(500),
+            indirect_probes: 3,
+            suspicion: Duration::from_secs(2),
+            suspicion_max_factor: 4,
+            confirmations: 3,
+            gossip_interval: Duration::from_millis(50),
+            gossip_fanout: 1,
+            gossip_multiplier: 3,
+            reconnect_interval: Duration::from_secs(30),
+            leave_timeout: Duration::from_secs(5),
+            forget_after: Duration::from_secs(14 * 24 * 3600),
+        }
+    }
+
+    /// Hosts far apart: longer round trips, more patience.
+    pub fn wan() -> Config {
+        Config {
+            period: Duration::from_secs(10),
+            probe_timeout_min: Duration::from_millis(250),
+            probe_timeout_max: Duration::from_secs(3),
+            suspicion: Duration::from_secs(6),
+            gossip_interval: Duration::from_millis(200),
+            ..Config::lan()
+        }
+    }
+
+    /// Processes on one host.
+    pub fn local() -> Config {
+        Config {
+            period: Duration::from_secs(1),
+            probe_timeout_min: Duration::from_millis(20),
+            probe_timeout_max: Duration::from_millis(200),
+            suspicion: Duration::from_millis(500),
+            gossip_interval: Duration::from_millis(10),
+            reconnect_interval: Duration::from_secs(10),
+            ..Config::lan()
+        }
+    }
+
+    /// Every setting that is out of its range, in the order of the fields.
+    pub fn check(&self) -> Vec<ConfigError> {
+        let mut errors = Vec::new();
+        let mut range = |setting, value: Duration, low: Duration, high: Duration| {
+            if value < low || value > high {
+                errors.push(ConfigError {
+                    setting,
+                    given: format!("{value:?}"),
+                    allowed: format!("{low:?} to {high:?}"),
+                });
+            }
+        };
+        let (ms, s) = (Duration::from_millis, Duration::from_secs);
+        range("period", self.period, ms(100), s(60));
+        range("probe_timeout_min", self.probe_timeout_min, ms(1), s(10));
+        range(
+            "probe_timeout_max",
+            self.probe_timeout_max,
+            self.probe_timeout_min,
+            s(30),
+        );
+        range("suspicion", self.suspicion, ms(50), s(300));
+        range("gossip_interval", self.gossip_interval, ms(1), s(10));
+        range("reconnect_interval", self.reconnect_interval, s(1), s(3600));
+        range("leave_timeout", self.leave_timeout, ms(100), s(60));
+        range("forget_after", self.forget_after, s(60), s(366 * 24 * 3600));
+        let mut count = |setting, value: usize, low: usize, high: usize| {
+            if value < low || value > high {
+                errors.push(ConfigError {
+                    setting,
+                    given: value.to_string(),
+                    allowed: format!("{low} to {high}"),
+                });
+            }
+        };
+        count("rings", self.rings, 1, limits::RINGS);
+        count("indirect_probes", self.indirect_probes, 0, 16);
+        count(
+            "suspicion_max_factor",
+            self.suspicion_max_factor as usize,
+            1,
+            20,
+        );
+        count("confirmations", self.confirmations as usize, 0, 16);
+        count("gossip_fanout", self.gossip_fanout, 0, 16);
+        count("gossip_multiplier", self.gossip_multiplier as usize, 1, 16);
+        errors
+    }
+}

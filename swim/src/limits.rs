@@ -1,0 +1,84 @@
+//! Every maximum of the protocol, in one place.
+//!
+//! Reaching one is counted in [`Stats`](crate::Stats) and never a panic.
+
+use std::time::Duration;
+
+/// Longest member name, in bytes of UTF-8.
+pub const NAME_BYTES: usize = 128;
+
+/// Longest cluster name, in bytes of UTF-8.
+pub const CLUSTER_BYTES: usize = 128;
+
+/// All keys and values of one member's tags together, in bytes.
+pub const TAGS_BYTES: usize = 1024;
+
+/// Tags of one member.
+pub const TAGS: usize = 64;
+
+/// Longest tag key, in bytes of UTF-8.
+pub const TAG_KEY_BYTES: usize = 128;
+
+/// Largest datagram on the wire. Below the smallest IPv6 MTU (1280) less IP and UDP headers.
+pub const DATAGRAM_BYTES: usize = 1200;
+
+/// What sealing a datagram will add: a 24-byte nonce, a 16-byte tag and a key number. Reserved
+/// today so that the budget of a datagram does not change when encryption arrives.
+pub const SEAL_BYTES: usize = 41;
+
+/// What a datagram may hold before it is sealed.
+pub const PLAIN_DATAGRAM_BYTES: usize = DATAGRAM_BYTES - SEAL_BYTES;
+
+/// Most updates decoded from one datagram; the smallest update has more than 16 bytes.
+pub const DATAGRAM_UPDATES: usize = 80;
+
+/// Largest body of a stream frame that carries members.
+pub const FRAME_STATE_BYTES: usize = 64 * 1024;
+
+/// A state frame is closed once it has this many bytes: one more entry always fits.
+pub const FRAME_STATE_FILL: usize = FRAME_STATE_BYTES - 4 * 1024;
+
+/// Largest body of a pull frame: a record and the bucket digests.
+pub const FRAME_PULL_BYTES: usize = 8 * 1024;
+
+/// Largest body of any other stream frame.
+pub const FRAME_SMALL_BYTES: usize = 1024;
+
+/// Members in the table, lost and departed ones included.
+pub const MEMBERS: usize = 65_536;
+
+/// Buckets into which the table is divided for a pull. A power of two.
+pub const DIGEST_BUCKETS: usize = 256;
+
+/// Open streams, incoming and outgoing together.
+pub const STREAMS: usize = 1024;
+
+/// Probe rounds at one time.
+pub const PROBES: usize = 256;
+
+/// Indirect probes run for others at one time.
+pub const RELAYS: usize = 1024;
+
+/// Datagrams queued between two drains.
+pub const TRANSMITS: usize = 4096;
+
+/// Seeds that one member keeps.
+pub const SEEDS: usize = 64;
+
+/// Longest seed, `host:port`.
+pub const SEED_BYTES: usize = 300;
+
+/// Addresses used of one resolved seed.
+pub const SEED_ADDRESSES: usize = 64;
+
+/// Rings a cluster may be configured with.
+pub const RINGS: usize = 8;
+
+/// Highest local health score (Lifeguard section IV-A: S = 8).
+pub const HEALTH: u8 = 8;
+
+/// How long a stream may take, by progress: after this long without a byte it is closed.
+pub const STREAM_IDLE: Duration = Duration::from_secs(10);
+
+/// How long a departed member is remembered, so that old gossip does not bring it back.
+pub const TOMBSTONE: Duration = Duration::from_secs(24 * 3600);

@@ -1,0 +1,135 @@
+//! What can be said about a member, and which of two statements counts.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Name, Tags};
+
+/// One life of a member: newer start, larger number. The sidecar takes microseconds of Unix time,
+/// which a JSON number holds exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Instance(pub u64);
+
+impl Instance {
+    /// The next larger instance: of a member that finds its own name taken by a newer one.
+    #[must_use]
+    pub fn next(self) -> Instance {
+        Instance(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Instance {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// Counter within an instance, raised by its owner alone: to refute a suspicion, to publish tags.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Incarnation(pub u32);
+
+impl Incarnation {
+    /// The next one, or `None` at the end of the counter: then a new instance is due.
+    pub fn next(self) -> Option<Incarnation> {
+        self.0.checked_add(1).map(Incarnation)
+    }
+}
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// What a member says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Unique in the cluster.
+    pub name: Name,
+    /// Where its datagrams and streams go.
+    pub addr: SocketAddr,
+    /// Its present life.
+    pub instance: Instance,
+    /// Its version within that life.
+    pub incarnation: Incarnation,
+    /// What it publishes.
+    pub tags: Tags,
+}
+
+/// What is held of a member at one incarnation, from weakest to strongest (SWIM section 4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Status {
+    /// It answers.
+    Alive,
+    /// Somebody could not reach it.
+    Suspect,
+    /// It did not refute the suspicion in time. A hint: it may still come back.
+    Unreachable,
+    /// It said goodbye. Final for the instance.
+    Left,
+}
+
+/// A record and what is held of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Statement {
+    /// The member's own word.
+    pub record: Record,
+    /// What is held of it.
+    pub status: Status,
+}
+
+/// The rank of a statement about a member of one name. The larger rank counts.
+///
+/// Within one instance a goodbye is final, whatever the incarnation; otherwise a newer incarnation
+/// outranks every status of an older one, which is how a suspicion is refuted (SWIM section 4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank {
+    /// First the life.
+    pub instance: Instance,
+    /// Then whether it ended by its own word.
+    left: bool,
+    /// Then the version.
+    pub incarnation: Incarnation,
+    /// Then the status.
+    pub status: Status,
+}
+
+impl Rank {
+    /// The rank of `status` held of `instance` at `incarnation`.
+    pub fn new(instance: Instance, incarnation: Incarnation, status: Status) -> Rank {
+        Rank {
+            instance,
+            left: status == Status::Left,
+            incarnation,
+            status,
+        }
+    }
+}
+
+impl Statement {
+    /// The rank by which this statement is compared.
+    pub fn rank(&self) -> Rank {
+        Rank::new(self.record.instance, self.record.incarnation, self.status)
+    }
+}
+
+/// Which of two statements about the *same name* counts: the greater one.
+///
+/// A total order, so that merging is commutative, associative and idempotent. Two lives that began
+/// in the same microsecond are told apart by address and tags; which one wins matters less than that
+/// everybody picks the same.
+pub fn precedence(one: &Statement, other: &Statement) -> Ordering {
+    debug_assert_eq!(
+        one.record.name, other.record.name,
+        "statements about different members"
+    );
+    one.rank()
+        .cmp(&other.rank())
+        .then_with(|| one.record.addr.cmp(&other.record.addr))
+        .then_with(|| one.record.tags.cmp(&other.record.tags))
+}

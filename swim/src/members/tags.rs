@@ -1,0 +1,130 @@
+//! Tags: the small key/values of a member.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits;
+
+/// The tags of a member, in the order of their keys; at most 64 tags and 1 KiB together.
+///
+/// Shared and never changed in place: a change makes a new value with a new incarnation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Tags(Option<Arc<BTreeMap<Box<str>, Box<str>>>>);
+
+/// Why a tag was refused. The tags are as before; the caller is at fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TagError {
+    /// An empty, overlong or unprintable key.
+    #[error("a tag's key has 1 to {max} bytes of printable characters without '='", max = limits::TAG_KEY_BYTES)]
+    Key,
+    /// A control character in a value.
+    #[error("the value of tag {0:?} has a control character")]
+    Value(String),
+    /// More than [`limits::TAGS_BYTES`] together.
+    #[error("the tags of a member have at most {max} bytes together, these would have {0}", max = limits::TAGS_BYTES)]
+    TooLarge(usize),
+    /// More than [`limits::TAGS`].
+    #[error("a member has at most {max} tags", max = limits::TAGS)]
+    TooMany,
+}
+
+impl Tags {
+    /// Checks and takes pairs of key and value; of two values for a key the last one counts.
+    pub fn new<K: AsRef<str>, V: AsRef<str>>(
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Tags, TagError> {
+        let map: BTreeMap<Box<str>, Box<str>> = pairs
+            .into_iter()
+            .map(|(k, v)| (k.as_ref().into(), v.as_ref().into()))
+            .collect();
+        Tags::from_map(map)
+    }
+
+    fn from_map(map: BTreeMap<Box<str>, Box<str>>) -> Result<Tags, TagError> {
+        if map.len() > limits::TAGS {
+            return Err(TagError::TooMany);
+        }
+        for (key, value) in &map {
+            let key_fits = !key.is_empty() && key.len() <= limits::TAG_KEY_BYTES;
+            if !key_fits || key.chars().any(|c| c.is_control() || c == '=') {
+                return Err(TagError::Key);
+            }
+            if value.chars().any(char::is_control) {
+                return Err(TagError::Value(key.to_string()));
+            }
+        }
+        let bytes = map.iter().map(|(key, value)| key.len() + value.len()).sum();
+        if bytes > limits::TAGS_BYTES {
+            return Err(TagError::TooLarge(bytes));
+        }
+        Ok(Tags((!map.is_empty()).then(|| Arc::new(map))))
+    }
+
+    /// These tags with `key` set to `value`.
+    pub fn with(&self, key: &str, value: &str) -> Result<Tags, TagError> {
+        let mut map = self.0.as_deref().cloned().unwrap_or_default();
+        map.insert(key.into(), value.into());
+        Tags::from_map(map)
+    }
+
+    /// These tags without `key`.
+    #[must_use]
+    pub fn without(&self, key: &str) -> Tags {
+        let mut map = self.0.as_deref().cloned().unwrap_or_default();
+        map.remove(key);
+        Tags((!map.is_empty()).then(|| Arc::new(map)))
+    }
+
+    /// The value of `key`.
+    pub fn value(&self, key: &str) -> Option<&str> {
+        self.0.as_ref()?.get(key).map(AsRef::as_ref)
+    }
+
+    /// Keys and values in the order of the keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let map: Option<btree_map::Iter<'_, _, _>> = self.0.as_ref().map(|map| map.iter());
+        map.into_iter()
+            .flatten()
+            .map(|(key, value)| (&**key, &**value))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+impl Serialize for Tags {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Tags {
+    /// Refuses more than the limits allow before it stores anything beyond them.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Tags, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Tags;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("tags within their limits")
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Tags, A::Error> {
+                let mut pairs = BTreeMap::new();
+                while let Some((key, value)) = map.next_entry::<&str, &str>()? {
+                    if pairs.len() == limits::TAGS {
+                        return Err(serde::de::Error::custom(TagError::TooMany));
+                    }
+                    pairs.insert(key.into(), value.into());
+                }
+                Tags::from_map(pairs).map_err(serde::de::Error::custom)
+            }
+        }
+        deserializer.deserialize_map(Visitor)
+    }
+}
