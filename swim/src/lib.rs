@@ -1,18 +1,32 @@
-//! The membership protocol of Muster, sans-IO.
+//! The membership protocol of Muster: SWIM with ring buddies, sans-IO.
+//!
+//! [`Node`] is one member's whole protocol. It has no clock, socket, thread or randomness of its own:
+//! the caller hands in time, datagrams and streams, and carries out what the node asks for. The
+//! sidecar, the embedded agent and the simulator drive the same few calls.
 
 pub mod config;
+mod detector;
 pub mod event;
+mod gossip;
 pub mod limits;
 pub mod members;
 pub mod node;
+mod ring;
+mod rng;
+#[cfg(feature = "sim")]
+pub mod sim;
 pub mod stats;
 pub mod time;
+mod wire;
 
 pub use config::{Config, ConfigError};
 pub use event::{Event, EventKind, MemberInfo, RemovedCause, Silence, State, UnreachableCause};
 pub use members::{
     Incarnation, Instance, Name, NameError, Record, Statement, Status, TagError, Tags,
 };
-pub use node::Identity;
+pub use node::{
+    Action, Deadline, Identity, Lifecycle, Node, RingPlace, SeedError, SeedInfo, Stop, StreamEnd,
+    StreamId,
+};
 pub use stats::{Dropped, Stats};
 pub use time::Time;

@@ -1,10 +1,55 @@
 //! The node: one member's whole protocol behind four kinds of method.
+//!
+//! A datagram takes this way: `handle_datagram` -> `wire::decode` -> `on_<message>` -> a sub-machine
+//! returns what happened -> outputs are queued -> `poll_transmit`, `poll_action`, `poll_event`,
+//! `poll_timeout`.
 
+mod datagrams;
+mod joining;
+mod learning;
+mod leaving;
+mod myself;
+mod outputs;
+mod probing;
+mod streams;
+mod suspecting;
+mod syncing;
+mod timers;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use crate::members::{Instance, Name, Tags};
+pub use joining::{SeedError, SeedInfo};
+pub use outputs::{Action, Deadline, Stop};
+pub use streams::{StreamEnd, StreamId};
 
-/// Who a node is. Fixed for its life, but for the instance, which can only grow.
+use hashbrown::HashMap;
+
+use crate::config::{Config, ConfigError};
+use crate::detector::{Expected, Health, Probes, Relays};
+use crate::event::{Event, MemberInfo};
+use crate::gossip::Queue;
+use crate::limits;
+use crate::members::{
+    Incarnation, Instance, Name, Rank, Record, Statement, Status, Table, Tags,
+};
+use crate::rng::Rng;
+use crate::stats::Stats;
+use crate::time::Time;
+use crate::wire::ClusterId;
+use joining::Seeds;
+use leaving::Goodbye;
+use myself::Namesake;
+use outputs::Outgoing;
+use streams::Streams;
+use syncing::Syncing;
+use timers::{Timer, Timers};
+
+/// Who a node is. Fixed for its life, but for the instance, which can only grow, and the tags.
 #[derive(Clone, Debug)]
 pub struct Identity {
     /// The cluster; traffic of another one is refused.
@@ -17,4 +62,304 @@ pub struct Identity {
     pub instance: Instance,
     /// What it publishes from the start.
     pub tags: Tags,
+}
+
+/// How far a node is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// It has seeds and none has answered yet.
+    Joining,
+    /// It takes part.
+    Member,
+    /// It says goodbye.
+    Leaving,
+    /// It said goodbye.
+    Left,
+    /// A newer instance has its name.
+    Removed,
+}
+
+impl Lifecycle {
+    /// The word used in listings and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Lifecycle::Joining => "joining",
+            Lifecycle::Member => "member",
+            Lifecycle::Leaving => "leaving",
+            Lifecycle::Left => "left",
+            Lifecycle::Removed => "removed",
+        }
+    }
+}
+
+/// The neighbours of this node on one ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RingPlace {
+    /// Who pings this node.
+    pub predecessor: Option<MemberInfo>,
+    /// Whom this node pings.
+    pub successor: Option<MemberInfo>,
+}
+
+/// One member's protocol, sans-IO: no clock, socket, thread or randomness of its own.
+///
+/// Four kinds of method only: getters, `handle_*` (network and time), commands (verbs), `poll_*`
+/// (outputs). **The draining rule:** after any `handle_*` or command call [`Node::poll_transmit`],
+/// [`Node::poll_action`] and [`Node::poll_event`] until each gives `None`, then re-arm the one timer
+/// from [`Node::poll_timeout`]. Debug builds assert it.
+///
+/// `now` must not run backwards; the node measures by it how late it is woken.
+#[derive(Debug)]
+pub struct Node {
+    config: Config,
+    cluster: Name,
+    cluster_id: ClusterId,
+    /// What this node says of itself; the table holds the same.
+    me: Record,
+    lifecycle: Lifecycle,
+    rng: Rng,
+    timers: Timers,
+    table: Table,
+    health: Health,
+    probes: Probes,
+    relays: Relays,
+    expected: Expected,
+    queue: Queue,
+    streams: Streams,
+    seeds: Seeds,
+    syncing: Syncing,
+    /// Lost members that were forgotten, and at which rank.
+    forgotten: HashMap<Name, Rank>,
+    goodbye: Option<Goodbye>,
+    namesake: Option<Namesake>,
+    /// Number of the last ping sent, whatever for.
+    last_seq: u32,
+    /// Which probe of the period comes next: the rings in turn, then a random member.
+    turn: usize,
+    last_push: Time,
+    transmits: VecDeque<Outgoing>,
+    actions: VecDeque<Action>,
+    events: VecDeque<Event>,
+    stats: Stats,
+}
+
+impl Node {
+    /// A node that is a cluster of its own until it joins one. Refuses the first setting that is
+    /// out of its range ([`Config::check`] names all).
+    pub fn new(
+        config: Config,
+        identity: Identity,
+        seed: u64,
+        now: Time,
+    ) -> Result<Node, ConfigError> {
+        if let Some(error) = config.check().into_iter().next() {
+            return Err(error);
+        }
+        if identity.addr.port() == 0 || identity.addr.ip().is_unspecified() {
+            return Err(ConfigError {
+                setting: "addr",
+                given: identity.addr.to_string(),
+                allowed: "an address and port that others can reach".to_owned(),
+            });
+        }
+        let me = Record {
+            name: identity.name,
+            addr: identity.addr,
+            instance: identity.instance,
+            incarnation: Incarnation::default(),
+            tags: identity.tags,
+        };
+        let statement = Statement { record: me.clone(), status: Status::Alive };
+        let mut node = Node {
+            cluster_id: ClusterId::of(&identity.cluster),
+            cluster: identity.cluster,
+            table: Table::new(statement, config.rings, now),
+            me,
+            lifecycle: Lifecycle::Member,
+            rng: Rng::new(seed),
+            timers: Timers::default(),
+            health: Health::default(),
+            probes: Probes::default(),
+            relays: Relays::default(),
+            expected: Expected::new(config.rings),
+            queue: Queue::default(),
+            streams: Streams::default(),
+            seeds: Seeds::default(),
+            syncing: Syncing::default(),
+            forgotten: HashMap::new(),
+            goodbye: None,
+            namesake: None,
+            last_seq: 0,
+            turn: 0,
+            last_push: Time::ZERO,
+            transmits: VecDeque::new(),
+            actions: VecDeque::new(),
+            events: VecDeque::new(),
+            stats: Stats::default(),
+            config,
+        };
+        // A random phase, so that members started together do not ping in step.
+        let first_tick = now + node.rng.up_to(node.tick_interval());
+        node.timers.set(Timer::Tick, first_tick);
+        let first_reconnect = now + node.rng.up_to(node.config.reconnect_interval);
+        node.timers.set(Timer::Reconnect, first_reconnect);
+        Ok(node)
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Who this node is now: its instance and tags may have changed since it was made.
+    pub fn identity(&self) -> Identity {
+        Identity {
+            cluster: self.cluster.clone(),
+            name: self.me.name.clone(),
+            addr: self.me.addr,
+            instance: self.me.instance,
+            tags: self.me.tags.clone(),
+        }
+    }
+
+    /// This node as a member.
+    pub fn me(&self) -> MemberInfo {
+        self.member(self.me.name.as_str()).expect("the table always holds this node")
+    }
+
+    /// All members that are remembered, this node included, in no particular order.
+    pub fn members(&self) -> impl Iterator<Item = MemberInfo> + '_ {
+        self.table.iter().map(|member| self.table.info(member))
+    }
+
+    /// One member.
+    pub fn member(&self, name: &str) -> Option<MemberInfo> {
+        self.table.get(name).map(|member| self.table.info(member))
+    }
+
+    /// The neighbours on every ring.
+    pub fn rings(&self) -> Vec<RingPlace> {
+        let rings = self.table.rings();
+        let info = |name: Option<&Name>| name.and_then(|name| self.member(name.as_str()));
+        (0..rings.count())
+            .map(|ring| RingPlace {
+                predecessor: info(rings.predecessor(ring, &self.me.name)),
+                successor: info(rings.successor(ring, &self.me.name)),
+            })
+            .collect()
+    }
+
+    /// The local health score (Lifeguard section IV-A): 0 is fine, [`limits::HEALTH`] is worst.
+    pub fn health(&self) -> u8 {
+        self.health.score()
+    }
+
+    /// The digest of the table: equal for equal tables.
+    pub fn digest(&self) -> u64 {
+        self.table.digest().total()
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// How far this node is in its life.
+    pub fn lifecycle(&self) -> Lifecycle {
+        self.lifecycle
+    }
+
+    /// Time has passed: does all that is due. Early, late and repeated calls are harmless.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.enter(now);
+        // What fires may set new timers, but none for this very instant in a circle.
+        while let Some(timer) = self.timers.take_due(now) {
+            self.on_timer(timer, now);
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer, now: Time) {
+        match timer {
+            Timer::Tick => self.on_tick(now),
+            Timer::Round(seq) => self.on_round_timeout(seq, now),
+            Timer::Relay(seq) => self.on_relay_timeout(seq, now),
+            Timer::Suspicion(name) => self.on_suspicion_timeout(&name, now),
+            Timer::Push => self.on_push(now),
+            Timer::Stream(stream) => self.on_stream_timeout(stream, now),
+            Timer::Seed(seed) => self.on_seed_timeout(&seed, now),
+            Timer::Reconnect => self.on_reconnect(now),
+            Timer::Leave => self.on_leave_timeout(now),
+            Timer::Namesake => self.on_namesake_timeout(now),
+            Timer::Forget(name) => self.on_forget_timeout(&name, now),
+        }
+    }
+
+    /// Every `handle_*` and command begins here: the draining rule, and the measure of lateness.
+    fn enter(&mut self, now: Time) {
+        debug_assert!(
+            self.transmits.is_empty() && self.actions.is_empty() && self.events.is_empty(),
+            "the draining rule: poll_transmit, poll_action and poll_event until None after each call"
+        );
+        if let Some((due, _)) = self.timers.first() {
+            let late = now.since(due);
+            if late > self.late_limit() {
+                self.on_late(late, now);
+            }
+        }
+    }
+
+    /// This node was not woken in time: what it failed to hear meanwhile speaks against nobody
+    /// (Lifeguard section IV-A; DESIGN 4.1).
+    fn on_late(&mut self, late: Duration, now: Time) {
+        self.stats.late += 1;
+        self.health.worsen(1);
+        for seq in self.probes.void() {
+            self.stats.probes_void += 1;
+            self.timers.cancel(&Timer::Round(seq));
+        }
+        self.expected.postpone(late);
+        self.postpone_suspicions(late);
+        self.timers.catch_up(now);
+    }
+
+    /// Wake-ups that come later than this count as late: well above a busy host's scheduling,
+    /// well below the time in which an answer is due.
+    fn late_limit(&self) -> Duration {
+        self.config.probe_timeout_min.max(self.config.probe_timeout_max / 5)
+    }
+
+    /// K successors and one random member once a period (DESIGN 4.1).
+    fn tick_interval(&self) -> Duration {
+        self.config.period / (self.config.rings as u32 + 1)
+    }
+
+    fn next_seq(&mut self) -> u32 {
+        self.last_seq = self.last_seq.wrapping_add(1);
+        self.last_seq
+    }
+
+    /// Whether this node still speaks to others.
+    fn is_active(&self) -> bool {
+        match self.lifecycle {
+            Lifecycle::Joining | Lifecycle::Member | Lifecycle::Leaving => true,
+            Lifecycle::Left | Lifecycle::Removed => false,
+        }
+    }
+
+    /// Asserts what must always hold. Slow: for the simulator and tests.
+    pub fn check_invariants(&self) {
+        self.table.check_invariants();
+        self.queue.check_invariants();
+        self.timers.check_invariants();
+        let held = self.table.get(self.me.name.as_str()).expect("the table holds this node");
+        assert_eq!(held.statement.record, self.me, "the table says of this node what it says itself");
+        assert!(self.streams.len() <= limits::STREAMS);
+        for member in self.table.iter().filter(|member| member.suspicion.is_some()) {
+            let name = &member.statement.record.name;
+            assert!(
+                self.timers.is_set(&Timer::Suspicion(name.clone())),
+                "the suspicion of {name} ends some time"
+            );
+        }
+    }
 }

@@ -1,0 +1,184 @@
+//! Probe rounds: a ping, then relays and a stream at once (SWIM section 3.1, Lifeguard IV-A).
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use crate::event::Silence;
+use crate::limits;
+use crate::members::{Instance, Name};
+use crate::time::Time;
+
+/// Why a member is probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To learn whether it is there: a failure accuses it.
+    Watch,
+    /// To hear whether a lost one is back: a failure is no news.
+    Reconnect,
+}
+
+/// How far a round got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The ping is out.
+    Direct,
+    /// Relays and a stream were asked.
+    Indirect,
+}
+
+/// What became of the stream probe of a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StreamProbe {
+    /// Not tried, or still connecting.
+    Pending,
+    /// The kernel accepted it.
+    Accepted,
+    /// The host refused it.
+    Refused,
+    /// It could not be opened.
+    Failed,
+}
+
+/// One attempt to reach a member.
+#[derive(Clone, Debug)]
+pub(crate) struct Round {
+    pub(crate) target: Name,
+    pub(crate) instance: Instance,
+    pub(crate) purpose: Purpose,
+    pub(crate) sent: Time,
+    pub(crate) stage: Stage,
+    pub(crate) stream: StreamProbe,
+    /// Relays asked; a nack or ack takes one out.
+    silent_relays: SmallVec<[Name; 3]>,
+}
+
+/// What an ack or nack did.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The round ended well. `direct` when the target itself answered.
+    Reached { round: Round, direct: bool },
+    /// Nothing is left that could still answer.
+    Exhausted,
+    /// Noted.
+    Noted,
+    /// No such round, or not from one who was asked.
+    Unknown,
+}
+
+impl Round {
+    /// Relays that answered neither ack nor nack: the silence may be our own fault.
+    pub(crate) fn silent_relays(&self) -> usize {
+        self.silent_relays.len()
+    }
+
+    /// Whether nothing is left that could still answer.
+    fn exhausted(&self) -> bool {
+        let stream_over = matches!(self.stream, StreamProbe::Refused | StreamProbe::Failed);
+        self.stage == Stage::Indirect && self.silent_relays.is_empty() && stream_over
+    }
+
+    /// What kind of silence the round met (DESIGN 4.1).
+    pub(crate) fn silence(&self) -> Silence {
+        match self.stream {
+            StreamProbe::Refused => Silence::Refused,
+            StreamProbe::Accepted => Silence::Stalled,
+            StreamProbe::Pending | StreamProbe::Failed => Silence::CutOff,
+        }
+    }
+}
+
+/// The rounds under way, at most one for each member.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Probes {
+    rounds: BTreeMap<u32, Round>,
+    by_target: HashMap<Name, u32>,
+}
+
+impl Probes {
+    /// Starts a round under the number `seq`; false when one for this target runs or there are too
+    /// many.
+    pub(crate) fn start(
+        &mut self,
+        seq: u32,
+        target: &Name,
+        instance: Instance,
+        purpose: Purpose,
+        now: Time,
+    ) -> bool {
+        if self.rounds.len() >= limits::PROBES || self.by_target.contains_key(target) {
+            return false;
+        }
+        let round = Round {
+            target: target.clone(),
+            instance,
+            purpose,
+            sent: now,
+            stage: Stage::Direct,
+            stream: StreamProbe::Pending,
+            silent_relays: SmallVec::new(),
+        };
+        self.rounds.insert(seq, round);
+        self.by_target.insert(target.clone(), seq);
+        true
+    }
+
+    /// The ping was not answered in time: `relays` are asked.
+    pub(crate) fn widen(&mut self, seq: u32, relays: impl IntoIterator<Item = Name>) {
+        if let Some(round) = self.rounds.get_mut(&seq) {
+            round.stage = Stage::Indirect;
+            round.silent_relays.extend(relays);
+        }
+    }
+
+    /// `from` says that it, or the one it asked for us, is there.
+    pub(crate) fn acked(&mut self, seq: u32, from: &str, instance: Instance) -> Answer {
+        let Some(round) = self.rounds.get(&seq) else { return Answer::Unknown };
+        let direct = round.target.as_str() == from && round.instance == instance;
+        let relayed = round.silent_relays.iter().any(|relay| relay.as_str() == from);
+        if !direct && !relayed {
+            return Answer::Unknown;
+        }
+        match self.end(seq) {
+            Some(round) => Answer::Reached { round, direct },
+            None => Answer::Unknown,
+        }
+    }
+
+    /// The relay `from` is there but got no answer.
+    pub(crate) fn nacked(&mut self, seq: u32, from: &str) -> Answer {
+        let Some(round) = self.rounds.get_mut(&seq) else { return Answer::Unknown };
+        round.silent_relays.retain(|relay| relay.as_str() != from);
+        if round.exhausted() { Answer::Exhausted } else { Answer::Noted }
+    }
+
+    /// The stream probe got so far.
+    pub(crate) fn streamed(&mut self, seq: u32, stream: StreamProbe) -> Answer {
+        let Some(round) = self.rounds.get_mut(&seq) else { return Answer::Unknown };
+        round.stream = stream;
+        if round.exhausted() { Answer::Exhausted } else { Answer::Noted }
+    }
+
+    pub(crate) fn get(&self, seq: u32) -> Option<&Round> {
+        self.rounds.get(&seq)
+    }
+
+    /// Whether a round for this member is under way.
+    pub(crate) fn runs_for(&self, target: &Name) -> bool {
+        self.by_target.contains_key(target)
+    }
+
+    /// Takes a round out, however it ended.
+    pub(crate) fn end(&mut self, seq: u32) -> Option<Round> {
+        let round = self.rounds.remove(&seq)?;
+        self.by_target.remove(&round.target);
+        Some(round)
+    }
+
+    /// Takes all rounds out: this node ran late and must not judge by them.
+    pub(crate) fn void(&mut self) -> Vec<u32> {
+        self.by_target.clear();
+        std::mem::take(&mut self.rounds).into_keys().collect()
+    }
+}

@@ -1,0 +1,84 @@
+//! How long a suspicion lasts (Lifeguard section IV-B).
+
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use crate::config::Config;
+use crate::members::Name;
+use crate::time::Time;
+
+/// One suspicion: who holds it and when it ends unless it is refuted.
+#[derive(Clone, Debug)]
+pub(crate) struct Suspicion {
+    accusers: SmallVec<[Name; 4]>,
+    started: Time,
+    min: Duration,
+    max: Duration,
+    confirmations: u32,
+}
+
+impl Suspicion {
+    /// Starts one in a cluster of `members`, this node and the suspect included.
+    pub(crate) fn new(by: Name, members: usize, config: &Config, now: Time) -> Suspicion {
+        let min = shortest(config.suspicion, members);
+        // Nobody else can confirm in a cluster of two: then there is nothing to wait for.
+        let others = u32::try_from(members.saturating_sub(2)).unwrap_or(u32::MAX);
+        Suspicion {
+            accusers: SmallVec::from_iter([by]),
+            started: now,
+            min,
+            max: min * config.suspicion_max_factor,
+            confirmations: config.confirmations.min(others),
+        }
+    }
+
+    /// Counts another accuser; false when it is no news.
+    pub(crate) fn confirm(&mut self, by: &Name) -> bool {
+        let full = self.accusers.len() > self.confirmations as usize;
+        if full || self.accusers.contains(by) {
+            return false;
+        }
+        self.accusers.push(by.clone());
+        true
+    }
+
+    /// Takes it as confirmed as can be: somebody's suspicion has already ended.
+    pub(crate) fn shorten(&mut self) {
+        self.max = self.min;
+    }
+
+    /// Adds time that this node lost and that must not count against the suspect.
+    pub(crate) fn postpone(&mut self, by: Duration) {
+        self.started += by;
+    }
+
+    pub(crate) fn accusers(&self) -> &[Name] {
+        &self.accusers
+    }
+
+    /// When it ends in `unreachable`.
+    pub(crate) fn deadline(&self) -> Time {
+        let confirmed = self.accusers.len() as u32 - 1;
+        self.started + duration(self.min, self.max, confirmed, self.confirmations)
+    }
+}
+
+/// The time of a suspicion with every confirmation: `base` up to 10 members, then by log10.
+///
+/// In whole milliseconds, so that the last digit of a logarithm does not tell machines apart.
+pub(crate) fn shortest(base: Duration, members: usize) -> Duration {
+    let scaled = base.as_secs_f64() * (members.max(1) as f64).log10().max(1.0);
+    Duration::from_millis((scaled * 1000.0).round() as u64)
+}
+
+/// max(min, max - (max - min) log(c + 1) / log(k + 1)) for c of k confirmations (Lifeguard IV-B).
+pub(crate) fn duration(min: Duration, max: Duration, confirmed: u32, needed: u32) -> Duration {
+    if confirmed >= needed || max <= min {
+        return min;
+    }
+    let fraction = f64::from(confirmed + 1).ln() / f64::from(needed + 1).ln();
+    let cut = (max - min).as_secs_f64() * fraction;
+    let left = max.as_secs_f64() - cut;
+    Duration::from_millis((left * 1000.0).round() as u64).max(min)
+}

@@ -1,0 +1,164 @@
+//! Datagrams that arrive: decoded whole, then one `on_<message>` each.
+
+use std::net::SocketAddr;
+
+use super::outputs::Outgoing;
+use super::{Node, Timer};
+use crate::detector::{Answer, Relay};
+use crate::event::Silence;
+use crate::members::{Incarnation, Instance, Name, Rank, Status};
+use crate::time::Time;
+use crate::wire::{self, Datagram, DropReason, Header, Message, RelayTarget, Update};
+
+impl Node {
+    /// A datagram arrived from `from`. What is not a valid one of this cluster is dropped and
+    /// counted in [`Stats::dropped`](crate::Stats).
+    pub fn handle_datagram(&mut self, from: SocketAddr, datagram: &[u8], now: Time) {
+        self.enter(now);
+        if !self.is_active() {
+            return;
+        }
+        let Datagram { header, message, updates } = match wire::decode(datagram, self.cluster_id) {
+            Ok(decoded) => decoded,
+            Err(reason) => return self.count_dropped(reason),
+        };
+        if header.from == self.me.name.as_str() && header.instance == self.me.instance {
+            // Our own: the address of a seed, or of a member that moved, led back here.
+            self.stats.dropped.unexpected += 1;
+            return;
+        }
+        self.stats.datagrams_received += 1;
+        self.stats.bytes_received += datagram.len() as u64;
+        for update in updates {
+            self.learn(update, &header, from, now);
+        }
+        self.heed_header(&header, from, now);
+        if !self.is_active() {
+            return;
+        }
+        match message {
+            Message::Ping { seq, target } => self.on_ping(seq, target, &header, from),
+            Message::Ack { seq } => self.on_ack(seq, &header, now),
+            Message::Nack { seq } => self.on_nack(seq, &header, now),
+            Message::PingRequest { seq, target } => self.on_ping_request(seq, target, from, now),
+            Message::Gossip => {}
+            Message::Wrong { seq } => self.on_wrong(seq, &header, from, now),
+        }
+    }
+
+    pub(super) fn count_dropped(&mut self, reason: DropReason) {
+        let dropped = &mut self.stats.dropped;
+        match reason {
+            DropReason::Malformed => dropped.malformed += 1,
+            DropReason::Version => dropped.version += 1,
+            DropReason::Cluster => dropped.cluster += 1,
+            DropReason::TooLong => dropped.too_long += 1,
+        }
+    }
+
+    /// What the sender says of itself by sending.
+    fn heed_header(&mut self, header: &Header<'_>, from: SocketAddr, now: Time) {
+        let rank = Rank::new(header.instance, header.incarnation, Status::Alive);
+        if header.from == self.me.name.as_str() {
+            return self.on_word_about_me(rank, Some(from), now);
+        }
+        if let Some(member) = self.table.get(header.from) {
+            let held = &member.statement.record;
+            let addr = held.addr;
+            if (header.instance, header.incarnation) > (held.instance, held.incarnation) {
+                self.pull_news(addr, now);
+            } else if header.instance == held.instance {
+                self.expected.heard(header.from, now);
+            } else {
+                self.stats.dropped.stale += 1;
+            }
+        }
+        self.compare_digest(u64::from_le_bytes(header.digest), from, now);
+    }
+
+    fn on_ping(&mut self, seq: u32, target: Instance, header: &Header<'_>, from: SocketAddr) {
+        let here = target == self.me.instance;
+        let message = if here { Message::Ack { seq } } else { Message::Wrong { seq } };
+        let first = self.word_for(header.from, header.instance, header.incarnation);
+        self.send(Outgoing { to: from, message, first });
+    }
+
+    fn on_ack(&mut self, seq: u32, header: &Header<'_>, now: Time) {
+        if let Some(relay) = self.relays.acked(seq, header.instance) {
+            self.timers.cancel(&Timer::Relay(seq));
+            self.send_plain(relay.asker, Message::Ack { seq: relay.asker_seq });
+            return;
+        }
+        if self.on_namesake_answer(seq, header.instance, now) {
+            return;
+        }
+        self.on_goodbye_ack(seq, header.from, now);
+        match self.probes.acked(seq, header.from, header.instance) {
+            Answer::Reached { round, direct } => self.on_reached(seq, &round, direct, now),
+            Answer::Exhausted | Answer::Noted | Answer::Unknown => {}
+        }
+    }
+
+    fn on_nack(&mut self, seq: u32, header: &Header<'_>, now: Time) {
+        match self.probes.nacked(seq, header.from) {
+            Answer::Exhausted => self.on_round_failed(seq, None, now),
+            Answer::Reached { .. } | Answer::Noted | Answer::Unknown => {}
+        }
+    }
+
+    fn on_ping_request(&mut self, asker_seq: u32, target: RelayTarget, from: SocketAddr, now: Time) {
+        let seq = self.next_seq();
+        let instance = target.instance;
+        if !self.relays.start(seq, Relay { asker: from, asker_seq, instance, nacked: false }) {
+            self.stats.dropped.busy += 1;
+            return;
+        }
+        self.send_plain(target.addr, Message::Ping { seq, target: instance });
+        // Lifeguard section IV-A: a nack at 80 % of the time in which the asker waits.
+        let patience = std::time::Duration::from_millis(target.patience_ms.into());
+        self.set_timer(Timer::Relay(seq), now + patience * 4 / 5);
+    }
+
+    pub(super) fn on_relay_timeout(&mut self, seq: u32, now: Time) {
+        let Some(relay) = self.relays.timed_out(seq) else { return };
+        let (asker, asker_seq) = (relay.asker, relay.asker_seq);
+        self.send_plain(asker, Message::Nack { seq: asker_seq });
+        // A late ack is still passed on.
+        self.set_timer(Timer::Relay(seq), now + self.config.probe_timeout_max);
+    }
+
+    /// The life we pinged is not at its address any more.
+    fn on_wrong(&mut self, seq: u32, header: &Header<'_>, from: SocketAddr, now: Time) {
+        if self.on_namesake_gone(seq, now) {
+            return;
+        }
+        let Some(round) = self.probes.get(seq) else { return };
+        if round.target.as_str() == header.from {
+            // It was restarted: its own new record supersedes the old life.
+            self.end_round(seq);
+            self.pull_news(from, now);
+        } else {
+            self.on_round_failed(seq, Some(Silence::Replaced), now);
+        }
+    }
+
+    /// What the member `name`, which claims this life and version, must hear about itself.
+    pub(super) fn word_for(
+        &self,
+        name: &str,
+        instance: Instance,
+        incarnation: Incarnation,
+    ) -> Option<(Name, Vec<u8>)> {
+        let statement = &self.table.get(name)?.statement;
+        if statement.rank() <= Rank::new(instance, incarnation, Status::Alive) {
+            return None;
+        }
+        let record = &statement.record;
+        let update = if record.instance > instance {
+            Update::Record(record.clone())
+        } else {
+            self.claim_of(statement)
+        };
+        Some((record.name.clone(), self.encode_fitting(update)))
+    }
+}

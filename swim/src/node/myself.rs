@@ -1,0 +1,163 @@
+//! This node about itself: its tags, its refutations, and another one with its name.
+
+use std::net::SocketAddr;
+
+use super::outputs::{Outgoing, Stop};
+use super::{Lifecycle, Node, Timer};
+use crate::event::{EventKind, RemovedCause};
+use crate::members::{Incarnation, Instance, Rank, Statement, Status, TagError, Tags};
+use crate::time::Time;
+use crate::wire::Message;
+
+/// A newer instance with our name, asked whether it is alive.
+#[derive(Clone, Debug)]
+pub(super) struct Namesake {
+    addr: SocketAddr,
+    instance: Instance,
+    seq: u32,
+    tries: u32,
+}
+
+/// Pings to a namesake before it counts as gone.
+const NAMESAKE_TRIES: u32 = 3;
+
+impl Node {
+    /// Sets a tag. An error changes nothing.
+    pub fn set_tag(&mut self, key: &str, value: &str, now: Time) -> Result<(), TagError> {
+        let tags = self.me.tags.with(key, value)?;
+        self.set_tags(tags, now);
+        Ok(())
+    }
+
+    /// Removes a tag; false when there was none.
+    pub fn remove_tag(&mut self, key: &str, now: Time) -> bool {
+        let present = self.me.tags.value(key).is_some();
+        self.set_tags(self.me.tags.without(key), now);
+        present
+    }
+
+    /// Replaces all tags.
+    pub fn set_tags(&mut self, tags: Tags, now: Time) {
+        self.enter(now);
+        if self.me.tags == tags {
+            return;
+        }
+        self.me.tags = tags;
+        self.publish(self.me.incarnation.next(), now);
+        let me = self.me();
+        self.tell(me, EventKind::Updated, now);
+    }
+
+    /// Somebody says something about a member with our name.
+    pub(super) fn on_word_about_me(&mut self, rank: Rank, addr: Option<SocketAddr>, now: Time) {
+        match self.lifecycle {
+            Lifecycle::Joining | Lifecycle::Member => {}
+            Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => return,
+        }
+        if rank.instance > self.me.instance {
+            self.on_newer_namesake(rank, addr, now);
+        } else if rank.instance == self.me.instance {
+            self.on_word_about_this_life(rank, now);
+        }
+    }
+
+    fn on_word_about_this_life(&mut self, rank: Rank, now: Time) {
+        match rank.status {
+            Status::Left => self.begin_life_after(rank.instance, now),
+            Status::Suspect | Status::Unreachable if rank.incarnation >= self.me.incarnation => {
+                // SWIM section 4.2: only we may raise our incarnation; Lifeguard IV-A: having to
+                // refute speaks against our own health.
+                self.stats.refutations += 1;
+                self.health.worsen(1);
+                self.publish(rank.incarnation.next(), now);
+            }
+            Status::Alive if rank.incarnation > self.me.incarnation => {
+                self.publish(rank.incarnation.next(), now);
+            }
+            Status::Alive | Status::Suspect | Status::Unreachable => {}
+        }
+    }
+
+    /// A newer instance of our name. While joining it is our own former life under a clock that
+    /// ran ahead, and so it is when it has our address: go past it. Otherwise ask it.
+    fn on_newer_namesake(&mut self, rank: Rank, addr: Option<SocketAddr>, now: Time) {
+        let former = self.lifecycle == Lifecycle::Joining || addr == Some(self.me.addr);
+        if former || rank.status == Status::Left {
+            return self.begin_life_after(rank.instance, now);
+        }
+        // Without an address it cannot be asked; its record comes with the next pull.
+        let Some(addr) = addr else { return };
+        if self.namesake.as_ref().is_some_and(|known| known.instance >= rank.instance) {
+            return;
+        }
+        let seq = self.next_seq();
+        self.namesake = Some(Namesake { addr, instance: rank.instance, seq, tries: 0 });
+        self.ask_namesake(now);
+    }
+
+    fn ask_namesake(&mut self, now: Time) {
+        let Some(namesake) = &mut self.namesake else { return };
+        namesake.tries += 1;
+        let message = Message::Ping { seq: namesake.seq, target: namesake.instance };
+        let to = namesake.addr;
+        self.send(Outgoing { to, message, first: None });
+        let timeout = self.health.stretch(self.config.probe_timeout_max);
+        self.set_timer(Timer::Namesake, now + timeout);
+    }
+
+    pub(super) fn on_namesake_timeout(&mut self, now: Time) {
+        match &self.namesake {
+            Some(namesake) if namesake.tries < NAMESAKE_TRIES => self.ask_namesake(now),
+            Some(namesake) => {
+                let instance = namesake.instance;
+                self.namesake = None;
+                self.begin_life_after(instance, now);
+            }
+            None => {}
+        }
+    }
+
+    /// The namesake is alive: the newer instance stays, and that is not us.
+    pub(super) fn on_namesake_answer(&mut self, seq: u32, instance: Instance, now: Time) -> bool {
+        let answers = |namesake: &Namesake| namesake.seq == seq && namesake.instance == instance;
+        let Some(Namesake { addr, instance, .. }) = self.namesake.take_if(|known| answers(known))
+        else {
+            return false;
+        };
+        self.lifecycle = Lifecycle::Removed;
+        let (me, cause) = (self.me(), RemovedCause::NameTaken { addr, instance });
+        self.tell(me, EventKind::SelfRemoved { cause }, now);
+        self.stop(Stop::NameTaken { addr, instance });
+        true
+    }
+
+    /// Somebody else answers at the namesake's address: it is gone.
+    pub(super) fn on_namesake_gone(&mut self, seq: u32, now: Time) -> bool {
+        let Some(namesake) = self.namesake.take_if(|known| known.seq == seq) else { return false };
+        self.timers.cancel(&Timer::Namesake);
+        self.begin_life_after(namesake.instance, now);
+        true
+    }
+
+    /// Goes past an instance of our name that cannot be taken back.
+    fn begin_life_after(&mut self, instance: Instance, now: Time) {
+        if instance < self.me.instance {
+            return;
+        }
+        self.me.instance = instance.next();
+        self.publish(Some(Incarnation::default()), now);
+        let me = self.me();
+        self.tell(me, EventKind::Updated, now);
+    }
+
+    /// Says of ourselves what is now true. At the end of the counter a new life begins.
+    fn publish(&mut self, incarnation: Option<Incarnation>, now: Time) {
+        if incarnation.is_none() {
+            self.me.instance = self.me.instance.next();
+        }
+        self.me.incarnation = incarnation.unwrap_or_default();
+        self.table.set_me(Statement { record: self.me.clone(), status: Status::Alive }, now);
+        let name = self.me.name.clone();
+        self.gossip_member(&name, now);
+    }
+}

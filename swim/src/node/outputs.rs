@@ -1,0 +1,156 @@
+//! What a node wants done: datagrams, actions, events, one deadline.
+
+use std::net::SocketAddr;
+
+use super::streams::StreamId;
+use super::{Node, Timer};
+use crate::event::{Event, EventKind, MemberInfo};
+use crate::gossip::send_limit;
+use crate::limits;
+use crate::members::{Instance, Name};
+use crate::time::Time;
+use crate::wire::{self, Header, Message};
+
+/// Something the caller is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Open a stream; answer with `handle_stream_connected` or `handle_stream_closed`.
+    Connect {
+        /// Its number from now on.
+        stream: StreamId,
+        /// Whereto.
+        to: SocketAddr,
+    },
+    /// Send these bytes after what was sent before.
+    Send {
+        /// On which stream.
+        stream: StreamId,
+        /// What.
+        bytes: Vec<u8>,
+    },
+    /// Flush, close and forget a stream, also one that is still connecting.
+    Close {
+        /// Which.
+        stream: StreamId,
+    },
+    /// Look up all addresses of a seed; answer with `handle_resolved`.
+    Resolve {
+        /// `host:port`.
+        seed: String,
+    },
+    /// This node is done; nothing will come from it any more.
+    Stopped(Stop),
+}
+
+/// Why a node is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// It was told to leave, and did.
+    Left,
+    /// A newer instance with its name is alive elsewhere.
+    NameTaken {
+        /// Where that listens.
+        addr: SocketAddr,
+        /// Its life.
+        instance: Instance,
+    },
+}
+
+/// When the node must be woken, and what for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// When.
+    pub at: Time,
+    /// A word for logs and traces.
+    pub reason: &'static str,
+}
+
+/// A datagram that is encoded when the caller takes it, with what is then freshest.
+#[derive(Clone, Debug)]
+pub(super) struct Outgoing {
+    pub(super) to: SocketAddr,
+    pub(super) message: Message,
+    /// Said first: what its receiver must hear about itself.
+    pub(super) first: Option<(Name, Vec<u8>)>,
+}
+
+impl Node {
+    /// The next datagram: clears `buffer`, fills it and gives the address it goes to.
+    #[must_use]
+    pub fn poll_transmit(&mut self, buffer: &mut Vec<u8>) -> Option<SocketAddr> {
+        loop {
+            let outgoing = self.transmits.pop_front()?;
+            let header = Header {
+                cluster: self.cluster_id,
+                from: self.me.name.as_str(),
+                instance: self.me.instance,
+                incarnation: self.me.incarnation,
+                digest: self.table.digest().total().to_le_bytes(),
+            };
+            wire::encode_head(&header, &outgoing.message, buffer);
+            let said = outgoing.first.as_ref().map(|(subject, bytes)| {
+                buffer.extend_from_slice(bytes);
+                subject
+            });
+            let limit = send_limit(self.config.gossip_multiplier, self.table.present());
+            let filled = self.queue.fill(buffer, limits::PLAIN_DATAGRAM_BYTES, limit, said);
+            if outgoing.message == Message::Gossip && filled == 0 && said.is_none() {
+                continue;
+            }
+            debug_assert!(buffer.len() <= limits::PLAIN_DATAGRAM_BYTES, "room is left for sealing");
+            self.stats.datagrams_sent += 1;
+            self.stats.bytes_sent += buffer.len() as u64;
+            return Some(outgoing.to);
+        }
+    }
+
+    /// The next thing the caller is to do.
+    #[must_use]
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// The next thing to tell the users.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When `handle_timeout` must be called at the latest. `None` once the node is done.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Deadline> {
+        let (at, timer) = self.timers.first()?;
+        Some(Deadline { at, reason: timer.reason() })
+    }
+
+    /// Queues a datagram; drops it, counted, when too many wait.
+    pub(super) fn send(&mut self, outgoing: Outgoing) {
+        if self.transmits.len() >= limits::TRANSMITS {
+            self.stats.dropped.busy += 1;
+            return;
+        }
+        self.transmits.push_back(outgoing);
+    }
+
+    /// Queues a message without anything that must be said first.
+    pub(super) fn send_plain(&mut self, to: SocketAddr, message: Message) {
+        self.send(Outgoing { to, message, first: None });
+    }
+
+    pub(super) fn tell(&mut self, member: MemberInfo, kind: EventKind, now: Time) {
+        self.events.push_back(Event { time: now, member, kind });
+    }
+
+    /// Ends all activity but what is already queued.
+    pub(super) fn stop(&mut self, stop: Stop) {
+        self.timers.clear();
+        for stream in self.streams.drain() {
+            self.actions.push_back(Action::Close { stream });
+        }
+        self.actions.push_back(Action::Stopped(stop));
+    }
+
+    pub(super) fn set_timer(&mut self, timer: Timer, at: Time) {
+        self.timers.set(timer, at);
+    }
+}

@@ -1,0 +1,177 @@
+//! Probing: whom to ping when, and what an unanswered ping leads to.
+
+use super::outputs::Outgoing;
+use super::streams::Purpose as StreamPurpose;
+use super::{Lifecycle, Node, Timer};
+use crate::detector::{Answer, Purpose, Round, Stage, StreamProbe};
+use crate::event::Silence;
+use crate::members::{Name, Status};
+use crate::time::Time;
+use crate::wire::{Message, RelayTarget};
+
+impl Node {
+    /// K + 1 times a period: the successor on each ring in turn, then a random member; and a look
+    /// at whose pings are overdue.
+    pub(super) fn on_tick(&mut self, now: Time) {
+        let next = now + self.rng.around(self.tick_interval());
+        self.set_timer(Timer::Tick, next);
+        if self.lifecycle == Lifecycle::Leaving {
+            return;
+        }
+        let turn = self.turn % (self.config.rings + 1);
+        self.turn = turn + 1;
+        let target = if turn < self.config.rings {
+            self.table.rings().successor(turn, &self.me.name).cloned()
+        } else {
+            self.table.next_present(&mut self.rng)
+        };
+        if let Some(target) = target {
+            self.probe(&target, Purpose::Watch, now);
+        }
+        self.check_expected(now);
+    }
+
+    /// An expected ping that does not come is evidence too: not yet to accuse, but to ask.
+    fn check_expected(&mut self, now: Time) {
+        let patience = self.config.period * 3 / 2 + self.config.probe_timeout_max;
+        for ring in 0..self.config.rings {
+            let name = self.table.rings().predecessor(ring, &self.me.name).cloned();
+            let member = name.as_ref().and_then(|name| self.table.get(name.as_str()));
+            let predecessor = member.map(|member| {
+                (&member.statement.record.name, member.statement.record.instance)
+            });
+            let overdue = self.expected.overdue(ring, predecessor, patience, now);
+            if let Some(name) = name.filter(|_| overdue) {
+                self.probe(&name, Purpose::Watch, now);
+            }
+        }
+    }
+
+    /// Pings a member, unless a round for it runs.
+    pub(super) fn probe(&mut self, target: &Name, purpose: Purpose, now: Time) {
+        if *target == self.me.name || self.probes.runs_for(target) {
+            return;
+        }
+        let Some(member) = self.table.get(target.as_str()) else { return };
+        let instance = member.statement.record.instance;
+        let timeout = self.health.stretch(member.round_trip.timeout(&self.config));
+        let seq = self.next_seq();
+        if !self.probes.start(seq, target, instance, purpose, now) {
+            self.stats.dropped.busy += 1;
+            return;
+        }
+        self.ping(target, seq);
+        self.set_timer(Timer::Round(seq), now + timeout);
+    }
+
+    /// Sends a ping, telling the target first if it is suspected (Lifeguard's buddy system,
+    /// section IV-C).
+    pub(super) fn ping(&mut self, target: &Name, seq: u32) {
+        let Some(member) = self.table.get(target.as_str()) else { return };
+        let record = &member.statement.record;
+        let (to, instance) = (record.addr, record.instance);
+        let first = self.word_for(target.as_str(), instance, record.incarnation);
+        self.send(Outgoing { to, message: Message::Ping { seq, target: instance }, first });
+    }
+
+    pub(super) fn on_round_timeout(&mut self, seq: u32, now: Time) {
+        let Some(round) = self.probes.get(seq) else { return };
+        match (round.stage, round.purpose) {
+            (Stage::Direct, Purpose::Watch) => self.widen_round(seq, now),
+            (Stage::Indirect, Purpose::Watch) => self.on_round_failed(seq, None, now),
+            (Stage::Direct | Stage::Indirect, Purpose::Reconnect) => {
+                self.end_round(seq);
+            }
+        }
+    }
+
+    /// No ack in time: relays and a stream at once, in the same round.
+    fn widen_round(&mut self, seq: u32, now: Time) {
+        let Some(round) = self.probes.get(seq) else { return };
+        let target = round.target.clone();
+        let Some(member) = self.table.get(target.as_str()) else { return self.end_round(seq) };
+        let record = &member.statement.record;
+        let (addr, instance) = (record.addr, record.instance);
+        let answer_time = member.round_trip.timeout(&self.config);
+        let patience = self.health.stretch(answer_time + self.config.probe_timeout_max);
+        let relays = self.table.some_present(self.config.indirect_probes, &mut self.rng, |other| {
+            other.statement.status == Status::Alive && other.statement.record.name != target
+        });
+        let patience_ms = u16::try_from(patience.as_millis()).unwrap_or(u16::MAX);
+        for relay in &relays {
+            let relay = self.table.get(relay.as_str()).expect("relays were drawn from the table");
+            let to = relay.statement.record.addr;
+            let target = RelayTarget { patience_ms, addr, instance };
+            self.send_plain(to, Message::PingRequest { seq, target });
+        }
+        self.probes.widen(seq, relays);
+        if self.open_stream(addr, StreamPurpose::Probe { seq }, now).is_none() {
+            self.probes.streamed(seq, StreamProbe::Failed);
+        }
+        self.set_timer(Timer::Round(seq), now + patience);
+    }
+
+    /// The stream probe of a round got further.
+    pub(super) fn on_stream_probe(&mut self, seq: u32, got: StreamProbe, now: Time) {
+        match self.probes.streamed(seq, got) {
+            Answer::Exhausted => self.on_round_failed(seq, None, now),
+            Answer::Reached { .. } | Answer::Noted | Answer::Unknown => {}
+        }
+    }
+
+    /// A round ended with an answer.
+    pub(super) fn on_reached(&mut self, seq: u32, round: &Round, direct: bool, now: Time) {
+        self.clear_round(seq);
+        self.stats.probes_answered += 1;
+        self.health.improve();
+        if direct && let Some(member) = self.table.get_mut(round.target.as_str()) {
+            member.round_trip.sample(now.since(round.sent));
+        }
+    }
+
+    /// The target answered on the stream of the round.
+    pub(super) fn on_stream_ack(&mut self, seq: u32, now: Time) {
+        if let Some(round) = self.probes.end(seq) {
+            self.on_reached(seq, &round, false, now);
+        }
+    }
+
+    /// A round ended without an answer. `silence` when it is known better than from the round.
+    pub(super) fn on_round_failed(&mut self, seq: u32, silence: Option<Silence>, now: Time) {
+        let Some(round) = self.probes.end(seq) else { return };
+        self.clear_round(seq);
+        if round.purpose == Purpose::Reconnect {
+            return;
+        }
+        self.stats.probes_failed += 1;
+        // Lifeguard section IV-A: relays that did not even nack speak against ourselves.
+        let silent = u8::try_from(round.silent_relays()).unwrap_or(u8::MAX);
+        self.health.worsen(if round.stage == Stage::Direct { 0 } else { silent });
+        let silence = silence.unwrap_or_else(|| round.silence());
+        self.accuse(&round.target, round.instance, silence, now);
+    }
+
+    /// Ends a round that proves nothing.
+    pub(super) fn end_round(&mut self, seq: u32) {
+        self.probes.end(seq);
+        self.clear_round(seq);
+    }
+
+    fn clear_round(&mut self, seq: u32) {
+        self.timers.cancel(&Timer::Round(seq));
+        self.close_stream_of_round(seq);
+    }
+
+    /// At a constant low rate, for ever: one lost member and one seed (DESIGN guarantee 7).
+    pub(super) fn on_reconnect(&mut self, now: Time) {
+        let next = now + self.rng.around(self.config.reconnect_interval);
+        self.set_timer(Timer::Reconnect, next);
+        if self.lifecycle == Lifecycle::Leaving {
+            return;
+        }
+        if let Some(lost) = self.table.some_lost(&mut self.rng) {
+            self.probe(&lost, Purpose::Reconnect, now);
+        }
+        self.check_some_seed();
+    }
+}

@@ -1,0 +1,266 @@
+//! Streams: opened for a probe or a pull, accepted for either, closed when they make no progress.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::outputs::Action;
+use super::syncing::{Pull, Serve};
+use super::{Node, Timer};
+use crate::detector::StreamProbe;
+use crate::event::Silence;
+use crate::limits;
+use crate::time::Time;
+use crate::wire::{Frame, FrameReader, Refusal, encode_frame};
+
+/// A stream's number, never used twice by one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u64);
+
+/// How a stream ended, as its caller saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// It was open, and the other side closed or reset it.
+    Closed,
+    /// The host refused it: nobody listens there.
+    Refused,
+    /// It could not be opened: unreachable, timed out, no descriptor left.
+    Failed,
+}
+
+/// What a stream is for.
+#[derive(Debug)]
+pub(super) enum Purpose {
+    /// To see whether a member answers on a stream.
+    Probe {
+        /// The round.
+        seq: u32,
+    },
+    /// To compare tables.
+    Pull(Box<Pull>),
+    /// Somebody else opened it.
+    Serve(Serve),
+}
+
+#[derive(Debug)]
+struct Stream {
+    purpose: Purpose,
+    reader: FrameReader,
+}
+
+/// The open streams.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    open: BTreeMap<StreamId, Stream>,
+    last: u64,
+}
+
+impl Streams {
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    fn add(&mut self, purpose: Purpose) -> Option<StreamId> {
+        if self.open.len() >= limits::STREAMS {
+            return None;
+        }
+        self.last += 1;
+        let id = StreamId(self.last);
+        self.open.insert(id, Stream { purpose, reader: FrameReader::default() });
+        Some(id)
+    }
+
+    /// Takes all out.
+    pub(super) fn drain(&mut self) -> Vec<StreamId> {
+        std::mem::take(&mut self.open).into_keys().collect()
+    }
+}
+
+impl Node {
+    /// Somebody opened a stream to this node. `None` when there are too many: close it.
+    pub fn handle_stream_accepted(&mut self, _from: SocketAddr, now: Time) -> Option<StreamId> {
+        self.enter(now);
+        if !self.is_active() {
+            return None;
+        }
+        let Some(stream) = self.streams.add(Purpose::Serve(Serve::default())) else {
+            self.stats.dropped.busy += 1;
+            return None;
+        };
+        self.stats.streams_accepted += 1;
+        self.keep_stream(stream, now);
+        Some(stream)
+    }
+
+    /// A stream that this node asked for is open.
+    pub fn handle_stream_connected(&mut self, stream: StreamId, now: Time) {
+        self.enter(now);
+        let Some(open) = self.streams.open.get(&stream) else { return };
+        match &open.purpose {
+            Purpose::Probe { seq } => {
+                let seq = *seq;
+                self.on_stream_probe(seq, StreamProbe::Accepted, now);
+                let Some(round) = self.probes.get(seq) else { return };
+                let (cluster, target) = (self.cluster.clone(), round.instance);
+                self.send_frame(stream, &Frame::Ping { cluster, target, seq });
+            }
+            Purpose::Pull(_) => {
+                let frame = self.pull_frame();
+                self.send_frame(stream, &frame);
+            }
+            Purpose::Serve(_) => return,
+        }
+        self.keep_stream(stream, now);
+    }
+
+    /// Bytes of a stream, in order, cut anyhow.
+    pub fn handle_stream_data(&mut self, stream: StreamId, data: &[u8], now: Time) {
+        self.enter(now);
+        let Some(open) = self.streams.open.get_mut(&stream) else { return };
+        open.reader.push(data);
+        self.keep_stream(stream, now);
+        while let Some(open) = self.streams.open.get_mut(&stream) {
+            match open.reader.next() {
+                Ok(Some(frame)) => self.on_frame(stream, frame, now),
+                Ok(None) => return,
+                Err(reason) => {
+                    self.count_dropped(reason);
+                    self.end_stream(stream, StreamEnd::Closed, true, now);
+                }
+            }
+        }
+    }
+
+    /// A stream is over, or never came about.
+    pub fn handle_stream_closed(&mut self, stream: StreamId, end: StreamEnd, now: Time) {
+        self.enter(now);
+        self.end_stream(stream, end, false, now);
+    }
+
+    pub(super) fn on_stream_timeout(&mut self, stream: StreamId, now: Time) {
+        self.end_stream(stream, StreamEnd::Failed, true, now);
+    }
+
+    fn on_frame(&mut self, stream: StreamId, frame: Frame, now: Time) {
+        let Some(open) = self.streams.open.get_mut(&stream) else { return };
+        match (&mut open.purpose, frame) {
+            (Purpose::Serve(_), Frame::Ping { cluster, target, seq }) => {
+                let answer = if cluster != self.cluster {
+                    self.stats.dropped.cluster += 1;
+                    Frame::Refuse(Refusal::Cluster)
+                } else if target != self.me.instance {
+                    Frame::Refuse(Refusal::Instance)
+                } else {
+                    Frame::Ack { seq }
+                };
+                self.send_frame(stream, &answer);
+            }
+            (Purpose::Serve(_), Frame::Pull { cluster, record, buckets }) => {
+                self.on_pull(stream, &cluster, record, &buckets, now);
+            }
+            (Purpose::Serve(serve), Frame::State { members, last, .. }) if serve.expects_state() => {
+                self.on_returned_state(stream, members, last, now);
+            }
+            (Purpose::Pull(_), Frame::State { buckets, members, last }) => {
+                self.on_pulled_state(stream, buckets, members, last, now);
+            }
+            (Purpose::Pull(pull), Frame::Refuse(refusal)) => {
+                pull.refused = Some(refusal);
+                self.end_stream(stream, StreamEnd::Closed, true, now);
+            }
+            (Purpose::Probe { seq }, Frame::Ack { seq: acked }) if *seq == acked => {
+                self.on_stream_ack(acked, now);
+            }
+            (Purpose::Probe { seq }, Frame::Refuse(_)) => {
+                let seq = *seq;
+                self.on_round_failed(seq, Some(Silence::Replaced), now);
+            }
+            (Purpose::Serve(_) | Purpose::Pull(_) | Purpose::Probe { .. }, _) => {
+                self.stats.dropped.unexpected += 1;
+                self.end_stream(stream, StreamEnd::Closed, true, now);
+            }
+        }
+    }
+
+    /// Opens a stream; `None` when there are too many.
+    pub(super) fn open_stream(
+        &mut self,
+        to: SocketAddr,
+        purpose: Purpose,
+        now: Time,
+    ) -> Option<StreamId> {
+        let Some(stream) = self.streams.add(purpose) else {
+            self.stats.dropped.busy += 1;
+            return None;
+        };
+        self.stats.streams_opened += 1;
+        self.actions.push_back(Action::Connect { stream, to });
+        self.keep_stream(stream, now);
+        Some(stream)
+    }
+
+    pub(super) fn send_frame(&mut self, stream: StreamId, frame: &Frame) {
+        self.actions.push_back(Action::Send { stream, bytes: encode_frame(frame) });
+    }
+
+    /// A stream made progress: it may live on as long again.
+    fn keep_stream(&mut self, stream: StreamId, now: Time) {
+        if self.streams.open.contains_key(&stream) {
+            self.set_timer(Timer::Stream(stream), now + limits::STREAM_IDLE);
+        }
+    }
+
+    /// Takes a stream out and tells whoever used it. `close` when the caller still has it open.
+    pub(super) fn end_stream(
+        &mut self,
+        stream: StreamId,
+        end: StreamEnd,
+        close: bool,
+        now: Time,
+    ) {
+        let Some(open) = self.streams.open.remove(&stream) else { return };
+        self.timers.cancel(&Timer::Stream(stream));
+        if close {
+            self.actions.push_back(Action::Close { stream });
+        }
+        match open.purpose {
+            Purpose::Probe { seq } => match end {
+                StreamEnd::Refused => self.on_stream_probe(seq, StreamProbe::Refused, now),
+                StreamEnd::Failed => self.on_stream_probe(seq, StreamProbe::Failed, now),
+                // It was accepted; that the process never answered is for the round to find.
+                StreamEnd::Closed => {}
+            },
+            Purpose::Pull(pull) => self.on_pull_over(stream, *pull, end, now),
+            Purpose::Serve(_) => {}
+        }
+    }
+
+    /// The pull that runs on this stream.
+    pub(super) fn pull_on(&mut self, stream: StreamId) -> Option<&mut Pull> {
+        match &mut self.streams.open.get_mut(&stream)?.purpose {
+            Purpose::Pull(pull) => Some(pull),
+            Purpose::Probe { .. } | Purpose::Serve(_) => None,
+        }
+    }
+
+    /// The answer that runs on this stream.
+    pub(super) fn serve_on(&mut self, stream: StreamId) -> Option<&mut Serve> {
+        match &mut self.streams.open.get_mut(&stream)?.purpose {
+            Purpose::Serve(serve) => Some(serve),
+            Purpose::Probe { .. } | Purpose::Pull(_) => None,
+        }
+    }
+
+    /// Closes the stream of a round that is over.
+    pub(super) fn close_stream_of_round(&mut self, round: u32) {
+        let of_round = |stream: &Stream| match stream.purpose {
+            Purpose::Probe { seq } => seq == round,
+            Purpose::Pull(_) | Purpose::Serve(_) => false,
+        };
+        let found = self.streams.open.iter().find(|(_, stream)| of_round(stream));
+        if let Some((&stream, _)) = found {
+            self.streams.open.remove(&stream);
+            self.timers.cancel(&Timer::Stream(stream));
+            self.actions.push_back(Action::Close { stream });
+        }
+    }
+}

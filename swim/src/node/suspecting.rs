@@ -1,0 +1,153 @@
+//! Suspicion: who is accused by whom, how it is confirmed, and how it ends (SWIM section 4.2,
+//! Lifeguard section IV-B).
+
+use std::time::Duration;
+
+use super::{Node, Timer};
+use crate::detector::{Purpose, Suspicion};
+use crate::event::{EventKind, Silence, UnreachableCause};
+use crate::members::{Instance, Name, Rank, Statement, Status};
+use crate::time::Time;
+
+impl Node {
+    /// Our own round for a member failed.
+    pub(super) fn accuse(
+        &mut self,
+        target: &Name,
+        instance: Instance,
+        silence: Silence,
+        now: Time,
+    ) {
+        let Some(member) = self.table.get(target.as_str()) else { return };
+        if member.statement.record.instance != instance {
+            return;
+        }
+        let me = self.me.name.clone();
+        match member.statement.status {
+            Status::Alive => self.suspect(target, me, Some(silence), now),
+            Status::Suspect => self.confirm(target, &me, now),
+            Status::Unreachable | Status::Left => return,
+        }
+        // Tell the suspect directly; its ack brings the refutation.
+        let seq = self.next_seq();
+        self.ping(target, seq);
+    }
+
+    /// Another member says that it could not reach this one.
+    pub(super) fn on_suspect_claim(&mut self, name: &Name, rank: Rank, by: Name, now: Time) {
+        let Some(status) = self.held_at(name, rank) else { return };
+        match status {
+            Status::Alive => self.suspect(name, by, None, now),
+            Status::Suspect => self.confirm(name, &by, now),
+            Status::Unreachable | Status::Left => {}
+        }
+    }
+
+    /// Another member holds this one for unreachable. When we thought it well it gets the shortest
+    /// time to refute that, so that a healed partition does not bring down the other half.
+    pub(super) fn on_unreachable_claim(
+        &mut self,
+        name: &Name,
+        rank: Rank,
+        by: Name,
+        hearsay: bool,
+        now: Time,
+    ) {
+        let Some(status) = self.held_at(name, rank) else { return };
+        match status {
+            Status::Alive => {
+                self.suspect(name, by, None, now);
+                self.hasten(name);
+            }
+            Status::Suspect if hearsay => self.hasten(name),
+            Status::Suspect => self.unreachable(name, UnreachableCause::Told { by }, now),
+            Status::Unreachable | Status::Left => {}
+        }
+    }
+
+    /// The status held of a member if we hold it at just this version; `None` when the claim is old.
+    fn held_at(&self, name: &Name, rank: Rank) -> Option<Status> {
+        let held = &self.table.get(name.as_str())?.statement;
+        let record = &held.record;
+        let same = (record.instance, record.incarnation) == (rank.instance, rank.incarnation);
+        same.then_some(held.status)
+    }
+
+    fn suspect(&mut self, name: &Name, by: Name, silence: Option<Silence>, now: Time) {
+        let members = self.table.present();
+        let Some(member) = self.table.get(name.as_str()) else { return };
+        let record = member.statement.record.clone();
+        let suspicion = Suspicion::new(by.clone(), members, &self.config, now);
+        let deadline = suspicion.deadline();
+        self.table.merge(Statement { record, status: Status::Suspect }, now);
+        let Some(member) = self.table.get_mut(name.as_str()) else { return };
+        member.suspicion = Some(Box::new(suspicion));
+        let info = self.table.info(self.table.get(name.as_str()).expect("it was just changed"));
+        self.set_timer(Timer::Suspicion(name.clone()), deadline);
+        self.tell(info, EventKind::Suspect { by: by.clone(), silence }, now);
+        self.gossip_suspicion(name, &by, now);
+        if by != self.me.name && self.is_buddy(name) {
+            // Its buddies corroborate at once instead of at the next period.
+            self.probe(name, Purpose::Watch, now);
+        }
+    }
+
+    fn confirm(&mut self, name: &Name, by: &Name, now: Time) {
+        let Some(member) = self.table.get_mut(name.as_str()) else { return };
+        let Some(suspicion) = &mut member.suspicion else { return };
+        if !suspicion.confirm(by) {
+            return;
+        }
+        let deadline = suspicion.deadline();
+        self.set_timer(Timer::Suspicion(name.clone()), deadline);
+        // Lifeguard section IV-B: the first K confirmations are passed on as well.
+        self.gossip_suspicion(name, by, now);
+    }
+
+    fn hasten(&mut self, name: &Name) {
+        let Some(member) = self.table.get_mut(name.as_str()) else { return };
+        let Some(suspicion) = &mut member.suspicion else { return };
+        suspicion.shorten();
+        let deadline = suspicion.deadline();
+        self.set_timer(Timer::Suspicion(name.clone()), deadline);
+    }
+
+    fn is_buddy(&self, name: &Name) -> bool {
+        let rings = self.table.rings();
+        (0..rings.count()).any(|ring| {
+            rings.successor(ring, &self.me.name) == Some(name)
+                || rings.predecessor(ring, &self.me.name) == Some(name)
+        })
+    }
+
+    /// It did not refute in time.
+    pub(super) fn on_suspicion_timeout(&mut self, name: &Name, now: Time) {
+        let Some(member) = self.table.get(name.as_str()) else { return };
+        let Some(suspicion) = &member.suspicion else { return };
+        let accusers = suspicion.accusers().to_vec();
+        self.unreachable(name, UnreachableCause::Timeout { accusers }, now);
+    }
+
+    fn unreachable(&mut self, name: &Name, cause: UnreachableCause, now: Time) {
+        let Some(member) = self.table.get(name.as_str()) else { return };
+        let record = member.statement.record.clone();
+        self.accept(Statement { record, status: Status::Unreachable }, Some(cause), now);
+    }
+
+    /// Time that this node lost does not count against those it suspects.
+    pub(super) fn postpone_suspicions(&mut self, by: Duration) {
+        let suspects: Vec<Name> = self
+            .table
+            .iter()
+            .filter(|member| member.suspicion.is_some())
+            .map(|member| member.statement.record.name.clone())
+            .collect();
+        for name in suspects {
+            let Some(member) = self.table.get_mut(name.as_str()) else { continue };
+            let Some(suspicion) = &mut member.suspicion else { continue };
+            suspicion.postpone(by);
+            let deadline = suspicion.deadline();
+            self.set_timer(Timer::Suspicion(name), deadline);
+        }
+    }
+}

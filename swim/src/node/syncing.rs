@@ -1,0 +1,283 @@
+//! Comparing tables: who is behind pulls over a stream only what differs (DESIGN 4.2, 4.4).
+//!
+//! The puller sends its record and the digests of its buckets; the other side answers with its own
+//! digests and its members in the buckets that differ; the puller returns what it knows better.
+
+use std::net::SocketAddr;
+
+use hashbrown::HashMap;
+
+use super::streams::{Purpose, StreamEnd, StreamId};
+use super::{Node, SeedError};
+use crate::limits;
+use crate::members::{self, Name, Rank, Record, Statement, Status};
+use crate::time::Time;
+use crate::wire::{Frame, Refusal};
+
+/// When to pull.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Syncing {
+    /// Since when no equal digest was seen.
+    differs_since: Option<Time>,
+    last_pull: Option<Time>,
+    /// The one pull that is not for a seed.
+    stream: Option<StreamId>,
+}
+
+/// A pull that this node started.
+#[derive(Debug)]
+pub(super) struct Pull {
+    /// The seed it tries, if it does.
+    pub(super) seed: Option<String>,
+    /// Why the other side said no.
+    pub(super) refused: Option<Refusal>,
+    complete: bool,
+    /// The other side's name for the events, its address before it is known.
+    peer: Option<Name>,
+    to: SocketAddr,
+    theirs: Vec<u64>,
+    received: HashMap<Name, Rank>,
+}
+
+/// An answer to somebody's pull.
+#[derive(Debug, Default)]
+pub(super) struct Serve {
+    puller: Option<Name>,
+}
+
+impl Serve {
+    /// Whether it asked, so that it may return what it knows better.
+    pub(super) fn expects_state(&self) -> bool {
+        self.puller.is_some()
+    }
+}
+
+impl Node {
+    /// A digest arrived. A difference is repaired by gossip, as a rule; it is pulled when our own
+    /// table has been still for a while, or when it lasts for a whole period.
+    pub(super) fn compare_digest(&mut self, theirs: u64, from: SocketAddr, now: Time) {
+        if theirs == self.table.digest().total() {
+            self.syncing.differs_since = None;
+            return;
+        }
+        let since = *self.syncing.differs_since.get_or_insert(now);
+        let settled = now.since(self.table.changed()) > self.config.gossip_interval * SETTLING;
+        if settled || now.since(since) > self.config.period {
+            self.pull_news(from, now);
+        }
+    }
+
+    /// Pulls what differs from the member at `to`, unless a pull runs or has just run.
+    pub(super) fn pull_news(&mut self, to: SocketAddr, now: Time) {
+        let recent = |last: Time| now.since(last) < self.config.period / 8;
+        if self.syncing.stream.is_some() || self.syncing.last_pull.is_some_and(recent) {
+            return;
+        }
+        self.syncing.last_pull = Some(now);
+        self.syncing.stream = self.pull_from(to, None, now);
+    }
+
+    /// Opens a stream to pull from `to`, on behalf of a seed or not.
+    pub(super) fn pull_from(
+        &mut self,
+        to: SocketAddr,
+        seed: Option<String>,
+        now: Time,
+    ) -> Option<StreamId> {
+        let pull = Pull {
+            seed,
+            refused: None,
+            complete: false,
+            peer: None,
+            to,
+            theirs: Vec::new(),
+            received: HashMap::new(),
+        };
+        self.stats.pulls += 1;
+        self.open_stream(to, Purpose::Pull(Box::new(pull)), now)
+    }
+
+    pub(super) fn pull_frame(&self) -> Frame {
+        Frame::Pull {
+            cluster: self.cluster.clone(),
+            record: self.me.clone(),
+            buckets: self.table.digest().fold(self.table.bucket_count()),
+        }
+    }
+
+    /// Somebody pulls from us, perhaps to join.
+    pub(super) fn on_pull(
+        &mut self,
+        stream: StreamId,
+        cluster: &Name,
+        record: Record,
+        theirs: &[u64],
+        now: Time,
+    ) {
+        if *cluster != self.cluster {
+            self.stats.dropped.cluster += 1;
+            return self.send_frame(stream, &Frame::Refuse(Refusal::Cluster));
+        }
+        let puller = record.name.clone();
+        let leaving = self.lifecycle == super::Lifecycle::Leaving;
+        let known = self.table.get(puller.as_str()).is_some();
+        if leaving || !known && self.table.counted() >= limits::MEMBERS {
+            return self.send_frame(stream, &Frame::Refuse(Refusal::Full));
+        }
+        if let Some(serve) = self.serve_on(stream) {
+            serve.puller = Some(puller.clone());
+        }
+        // Ours before we learn of the puller: both sides then compare what they had.
+        let ours = self.table.digest().fold(theirs.len());
+        let statements: Vec<Statement> = self
+            .differing(&ours, theirs)
+            // A goodbye is news only to those who have something in its bucket.
+            .filter(|(bucket, statement)| statement.status != Status::Left || theirs[*bucket] != 0)
+            .map(|(_, statement)| statement.clone())
+            .collect();
+        self.send_state(stream, ours, statements);
+        self.learn_statement(Statement { record, status: Status::Alive }, &puller, now);
+    }
+
+    /// What the other side of our pull has in the buckets that differ.
+    pub(super) fn on_pulled_state(
+        &mut self,
+        stream: StreamId,
+        buckets: Vec<u64>,
+        statements: Vec<Statement>,
+        last: bool,
+        now: Time,
+    ) {
+        let Some(pull) = self.pull_on(stream) else { return };
+        if !buckets.is_empty() {
+            pull.theirs = buckets;
+        }
+        let to = pull.to;
+        for statement in &statements {
+            let (name, rank) = (statement.record.name.clone(), statement.rank());
+            if statement.record.addr == to && statement.status != Status::Left {
+                pull.peer = Some(name.clone());
+            }
+            pull.received.insert(name, rank);
+        }
+        let by = pull.peer.clone().unwrap_or_else(|| self.me.name.clone());
+        for statement in statements {
+            self.learn_statement(statement, &by, now);
+        }
+        if last && self.is_active() {
+            self.return_state(stream, now);
+        }
+    }
+
+    /// Ends our pull by sending back what we know better.
+    fn return_state(&mut self, stream: StreamId, now: Time) {
+        let Some(pull) = self.pull_on(stream) else { return };
+        pull.complete = true;
+        let (theirs, received) =
+            (std::mem::take(&mut pull.theirs), std::mem::take(&mut pull.received));
+        if !theirs.is_empty() {
+            let ours = self.table.digest().fold(theirs.len());
+            let better: Vec<Statement> = self
+                .differing(&ours, &theirs)
+                .map(|(_, statement)| statement)
+                .filter(|statement| match received.get(&statement.record.name) {
+                    Some(rank) => statement.rank() > *rank,
+                    None => statement.status != Status::Left,
+                })
+                .cloned()
+                .collect();
+            if !better.is_empty() {
+                self.send_state(stream, Vec::new(), better);
+            }
+        }
+        self.end_stream(stream, StreamEnd::Closed, true, now);
+    }
+
+    /// What the puller knows better.
+    pub(super) fn on_returned_state(
+        &mut self,
+        stream: StreamId,
+        statements: Vec<Statement>,
+        last: bool,
+        now: Time,
+    ) {
+        let Some(puller) = self.serve_on(stream).and_then(|serve| serve.puller.clone()) else {
+            return;
+        };
+        for statement in statements {
+            self.learn_statement(statement, &puller, now);
+        }
+        if last {
+            self.end_stream(stream, StreamEnd::Closed, true, now);
+        }
+    }
+
+    /// Our pull is over, well or not.
+    pub(super) fn on_pull_over(
+        &mut self,
+        stream: StreamId,
+        pull: Pull,
+        end: StreamEnd,
+        now: Time,
+    ) {
+        if self.syncing.stream == Some(stream) {
+            self.syncing.stream = None;
+        }
+        let Some(seed) = pull.seed else { return };
+        let outcome = match (pull.complete, pull.refused, end) {
+            (true, _, _) => Ok(()),
+            (_, Some(Refusal::Cluster), _) => Err(SeedError::OtherCluster),
+            (_, Some(Refusal::Full | Refusal::Instance), _) => Err(SeedError::Full),
+            (_, None, StreamEnd::Refused) => Err(SeedError::Refused),
+            (_, None, StreamEnd::Failed | StreamEnd::Closed) => Err(SeedError::Unanswered),
+        };
+        self.on_seed_tried(&seed, outcome, now);
+    }
+
+    /// The members in buckets whose digests differ, with the number of the bucket. Suspicions are
+    /// passed on as such, so that a joiner counts them too.
+    fn differing(
+        &self,
+        ours: &[u64],
+        theirs: &[u64],
+    ) -> impl Iterator<Item = (usize, &Statement)> {
+        let differs: Vec<bool> = ours.iter().zip(theirs).map(|(a, b)| a != b).collect();
+        self.table.iter().filter_map(move |member| {
+            let statement = &member.statement;
+            let bucket = members::bucket(&statement.record.name, differs.len());
+            differs[bucket].then_some((bucket, statement))
+        })
+    }
+
+    /// Sends statements in frames that each keep their limit.
+    fn send_state(&mut self, stream: StreamId, buckets: Vec<u64>, statements: Vec<Statement>) {
+        let mut buckets = buckets;
+        let mut members = Vec::new();
+        let mut bytes = buckets.len() * 10;
+        for statement in statements {
+            bytes += longest(&statement);
+            members.push(statement);
+            if bytes > limits::FRAME_STATE_FILL {
+                let frame = Frame::State {
+                    buckets: std::mem::take(&mut buckets),
+                    members: std::mem::take(&mut members),
+                    last: false,
+                };
+                self.send_frame(stream, &frame);
+                bytes = 0;
+            }
+        }
+        self.send_frame(stream, &Frame::State { buckets, members, last: true });
+    }
+}
+
+/// How long a table must have been still before a difference is more than gossip on its way, in
+/// gossip intervals.
+const SETTLING: u32 = 10;
+
+/// An upper bound of a statement's encoding.
+fn longest(statement: &Statement) -> usize {
+    let tags: usize =
+        statement.record.tags.iter().map(|(key, value)| key.len() + value.len() + 4).sum();
+    statement.record.name.as_str().len() + tags + 48
+}

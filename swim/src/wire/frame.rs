@@ -1,0 +1,175 @@
+//! Stream frames: a length, a version, a kind, a body, each checked against the limit of its kind
+//! before anything is stored.
+
+use serde::{Deserialize, Serialize};
+
+use super::datagram::{DropReason, append, check_record};
+use super::message::Refusal;
+use super::VERSION;
+use crate::limits;
+use crate::members::{Instance, Name, Record, Statement};
+
+/// What a stream carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Frame {
+    /// Stream probe.
+    Ping { cluster: Name, target: Instance, seq: u32 },
+    /// Its answer.
+    Ack { seq: u32 },
+    /// "Here are I and the digests of my buckets: what do you have that differs?"
+    Pull { cluster: Name, record: Record, buckets: Vec<u64> },
+    /// Members that differ. The first frame of an answer brings the answerer's digests.
+    State { buckets: Vec<u64>, members: Vec<Statement>, last: bool },
+    /// No.
+    Refuse(Refusal),
+}
+
+#[derive(Serialize, Deserialize)]
+struct PingBody {
+    cluster: Name,
+    target: Instance,
+    seq: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PullBody {
+    cluster: Name,
+    record: Record,
+    buckets: Vec<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StateBody {
+    last: bool,
+    buckets: Vec<u64>,
+    members: Vec<Statement>,
+}
+
+const PING: u8 = 1;
+const ACK: u8 = 2;
+const PULL: u8 = 3;
+const STATE: u8 = 4;
+const REFUSE: u8 = 5;
+
+/// Length (little-endian, of the body), version, kind.
+const HEAD: usize = 6;
+
+/// The largest body of a kind; `None` for a kind that does not exist.
+fn limit(kind: u8) -> Option<usize> {
+    match kind {
+        PING | ACK | REFUSE => Some(limits::FRAME_SMALL_BYTES),
+        PULL => Some(limits::FRAME_PULL_BYTES),
+        STATE => Some(limits::FRAME_STATE_BYTES),
+        _ => None,
+    }
+}
+
+/// A frame's bytes.
+pub(crate) fn encode_frame(frame: &Frame) -> Vec<u8> {
+    let mut bytes = vec![0; HEAD];
+    let kind = match frame.clone() {
+        Frame::Ping { cluster, target, seq } => {
+            append(&PingBody { cluster, target, seq }, &mut bytes);
+            PING
+        }
+        Frame::Ack { seq } => {
+            append(&seq, &mut bytes);
+            ACK
+        }
+        Frame::Pull { cluster, record, buckets } => {
+            append(&PullBody { cluster, record, buckets }, &mut bytes);
+            PULL
+        }
+        Frame::State { buckets, members, last } => {
+            append(&StateBody { last, buckets, members }, &mut bytes);
+            STATE
+        }
+        Frame::Refuse(refusal) => {
+            append(&refusal, &mut bytes);
+            REFUSE
+        }
+    };
+    let body = bytes.len() - HEAD;
+    debug_assert!(limit(kind).is_some_and(|limit| body <= limit), "a frame keeps its own limit");
+    let length = u32::try_from(body).expect("bodies are bounded by their limits");
+    bytes[..4].copy_from_slice(&length.to_le_bytes());
+    bytes[4] = VERSION;
+    bytes[5] = kind;
+    bytes
+}
+
+/// Takes a stream's bytes as they come and gives frames. Holds at most one frame and what came
+/// with it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FrameReader {
+    buffer: Vec<u8>,
+    start: usize,
+}
+
+impl FrameReader {
+    /// More bytes of the stream, at most as many as one read of the caller.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        if self.start > 0 {
+            self.buffer.drain(..self.start);
+            self.start = 0;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole frame; `Ok(None)` until there is one. After an error the stream is useless.
+    pub(crate) fn next(&mut self) -> Result<Option<Frame>, DropReason> {
+        let bytes = &self.buffer[self.start..];
+        let Some((head, rest)) = bytes.split_first_chunk::<HEAD>() else { return Ok(None) };
+        let [l0, l1, l2, l3, version, kind] = *head;
+        if version != VERSION {
+            return Err(DropReason::Version);
+        }
+        let limit = limit(kind).ok_or(DropReason::Malformed)?;
+        let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+        if length > limit {
+            return Err(DropReason::TooLong);
+        }
+        let Some(body) = rest.get(..length) else { return Ok(None) };
+        let frame = decode_body(kind, body)?;
+        self.start += HEAD + length;
+        Ok(Some(frame))
+    }
+}
+
+fn decode_body(kind: u8, body: &[u8]) -> Result<Frame, DropReason> {
+    match kind {
+        PING => {
+            let PingBody { cluster, target, seq } = whole(body)?;
+            Ok(Frame::Ping { cluster, target, seq })
+        }
+        ACK => Ok(Frame::Ack { seq: whole(body)? }),
+        PULL => {
+            let PullBody { cluster, record, buckets } = whole(body)?;
+            check_record(&record)?;
+            check_buckets(&buckets)?;
+            Ok(Frame::Pull { cluster, record, buckets })
+        }
+        STATE => {
+            let StateBody { last, buckets, members } = whole(body)?;
+            if !buckets.is_empty() {
+                check_buckets(&buckets)?;
+            }
+            for member in &members {
+                check_record(&member.record)?;
+            }
+            Ok(Frame::State { buckets, members, last })
+        }
+        REFUSE => Ok(Frame::Refuse(whole(body)?)),
+        _ => Err(DropReason::Malformed),
+    }
+}
+
+fn check_buckets(buckets: &[u64]) -> Result<(), DropReason> {
+    let fits = buckets.len().is_power_of_two() && buckets.len() <= limits::DIGEST_BUCKETS;
+    if fits { Ok(()) } else { Err(DropReason::Malformed) }
+}
+
+fn whole<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, DropReason> {
+    let (value, rest) = postcard::take_from_bytes(body).map_err(|_| DropReason::Malformed)?;
+    if rest.is_empty() { Ok(value) } else { Err(DropReason::Malformed) }
+}

@@ -1,0 +1,104 @@
+//! The messages. The order of variants and fields is the wire format: append, never reorder.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::members::{Incarnation, Instance, Name, Rank, Record, Status};
+
+/// The cluster's name on a datagram: its hash, so that a long name costs nothing. Streams carry
+/// the name itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClusterId([u8; 8]);
+
+impl ClusterId {
+    pub(crate) fn of(cluster: &Name) -> ClusterId {
+        ClusterId(xxh3_64(cluster.as_str().as_bytes()).to_le_bytes())
+    }
+}
+
+/// Who sends, and the digest of the sender's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Header<'a> {
+    pub(crate) cluster: ClusterId,
+    pub(crate) from: &'a str,
+    pub(crate) instance: Instance,
+    pub(crate) incarnation: Incarnation,
+    /// Fixed width: a hash as a varint would take ten bytes.
+    pub(crate) digest: [u8; 8],
+}
+
+/// What a datagram is for. Any of them may carry updates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Message {
+    /// "Are you there?", to one life of a member.
+    Ping { seq: u32, target: Instance },
+    /// "I am", to the sender of the ping, or from a relay for the target.
+    Ack { seq: u32 },
+    /// From a relay: "I am here, but your target did not answer me."
+    Nack { seq: u32 },
+    /// "Ping this one for me."
+    PingRequest { seq: u32, target: RelayTarget },
+    /// Updates only.
+    Gossip,
+    /// "The life that you pinged is not here; I am."
+    Wrong { seq: u32 },
+}
+
+/// Whom a relay is to ping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RelayTarget {
+    /// How long the asker waits, in milliseconds.
+    pub(crate) patience_ms: u16,
+    pub(crate) addr: SocketAddr,
+    pub(crate) instance: Instance,
+}
+
+/// Something about a member, passed on from node to node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Update {
+    /// The member is alive, and says this of itself.
+    Record(Record),
+    /// Somebody holds this of a record that others are known to have.
+    Claim {
+        name: Name,
+        instance: Instance,
+        incarnation: Incarnation,
+        status: Status,
+        /// Who says so.
+        by: Name,
+    },
+}
+
+impl Update {
+    /// The member it is about.
+    pub(crate) fn subject(&self) -> &Name {
+        match self {
+            Update::Record(record) => &record.name,
+            Update::Claim { name, .. } => name,
+        }
+    }
+
+    pub(crate) fn rank(&self) -> Rank {
+        match self {
+            Update::Record(record) => {
+                Rank::new(record.instance, record.incarnation, Status::Alive)
+            }
+            Update::Claim { instance, incarnation, status, .. } => {
+                Rank::new(*instance, *incarnation, *status)
+            }
+        }
+    }
+}
+
+/// Why a stream is refused, in words that the other side can act on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Refusal {
+    /// Not this cluster.
+    Cluster,
+    /// The table is full.
+    Full,
+    /// The life that was asked for is not here.
+    Instance,
+}

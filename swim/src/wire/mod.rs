@@ -1,0 +1,19 @@
+//! What travels: messages, their bytes, and the checks on what arrives.
+//!
+//! A datagram is `[version][header][message][update]*`, a stream frame `[length u32][version][kind]
+//! [body]`; headers, messages and bodies are `postcard`. Sealing attaches around the plain datagram
+//! and the bytes of a stream.
+
+mod datagram;
+mod frame;
+mod message;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use datagram::{Datagram, DropReason, decode, encode_head, encode_update};
+pub(crate) use frame::{Frame, FrameReader, encode_frame};
+pub(crate) use message::{ClusterId, Header, Message, Refusal, RelayTarget, Update};
+
+/// The protocol version, first byte of every datagram and of every frame's payload.
+pub(crate) const VERSION: u8 = 1;
