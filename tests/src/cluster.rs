@@ -1,0 +1,258 @@
+//! Many hosts, each with a sidecar of one cluster, and the questions that tests ask of all at once.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::host::Host;
+use crate::log::Mark;
+use crate::network::Network;
+use crate::wait;
+
+const PORT: u16 = 7946;
+const LOG_LINES: usize = 12;
+
+/// The addresses that a cluster uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+/// How a cluster is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Hosts, from 1.
+    pub hosts: usize,
+    /// The addresses used.
+    pub family: Family,
+    /// Arguments of every `muster agent`, beside name, addresses, seeds and socket.
+    pub arguments: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            hosts: 30,
+            family: Family::V4,
+            arguments: Vec::new(),
+        }
+    }
+}
+
+/// A network of hosts with sidecars. Hosts are numbered from 1 and called `n1`, `n2`…
+#[derive(Debug)]
+pub struct Cluster {
+    options: Options,
+    // Dropped in this order: processes first, then what they stand on.
+    hosts: Vec<Host>,
+    network: Network,
+    _folder: TempDir,
+}
+
+impl Cluster {
+    /// The hosts without any sidecar.
+    pub fn new(options: Options) -> Cluster {
+        let folder = tempfile::Builder::new().prefix("muster-").tempdir();
+        let folder = folder.expect("the temporary folder can be written");
+        let network = Network::new(options.hosts);
+        let host = |number| {
+            Host::new(
+                format!("n{number}"),
+                network.namespace(number),
+                folder.path(),
+            )
+        };
+        let hosts = (1..=options.hosts).map(host).collect();
+        Cluster {
+            options,
+            hosts,
+            network,
+            _folder: folder,
+        }
+    }
+
+    /// A cluster in which every sidecar runs and sees every other.
+    pub fn formed(options: Options) -> Cluster {
+        let mut cluster = Cluster::new(options);
+        for number in 1..=cluster.options.hosts {
+            cluster.start(number);
+        }
+        cluster.wait_all_see_all();
+        cluster
+    }
+
+    /// The network, to hurt it.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// One host.
+    pub fn host(&self, number: usize) -> &Host {
+        &self.hosts[number - 1]
+    }
+
+    /// One host, to hurt it.
+    pub fn host_mut(&mut self, number: usize) -> &mut Host {
+        &mut self.hosts[number - 1]
+    }
+
+    /// The hosts whose sidecars run.
+    pub fn running(&self) -> impl Iterator<Item = &Host> {
+        self.hosts.iter().filter(|host| host.is_running())
+    }
+
+    /// The address of a host's sidecar; `second` is the other one that the host has.
+    pub fn address(&self, number: usize, second: bool) -> SocketAddr {
+        let ip: IpAddr = match self.options.family {
+            Family::V4 => Network::ipv4(number, second),
+            Family::V6 => Network::ipv6(number, second),
+        };
+        SocketAddr::new(ip, PORT)
+    }
+
+    /// Starts the sidecar of a host under its usual name and address, with the first three hosts as seeds.
+    pub fn start(&mut self, number: usize) {
+        let name = format!("n{number}");
+        self.start_as(number, &name, false);
+    }
+
+    /// Starts the sidecar of a host under any name, on one of its two addresses.
+    pub fn start_as(&mut self, number: usize, name: &str, second: bool) {
+        let seeds = (1..=3).map(|seed| self.address(seed, false).to_string());
+        self.start_with(number, name, second, &seeds.collect::<Vec<_>>());
+    }
+
+    /// Starts the sidecar of a host with these seeds.
+    pub fn start_with(&mut self, number: usize, name: &str, second: bool, seeds: &[String]) {
+        let mut arguments = vec!["--name".to_owned(), name.to_owned(), "--bind".to_owned()];
+        arguments.push(self.address(number, second).to_string());
+        for seed in seeds {
+            arguments.extend(["--join".to_owned(), seed.clone()]);
+        }
+        arguments.extend(self.options.arguments.iter().cloned());
+        self.host_mut(number).start(&arguments);
+    }
+
+    /// Waits until `check` is fine; panics with what everyone sees when it is not in time.
+    pub fn wait(
+        &self,
+        patience: Duration,
+        what: &str,
+        mut check: impl FnMut(&Cluster) -> Result<(), String>,
+    ) {
+        match wait::until(patience, || check(self)) {
+            Ok(took) => println!("{what}: after {took:.1?}"),
+            Err(why) => self.fail(&format!("not within {patience:?}: {what}: {why}")),
+        }
+    }
+
+    /// Checks again and again during all of `span`; panics with what everyone sees at the first complaint.
+    pub fn hold(
+        &self,
+        span: Duration,
+        what: &str,
+        mut check: impl FnMut(&Cluster) -> Result<(), String>,
+    ) {
+        if let Err(why) = wait::throughout(span, || check(self)) {
+            self.fail(&format!("{what}: {why}"));
+        }
+    }
+
+    /// Waits until each running sidecar sees all running ones alive, and no host's sidecar that it does not.
+    pub fn wait_all_see_all(&self) {
+        self.wait(
+            Duration::from_secs(120),
+            "all see all alive",
+            Cluster::all_see_all,
+        );
+    }
+
+    /// Whether each running sidecar sees all running ones alive.
+    ///
+    /// # Errors
+    /// Who does not see whom.
+    pub fn all_see_all(&self) -> Result<(), String> {
+        let names: Vec<&str> = self.running().map(Host::name).collect();
+        self.running()
+            .try_for_each(|host| sees(host, &names, "alive"))
+    }
+
+    /// Whether each running sidecar, these excepted, sees these in that state.
+    ///
+    /// # Errors
+    /// Who sees whom otherwise.
+    pub fn others_see(&self, numbers: &[usize], state: &str) -> Result<(), String> {
+        let names: Vec<&str> = numbers
+            .iter()
+            .map(|&number| self.host(number).name())
+            .collect();
+        let mut others = self.running().filter(|host| !names.contains(&host.name()));
+        others.try_for_each(|host| sees(host, &names, state))
+    }
+
+    /// The present ends of all logs.
+    pub fn marks(&self) -> Vec<Mark> {
+        self.hosts.iter().map(Host::mark).collect()
+    }
+
+    /// Complains about each event of this kind since `marks`, in any log of a running sidecar, that is
+    /// about someone else than `expected`.
+    ///
+    /// # Errors
+    /// The first such line.
+    pub fn none_but(&self, marks: &[Mark], kind: &str, expected: &[usize]) -> Result<(), String> {
+        let expected: Vec<&str> = expected
+            .iter()
+            .map(|&number| self.host(number).name())
+            .collect();
+        for (host, &mark) in self.hosts.iter().zip(marks) {
+            if !host.is_running() || expected.contains(&host.name()) {
+                continue;
+            }
+            let of_kind = |line: &&crate::Line| line.kind == kind;
+            let events = host.events(mark);
+            let mut wrong = events.iter().filter(of_kind);
+            if let Some(line) = wrong.find(|line| !expected.contains(&line.member.as_str())) {
+                return Err(format!("{} logged: {}", host.name(), line.text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Panics with what everyone sees and has logged.
+    pub fn fail(&self, why: &str) -> ! {
+        let mut report = String::new();
+        for host in &self.hosts {
+            let seen = if host.is_running() {
+                host.view()
+                    .map_or_else(|error| error, |view| view.to_string())
+            } else {
+                "not running".to_owned()
+            };
+            let _ = writeln!(
+                report,
+                "{} sees: {seen}\n{}",
+                host.name(),
+                host.log_tail(LOG_LINES)
+            );
+        }
+        panic!("{why}\n\n{report}\nThe reason again: {why}");
+    }
+}
+
+fn sees(host: &Host, names: &[&str], state: &str) -> Result<(), String> {
+    let view = host.view()?;
+    match names.iter().find(|name| view.state(name) != state) {
+        None => Ok(()),
+        Some(name) => Err(format!(
+            "{} sees {name} {} where {state} was expected; all it sees: {view}",
+            host.name(),
+            view.state(name)
+        )),
+    }
+}

@@ -1,0 +1,231 @@
+//! One host of the network and the sidecar on it.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::log::{Line, Log, Mark};
+use crate::view::View;
+use crate::{binary, http, wait};
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+/// What a process takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Footprint {
+    /// Open file descriptors.
+    pub descriptors: usize,
+    /// Resident memory, in KiB.
+    pub resident_kib: u64,
+}
+
+/// A host; its sidecar may run, be paused, or be gone.
+#[derive(Debug)]
+pub struct Host {
+    name: String,
+    namespace: String,
+    socket: PathBuf,
+    log: Log,
+    process: Option<Child>,
+}
+
+impl Host {
+    pub(crate) fn new(name: String, namespace: &str, folder: &Path) -> Host {
+        Host {
+            socket: folder.join(format!("{name}.sock")),
+            log: Log::new(folder.join(format!("{name}.log"))),
+            namespace: namespace.to_owned(),
+            process: None,
+            name,
+        }
+    }
+
+    /// The name of the host; its sidecar bears the same unless started otherwise.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether a sidecar was started and not yet ended by [`Host::kill`] or [`Host::wait_exit`].
+    pub fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// Starts a sidecar: `muster agent` with these arguments, in this host's namespace.
+    pub fn start(&mut self, arguments: &[String]) {
+        assert!(self.process.is_none(), "{} runs already", self.name);
+        let mut file = OpenOptions::new();
+        let file = file.create(true).append(true).open(self.log.path());
+        let file = file.expect("the test's folder can be written");
+        let copy = file.try_clone().expect("a file descriptor is to be had");
+        let mut command = Command::new("ip");
+        command
+            .args(["netns", "exec", &self.namespace])
+            .arg(binary::muster_binary())
+            .arg("agent")
+            // `ip netns exec` becomes the sidecar, so this process is its parent.
+            .arg(format!("--exit-with-parent={}", std::process::id()))
+            .arg("--socket")
+            .arg(&self.socket)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(copy);
+        for (variable, _) in std::env::vars_os() {
+            let name = variable.to_string_lossy();
+            if name.starts_with("MUSTER_") && name != "MUSTER_BIN" {
+                command.env_remove(&variable);
+            }
+        }
+        self.process = Some(command.spawn().expect("`ip` of iproute2 is installed"));
+    }
+
+    /// Ends the sidecar as a crash does (signal 9).
+    pub fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.reap();
+    }
+
+    /// Asks the sidecar to leave (signal 15).
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Stops the sidecar without ending it.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets a paused sidecar go on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Waits for the sidecar to end by itself.
+    ///
+    /// # Errors
+    /// It runs still.
+    pub fn wait_exit(&mut self, patience: Duration) -> Result<Exit, String> {
+        let name = self.name.clone();
+        let process = self.process.as_mut().expect("a sidecar was started");
+        let mut status = None;
+        wait::until(patience, || {
+            status = process.try_wait().map_err(|error| error.to_string())?;
+            status
+                .map(|_| ())
+                .ok_or_else(|| format!("{name} runs still"))
+        })?;
+        self.process = None;
+        let status = status.expect("the wait ended with a status");
+        Ok(match (status.code(), status.signal()) {
+            (Some(code), _) => Exit::Code(code),
+            (None, signal) => Exit::Signal(signal.unwrap_or(0)),
+        })
+    }
+
+    /// What the sidecar sees.
+    ///
+    /// # Errors
+    /// Nobody answers on its socket, or not as agreed.
+    pub fn view(&self) -> Result<View, String> {
+        self.get("/v1/members")
+    }
+
+    /// What the sidecar says of itself.
+    ///
+    /// # Errors
+    /// Nobody answers on its socket, or not as agreed.
+    pub fn status(&self) -> Result<Value, String> {
+        self.get("/v1/status")
+    }
+
+    /// Publishes a tag of this sidecar.
+    ///
+    /// # Errors
+    /// Nobody answers on its socket, or it refuses.
+    pub fn request(&self, method: &str, path: &str) -> Result<String, String> {
+        let (status, body) = http::request(&self.socket, method, path)?;
+        if (200..300).contains(&status) {
+            Ok(body)
+        } else {
+            Err(format!("{status}: {body}"))
+        }
+    }
+
+    fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, String> {
+        let body = self.request("GET", path)?;
+        serde_json::from_str(&body).map_err(|error| format!("{path}: {error}: {body}"))
+    }
+
+    /// The present end of the log.
+    pub fn mark(&self) -> Mark {
+        self.log.mark()
+    }
+
+    /// The events that were logged since `mark`.
+    pub fn events(&self, mark: Mark) -> Vec<Line> {
+        self.log.events(mark)
+    }
+
+    /// All that this host's sidecars wrote.
+    pub fn log_text(&self) -> String {
+        self.log.text()
+    }
+
+    /// The last lines of [`Host::log_text`].
+    pub fn log_tail(&self, lines: usize) -> String {
+        self.log.tail(lines)
+    }
+
+    /// What the sidecar takes now.
+    pub fn footprint(&self) -> Footprint {
+        let process = self.process.as_ref().expect("a sidecar was started");
+        let folder = PathBuf::from(format!("/proc/{}", process.id()));
+        let status = fs::read_to_string(folder.join("status")).expect("the sidecar runs");
+        let resident = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|rest| rest.split_whitespace().next())
+            .and_then(|number| number.parse().ok());
+        Footprint {
+            descriptors: fs::read_dir(folder.join("fd"))
+                .expect("the sidecar runs")
+                .count(),
+            resident_kib: resident.expect("proc(5): VmRSS in KiB"),
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let process = self.process.as_ref().expect("a sidecar was started");
+        let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
+        let pid = pid.expect("a process id is a positive i32");
+        kill_process(pid, signal).expect("a child that was not waited for can be signalled");
+    }
+
+    fn reap(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.wait().expect("a child can be waited for once");
+        }
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Some(process) = self.process.as_mut() {
+            // It may have ended by itself.
+            let _ = process.kill();
+            self.reap();
+        }
+    }
+}

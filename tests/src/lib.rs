@@ -1,0 +1,21 @@
+//! A cluster of real sidecars in network namespaces, as one value that a test can hurt and question.
+//!
+//! [`Cluster`] owns everything: a [`Network`] (a switch with one cable per host), the [`Host`]s on it, the
+//! sidecar processes, their sockets and logs. Dropping it, also in a panic, removes it all.
+
+mod binary;
+mod cluster;
+mod host;
+mod http;
+mod log;
+mod network;
+mod sweep;
+mod view;
+pub mod wait;
+
+pub use binary::muster_binary;
+pub use cluster::{Cluster, Family, Options};
+pub use host::{Exit, Footprint, Host};
+pub use log::{Line, Mark};
+pub use network::{Cut, Network};
+pub use view::{MemberView, View};

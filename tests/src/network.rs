@@ -1,0 +1,213 @@
+//! One switch and a cable to each host, all of it in network namespaces of this process.
+//!
+//! Faults are rules of the switch, so a host cannot notice them other than by what does not arrive. There is no
+//! route to anywhere else: what the hosts send stays among them.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::process::{Command, Stdio};
+
+use crate::sweep;
+
+/// Something wrong with the switch. Hosts are numbered from 1.
+#[derive(Clone, Debug)]
+pub enum Cut {
+    /// Of all UDP datagrams this many percent are lost.
+    UdpLoss(u8),
+    /// Nothing reaches these hosts.
+    Incoming(Vec<usize>),
+    /// Nothing gets out of these hosts.
+    Outgoing(Vec<usize>),
+    /// Nothing passes between the two groups, either way.
+    Between(Vec<usize>, Vec<usize>),
+}
+
+/// A switch with hosts. Removed when dropped.
+#[derive(Debug)]
+pub struct Network {
+    switch: String,
+    hosts: Vec<String>,
+}
+
+impl Network {
+    /// A network with that many hosts, 1 to 250. Each has two IPv4 and two IPv6 addresses.
+    ///
+    /// Panics without the rights of root.
+    pub fn new(hosts: usize) -> Network {
+        assert!((1..=250).contains(&hosts), "1 to 250 hosts");
+        assert!(
+            rustix::process::geteuid().is_root(),
+            "network namespaces need root: run this test as root"
+        );
+        sweep::sweep();
+        let network = Network {
+            switch: sweep::namespace("switch"),
+            hosts: (1..=hosts)
+                .map(|host| sweep::namespace(&format!("n{host}")))
+                .collect(),
+        };
+        network.add_namespaces();
+        network.add_switch();
+        network.add_hosts();
+        network
+    }
+
+    /// How many hosts there are.
+    pub fn hosts(&self) -> usize {
+        self.hosts.len()
+    }
+
+    /// The namespace of a host.
+    pub fn namespace(&self, host: usize) -> &str {
+        &self.hosts[host - 1]
+    }
+
+    /// The IPv4 address of a host; `second` is the other one that it has.
+    pub fn ipv4(host: usize, second: bool) -> IpAddr {
+        let host = u8::try_from(host).expect("at most 250 hosts");
+        IpAddr::V4(Ipv4Addr::new(10, 77, u8::from(second), host))
+    }
+
+    /// The IPv6 address of a host; `second` is the other one that it has.
+    pub fn ipv6(host: usize, second: bool) -> IpAddr {
+        let host = u16::try_from(host).expect("at most 250 hosts");
+        IpAddr::V6(Ipv6Addr::new(
+            0xfd77,
+            0,
+            0,
+            0,
+            0,
+            0,
+            u16::from(second),
+            host,
+        ))
+    }
+
+    /// Replaces the faults of the switch by these.
+    pub fn impose(&self, cuts: &[Cut]) {
+        let rules: String = cuts.iter().map(rule).collect();
+        let chain = "type filter hook forward priority 0; policy accept;";
+        let script = format!(
+            "flush ruleset\ntable bridge faults {{\n chain forward {{\n {chain}\n{rules} }}\n}}\n"
+        );
+        feed(
+            Command::new("ip").args(["netns", "exec", &self.switch, "nft", "-f", "-"]),
+            &script,
+        );
+    }
+
+    /// Ends all faults.
+    pub fn heal(&self) {
+        self.impose(&[]);
+    }
+
+    /// Writes the hosts file that programs started later in this host's namespace see; in place, so that
+    /// running ones see the change too.
+    pub fn set_hosts_file(&self, host: usize, text: &str) {
+        let folder = format!("/etc/netns/{}", self.namespace(host));
+        fs::create_dir_all(&folder).expect("root may write to /etc/netns");
+        fs::write(format!("{folder}/hosts"), text).expect("root may write to /etc/netns");
+        // Without name servers a name that the file lacks fails at once.
+        fs::write(format!("{folder}/resolv.conf"), "").expect("root may write to /etc/netns");
+    }
+
+    fn add_namespaces(&self) {
+        let all = self.hosts.iter().chain([&self.switch]);
+        let script: String = all.map(|name| format!("netns add {name}\n")).collect();
+        feed(Command::new("ip").args(["-batch", "-"]), &script);
+    }
+
+    fn add_switch(&self) {
+        let mut script = String::from(
+            "link set lo up\nlink add br0 type bridge stp_state 0 mcast_snooping 0\nlink set br0 up\n",
+        );
+        for (index, namespace) in self.hosts.iter().enumerate() {
+            let port = port(index + 1);
+            let _ = writeln!(
+                script,
+                "link add {port} type veth peer name eth0 netns {namespace}"
+            );
+            let _ = writeln!(script, "link set {port} master br0 up");
+        }
+        feed(
+            Command::new("ip").args(["-n", &self.switch, "-batch", "-"]),
+            &script,
+        );
+    }
+
+    fn add_hosts(&self) {
+        for (index, namespace) in self.hosts.iter().enumerate() {
+            let mut script = String::from("link set lo up\n");
+            for second in [false, true] {
+                let (v4, v6) = (Self::ipv4(index + 1, second), Self::ipv6(index + 1, second));
+                let _ = writeln!(script, "addr add {v4}/16 dev eth0");
+                let _ = writeln!(script, "addr add {v6}/64 dev eth0 nodad");
+            }
+            script.push_str("link set eth0 up\n");
+            feed(
+                Command::new("ip").args(["-n", namespace, "-batch", "-"]),
+                &script,
+            );
+        }
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for namespace in self.hosts.iter().chain([&self.switch]) {
+            sweep::remove(namespace);
+        }
+    }
+}
+
+fn port(host: usize) -> String {
+    format!("v{host}")
+}
+
+fn ports(hosts: &[usize]) -> String {
+    let names: Vec<String> = hosts
+        .iter()
+        .map(|&host| format!("\"{}\"", port(host)))
+        .collect();
+    format!("{{ {} }}", names.join(", "))
+}
+
+fn rule(cut: &Cut) -> String {
+    match cut {
+        Cut::UdpLoss(percent) => {
+            format!("  meta l4proto udp numgen random mod 100 < {percent} drop\n")
+        }
+        Cut::Incoming(hosts) => format!("  oifname {} drop\n", ports(hosts)),
+        Cut::Outgoing(hosts) => format!("  iifname {} drop\n", ports(hosts)),
+        Cut::Between(left, right) => {
+            let (left, right) = (ports(left), ports(right));
+            format!(
+                "  iifname {left} oifname {right} drop\n  iifname {right} oifname {left} drop\n"
+            )
+        }
+    }
+}
+
+/// Runs a command on a script; panics with its words when it fails.
+fn feed(command: &mut Command, script: &str) {
+    let piped = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = piped.spawn().unwrap_or_else(|error| {
+        panic!("{error}: {command:?} (needs the packages iproute2 and nftables)")
+    });
+    let mut stdin = child.stdin.take().expect("standard input is a pipe");
+    // A command that ends early says why on its standard error.
+    let _ = stdin.write_all(script.as_bytes());
+    drop(stdin);
+    let output = child.wait_with_output().expect("the child was started");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}: {words}\n{script}",
+        output.status
+    );
+}
