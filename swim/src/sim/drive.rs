@@ -1,0 +1,302 @@
+//! Driving a node as the draining rule says: an input, then all outputs, then the one timer.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::cluster::Cluster;
+use super::process::{Condition, Input, Pid};
+use super::streams::{Arrival, Medium, Side};
+use crate::limits;
+use crate::node::{Action, Node};
+use crate::time::Time;
+
+/// What is planned.
+#[derive(Debug)]
+pub(super) enum SimEvent {
+    /// A process is to be woken.
+    Wake(Pid),
+    /// A datagram arrives.
+    Datagram {
+        from: SocketAddr,
+        to: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    /// A packet of a stream arrives.
+    Stream(Arrival),
+    /// A name was looked up for a process.
+    Resolved { pid: Pid, seed: String },
+}
+
+/// How long a look-up of a name takes.
+const LOOKUP: std::ops::Range<Duration> = Duration::from_micros(100)..Duration::from_millis(20);
+
+impl Cluster {
+    /// Something planned happens.
+    pub(super) fn happen(&mut self, event: SimEvent) {
+        match event {
+            SimEvent::Wake(pid) => self.wake(pid),
+            SimEvent::Datagram { from, to, bytes } => {
+                // No process there: the packet is lost without a word.
+                if let Some(pid) = self.listener(to)
+                    && self.network.is_open(to.ip(), to.ip())
+                {
+                    self.deliver(pid, Input::Datagram { from, bytes });
+                }
+            }
+            SimEvent::Stream(arrival) => self.arrive(arrival),
+            SimEvent::Resolved { pid, seed } => {
+                let addresses = self.look_up(&seed);
+                self.deliver(pid, Input::Resolved { seed, addresses });
+            }
+        }
+    }
+
+    fn arrive(&mut self, arrival: Arrival) {
+        let listener = match arrival {
+            Arrival::Knock(id) => self.streams.callee(id).and_then(|addr| self.listener(addr)),
+            Arrival::Answer(..) | Arrival::Segment(..) => None,
+        };
+        let mut medium = Medium {
+            agenda: &mut self.agenda,
+            network: &self.network,
+            dice: &mut self.dice,
+        };
+        for (pid, input) in self.streams.arrive(arrival, listener, &mut medium) {
+            self.deliver(pid, input);
+        }
+    }
+
+    fn wake(&mut self, pid: Pid) {
+        let now = self.agenda.now();
+        let process = self.process_mut(pid);
+        if process.wake != Some(now) {
+            return;
+        }
+        process.wake = None;
+        if process.condition != Condition::Running {
+            return;
+        }
+        let lag = process.lag;
+        let due = process
+            .node
+            .poll_timeout()
+            .is_some_and(|deadline| deadline.at + lag <= now);
+        if due {
+            self.time_out(pid);
+        }
+        self.arm(pid);
+    }
+
+    /// The timer fires.
+    pub(super) fn time_out(&mut self, pid: Pid) {
+        let now = self.agenda.now();
+        let process = self.process_mut(pid);
+        process.traffic.wakes += 1;
+        let reason = process
+            .node
+            .poll_timeout()
+            .map_or("none", |deadline| deadline.reason);
+        self.trace
+            .note(now, pid, "wake", reason.as_bytes(), || reason);
+        self.drive(pid, |node, now| node.handle_timeout(now));
+        let process = self.process_mut(pid);
+        if process.condition == Condition::Running {
+            process.watch.on_wake(&process.node, now);
+        }
+    }
+
+    /// Something arrives at a process, or waits for it.
+    pub(super) fn deliver(&mut self, pid: Pid, input: Input) {
+        match self.process(pid).condition {
+            Condition::Running => self.apply(pid, input),
+            Condition::Paused => self.process_mut(pid).keep(input),
+            Condition::Crashed | Condition::Stopped(..) => {}
+        }
+    }
+
+    /// A running process takes an input.
+    pub(super) fn apply(&mut self, pid: Pid, input: Input) {
+        let now = self.agenda.now();
+        match input {
+            Input::Datagram { from, bytes } => {
+                let process = self.process_mut(pid);
+                process.traffic.datagrams_received += 1;
+                process.traffic.bytes_received += bytes.len() as u64;
+                self.trace.note(now, pid, "datagram", &bytes, || from);
+                self.drive(pid, |node, now| node.handle_datagram(from, &bytes, now));
+            }
+            Input::Opened { id, from } => {
+                self.trace.note(now, pid, "accepted", b"", || from);
+                let stream =
+                    self.drive_with(pid, |node, now| node.handle_stream_accepted(from, now));
+                match stream {
+                    Some(stream) => self
+                        .process_mut(pid)
+                        .sockets
+                        .insert(stream, id, Side::Callee),
+                    None => self.with_streams(|streams, medium| {
+                        streams.close(id, Side::Callee, medium);
+                    }),
+                }
+                self.drain(pid);
+            }
+            Input::Connected { id } => {
+                let Some(stream) = self.process(pid).sockets.stream(id, Side::Caller) else {
+                    return;
+                };
+                self.trace.note(now, pid, "connected", b"", || stream.0);
+                self.drive(pid, |node, now| node.handle_stream_connected(stream, now));
+            }
+            Input::Data { id, side, bytes } => {
+                let Some(stream) = self.process(pid).sockets.stream(id, side) else {
+                    return;
+                };
+                self.trace.note(now, pid, "data", &bytes, || stream.0);
+                self.drive(pid, |node, now| {
+                    node.handle_stream_data(stream, &bytes, now)
+                });
+            }
+            Input::Closed { id, side, end } => {
+                let process = self.process_mut(pid);
+                let Some(stream) = process.sockets.stream(id, side) else {
+                    return;
+                };
+                process.sockets.remove(stream);
+                self.trace
+                    .note(now, pid, "closed", &[end as u8], || stream.0);
+                self.drive(pid, |node, now| node.handle_stream_closed(stream, end, now));
+            }
+            Input::Resolved { seed, addresses } => {
+                self.trace.note(now, pid, "resolved", seed.as_bytes(), || {
+                    format!("{addresses:?}")
+                });
+                self.drive(pid, |node, now| {
+                    node.handle_resolved(&seed, &addresses, now)
+                });
+            }
+        }
+    }
+
+    /// One input or command, then the draining rule.
+    pub(super) fn drive(&mut self, pid: Pid, call: impl FnOnce(&mut Node, Time)) {
+        self.drive_with(pid, call);
+        self.drain(pid);
+    }
+
+    /// One input or command; the caller must drain.
+    pub(super) fn drive_with<T>(&mut self, pid: Pid, call: impl FnOnce(&mut Node, Time) -> T) -> T {
+        let now = self.agenda.now();
+        call(&mut self.process_mut(pid).node, now)
+    }
+
+    /// Takes all outputs of a node and re-arms its timer.
+    pub(super) fn drain(&mut self, pid: Pid) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        while let Some(to) = self.process_mut(pid).node.poll_transmit(&mut buffer) {
+            self.transmit(pid, to, &buffer);
+        }
+        self.buffer = buffer;
+        while let Some(action) = self.process_mut(pid).node.poll_action() {
+            self.act(pid, action);
+        }
+        let now = self.agenda.now();
+        let process = &mut self.processes[pid.0 as usize];
+        while let Some(event) = process.node.poll_event() {
+            assert_eq!(event.time, now, "an event happens now: {event:?}");
+            let words = format!(
+                "{} {} {:?}",
+                process.launch.name,
+                event.kind.as_str(),
+                event
+            );
+            self.trace
+                .note(now, pid, "event", words.as_bytes(), || &words);
+            self.changes += 1;
+            if self.options.watch {
+                process.watch.on_event(&event);
+                process.events.push(event);
+            }
+        }
+        if self.options.watch {
+            process.watch.on_step(&process.node);
+        }
+        self.arm(pid);
+    }
+
+    fn transmit(&mut self, pid: Pid, to: SocketAddr, bytes: &[u8]) {
+        assert!(
+            bytes.len() <= limits::DATAGRAM_BYTES,
+            "a datagram of {} bytes",
+            bytes.len()
+        );
+        let process = &mut self.processes[pid.0 as usize];
+        process.traffic.datagrams_sent += 1;
+        process.traffic.bytes_sent += bytes.len() as u64;
+        let from = process.launch.addr;
+        assert!(to != from, "{} sends to itself", process.launch.name);
+        self.trace
+            .note(self.agenda.now(), pid, "transmit", bytes, || to);
+        for delay in self.network.datagram(from.ip(), to.ip(), &mut self.dice) {
+            let bytes = bytes.to_vec();
+            self.agenda
+                .after(delay, SimEvent::Datagram { from, to, bytes });
+        }
+    }
+
+    fn act(&mut self, pid: Pid, action: Action) {
+        let now = self.agenda.now();
+        match action {
+            Action::Connect { stream, to } => {
+                self.trace.note(now, pid, "connect", b"", || to);
+                let from = self.process(pid).launch.addr.ip();
+                let id =
+                    self.with_streams(|streams, medium| streams.connect(pid, from, to, medium));
+                let process = self.process_mut(pid);
+                process.traffic.streams_opened += 1;
+                process.sockets.insert(stream, id, Side::Caller);
+            }
+            Action::Send { stream, bytes } => {
+                self.trace.note(now, pid, "send", &bytes, || stream.0);
+                let process = self.process_mut(pid);
+                process.traffic.stream_bytes_sent += bytes.len() as u64;
+                if let Some((id, side)) = process.sockets.end(stream) {
+                    self.with_streams(|streams, medium| streams.send(id, side, &bytes, medium));
+                }
+            }
+            Action::Close { stream } => {
+                self.trace.note(now, pid, "close", b"", || stream.0);
+                if let Some((id, side)) = self.process_mut(pid).sockets.remove(stream) {
+                    self.with_streams(|streams, medium| streams.close(id, side, medium));
+                }
+            }
+            Action::Resolve { seed } => {
+                self.trace
+                    .note(now, pid, "resolve", seed.as_bytes(), || &seed);
+                let delay = self.dice.duration(&LOOKUP);
+                self.agenda.after(delay, SimEvent::Resolved { pid, seed });
+            }
+            Action::Stopped(stop) => {
+                self.trace
+                    .note(now, pid, "stopped", b"", || format!("{stop:?}"));
+                self.end(pid, Condition::Stopped(stop, now));
+            }
+        }
+    }
+
+    /// Plans the next wake-up, unless an earlier one is planned already.
+    pub(super) fn arm(&mut self, pid: Pid) {
+        let now = self.agenda.now();
+        let process = &mut self.processes[pid.0 as usize];
+        if process.condition != Condition::Running {
+            return;
+        }
+        let Some(deadline) = process.node.poll_timeout() else {
+            return;
+        };
+        let at = (deadline.at + process.lag).max(now);
+        if process.wake.is_none_or(|wake| at < wake) {
+            process.wake = Some(at);
+            self.agenda.at(at, SimEvent::Wake(pid));
+        }
+    }
+}

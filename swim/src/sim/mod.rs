@@ -1,0 +1,23 @@
+//! A whole cluster on one thread: virtual time, a virtual network, and faults, all from one seed.
+//!
+//! The simulator drives the same few calls of [`Node`](crate::Node) as the sidecar does and is
+//! sans-IO like it. All randomness comes from one generator and events at one instant come in the
+//! order in which they were planned, so a seed replays byte for byte: see [`Cluster::trace_hash`].
+//!
+//! A packet takes this way: a node's `poll_transmit` -> [`Network`] decides its fate -> the agenda
+//! holds it until it arrives -> `handle_datagram` of the process that then has the address.
+
+mod agenda;
+mod checks;
+mod cluster;
+mod dice;
+mod drive;
+mod network;
+mod process;
+mod streams;
+mod trace;
+
+pub use cluster::{Cluster, Options};
+pub use dice::Dice;
+pub use network::{Faults, Network};
+pub use process::{Condition, Launch, Pid, Traffic};

@@ -1,0 +1,224 @@
+//! One process: a node, what it holds of the outside, and what waits for it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::checks::Watch;
+use super::streams::{Connection, Side};
+use crate::config::Config;
+use crate::event::Event;
+use crate::members::{Name, Tags};
+use crate::node::{Node, Stop, StreamEnd, StreamId};
+use crate::time::Time;
+
+/// One life of one process. A restart under the same name is another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pid(pub u32);
+
+/// How a process is started.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The cluster it belongs to; "sim" until told otherwise.
+    pub cluster: Name,
+    /// Its name in the cluster.
+    pub name: Name,
+    /// Where it listens; the IP address is its host.
+    pub addr: SocketAddr,
+    /// `host:port` of members to join through.
+    pub seeds: Vec<String>,
+    /// What it publishes from the start.
+    pub tags: Tags,
+    /// The settings of its protocol.
+    pub config: Config,
+    /// How far its wall clock, from which its instance is made, is behind that of the others.
+    pub clock_behind: Duration,
+}
+
+impl Launch {
+    /// A member without seeds and tags and with default settings.
+    ///
+    /// # Panics
+    /// When `name` is no name: a mistake in the scenario.
+    pub fn new(name: &str, addr: SocketAddr) -> Launch {
+        Launch {
+            cluster: Name::new("sim").expect("\"sim\" is a name"),
+            name: Name::new(name).expect("the scenario names its members"),
+            addr,
+            seeds: Vec::new(),
+            tags: Tags::default(),
+            config: Config::default(),
+            clock_behind: Duration::ZERO,
+        }
+    }
+
+    /// Member number `at`: `n7` on 10.0.0.7 for 7.
+    pub fn numbered(at: usize) -> Launch {
+        let number = u32::try_from(at).expect("fewer than 2^24 members");
+        let host = std::net::Ipv4Addr::from_bits(0x0a00_0000 | number);
+        Launch::new(&format!("n{at}"), SocketAddr::from((host, 7946)))
+    }
+
+    /// With one more seed.
+    #[must_use]
+    pub fn seed(mut self, seed: impl ToString) -> Launch {
+        self.seeds.push(seed.to_string());
+        self
+    }
+
+    /// With these settings.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Launch {
+        self.config = config;
+        self
+    }
+}
+
+/// Whether a process runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// It does.
+    Running,
+    /// It is stopped by a signal; its kernel goes on.
+    Paused,
+    /// It was killed, or its host was.
+    Crashed,
+    /// It ended by itself, at this time.
+    Stopped(Stop, Time),
+}
+
+/// What a process sent and received, without IP, UDP and TCP headers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Datagrams handed to the network.
+    pub datagrams_sent: u64,
+    /// Their bytes.
+    pub bytes_sent: u64,
+    /// Datagrams that arrived.
+    pub datagrams_received: u64,
+    /// Their bytes.
+    pub bytes_received: u64,
+    /// Streams opened.
+    pub streams_opened: u64,
+    /// Bytes handed to streams.
+    pub stream_bytes_sent: u64,
+    /// Wake-ups by the timer.
+    pub wakes: u64,
+}
+
+impl Traffic {
+    /// What was added since `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Traffic) -> Traffic {
+        Traffic {
+            datagrams_sent: self.datagrams_sent - earlier.datagrams_sent,
+            bytes_sent: self.bytes_sent - earlier.bytes_sent,
+            datagrams_received: self.datagrams_received - earlier.datagrams_received,
+            bytes_received: self.bytes_received - earlier.bytes_received,
+            streams_opened: self.streams_opened - earlier.streams_opened,
+            stream_bytes_sent: self.stream_bytes_sent - earlier.stream_bytes_sent,
+            wakes: self.wakes - earlier.wakes,
+        }
+    }
+}
+
+/// Something arrives at a process.
+#[derive(Clone, Debug)]
+pub(super) enum Input {
+    Datagram {
+        from: SocketAddr,
+        bytes: Vec<u8>,
+    },
+    Opened {
+        id: Connection,
+        from: SocketAddr,
+    },
+    Connected {
+        id: Connection,
+    },
+    Data {
+        id: Connection,
+        side: Side,
+        bytes: Vec<u8>,
+    },
+    Closed {
+        id: Connection,
+        side: Side,
+        end: StreamEnd,
+    },
+    Resolved {
+        seed: String,
+        addresses: Vec<SocketAddr>,
+    },
+}
+
+/// What one process holds.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) pid: Pid,
+    pub(super) launch: Launch,
+    pub(super) node: Node,
+    pub(super) condition: Condition,
+    /// Every wake-up comes so much too late.
+    pub(super) lag: Duration,
+    /// The earliest wake-up on the agenda; any other one there is stale.
+    pub(super) wake: Option<Time>,
+    /// What arrived while it was paused.
+    pub(super) inbox: VecDeque<Input>,
+    pub(super) sockets: Sockets,
+    pub(super) events: Vec<Event>,
+    pub(super) traffic: Traffic,
+    pub(super) watch: Watch,
+}
+
+impl Process {
+    pub(super) fn is_up(&self) -> bool {
+        match self.condition {
+            Condition::Running | Condition::Paused => true,
+            Condition::Crashed | Condition::Stopped(..) => false,
+        }
+    }
+
+    /// Something waits until the process runs again; a kernel keeps only so many datagrams.
+    pub(super) fn keep(&mut self, input: Input) {
+        let is_datagram = |input: &Input| matches!(input, Input::Datagram { .. });
+        if is_datagram(&input)
+            && self.inbox.iter().filter(|input| is_datagram(input)).count() >= SOCKET_BUFFER
+        {
+            return;
+        }
+        self.inbox.push_back(input);
+    }
+}
+
+/// Datagrams that a socket's buffer holds: Linux's default of 208 KiB, counted as full pages.
+const SOCKET_BUFFER: usize = 100;
+
+/// Which stream of the node is which connection.
+#[derive(Debug, Default)]
+pub(super) struct Sockets {
+    streams: BTreeMap<StreamId, (Connection, Side)>,
+    ends: BTreeMap<(Connection, Side), StreamId>,
+}
+
+impl Sockets {
+    pub(super) fn insert(&mut self, stream: StreamId, id: Connection, side: Side) {
+        let before = self.streams.insert(stream, (id, side));
+        assert!(before.is_none(), "{stream:?} is new");
+        self.ends.insert((id, side), stream);
+    }
+
+    pub(super) fn end(&self, stream: StreamId) -> Option<(Connection, Side)> {
+        self.streams.get(&stream).copied()
+    }
+
+    pub(super) fn stream(&self, id: Connection, side: Side) -> Option<StreamId> {
+        self.ends.get(&(id, side)).copied()
+    }
+
+    pub(super) fn remove(&mut self, stream: StreamId) -> Option<(Connection, Side)> {
+        let end = self.streams.remove(&stream)?;
+        self.ends.remove(&end);
+        Some(end)
+    }
+}
