@@ -1,0 +1,166 @@
+//! Who may change things: decided by the credentials that the kernel keeps of a connection.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+
+use nix::sys::socket::{getsockopt, sockopt};
+
+/// Who may use the local socket. Reading needs access to its file; changing needs more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Permission bits of the socket file, as in `0o660`.
+    pub mode: u32,
+    /// Group of the socket file, by name or number; else the one that new files get.
+    pub group: Option<String>,
+    /// Users that may change things beside root and the agent's own, by name or number.
+    pub allow_users: Vec<String>,
+    /// Groups whose members may change things, by name or number.
+    pub allow_groups: Vec<String>,
+}
+
+impl Default for Access {
+    fn default() -> Access {
+        Access {
+            mode: 0o660,
+            group: None,
+            allow_users: Vec::new(),
+            allow_groups: Vec::new(),
+        }
+    }
+}
+
+/// A name that neither is a number nor stands in the list of users or groups.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no {kind} {name:?} in {file}: correct the name, or give the number")]
+pub struct UnknownName {
+    kind: &'static str,
+    name: String,
+    file: &'static str,
+}
+
+impl Access {
+    /// Whether every name in the lists is known, so that a typing error shows at the start.
+    pub(super) fn check(&self) -> Result<(), UnknownName> {
+        self.allow_users
+            .iter()
+            .try_for_each(|user| user_id(user).map(drop))?;
+        self.allow_groups
+            .iter()
+            .chain(&self.group)
+            .try_for_each(|group| group_id(group).map(drop))
+    }
+
+    /// Whether the process at the other end may change things. Names are looked up each time: a user
+    /// added meanwhile counts.
+    pub(super) fn may_change(&self, peer: &Peer) -> bool {
+        let own = rustix::process::geteuid().as_raw();
+        peer.uid == 0
+            || peer.uid == own
+            || self
+                .allow_users
+                .iter()
+                .any(|user| user_id(user) == Ok(peer.uid))
+            || self
+                .allow_groups
+                .iter()
+                .filter_map(|group| group_id(group).ok())
+                .any(|group| peer.gid == group || peer.groups().contains(&group))
+    }
+}
+
+/// The process at the other end of a connection, as it was when it connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Peer {
+    /// 0 when it lives where this process cannot see it: in another PID namespace.
+    pub(super) pid: i32,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+}
+
+impl Peer {
+    /// Asks the kernel (SO_PEERCRED). By way of `nix`, since `rustix` takes the process id for
+    /// non-zero and reports an error without one for a peer in another container.
+    pub(super) fn of(socket: &impl AsFd) -> io::Result<Peer> {
+        let credentials = getsockopt(&socket.as_fd(), sockopt::PeerCredentials)?;
+        Ok(Peer {
+            pid: credentials.pid(),
+            uid: credentials.uid(),
+            gid: credentials.gid(),
+        })
+    }
+
+    /// The name of the program, while the process lives and can be seen.
+    pub(super) fn command(&self) -> Option<String> {
+        let name = fs::read_to_string(format!("/proc/{}/comm", self.pid)).ok()?;
+        (self.pid > 0).then(|| name.trim_end().to_owned())
+    }
+
+    /// Its supplementary groups; none when it ended or cannot be seen.
+    fn groups(&self) -> Vec<u32> {
+        if self.pid <= 0 {
+            return Vec::new();
+        }
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        groups_in(&status, self.uid).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "user {}, group {}", self.uid, self.gid)?;
+        match self.command() {
+            Some(command) => write!(formatter, ", process {} ({command:?})", self.pid),
+            None if self.pid > 0 => write!(formatter, ", process {}", self.pid),
+            None => formatter.write_str(", a process in another PID namespace"),
+        }
+    }
+}
+
+/// The groups in `/proc/PID/status`, if the process there still is one of user `uid`: the number
+/// may have passed to another process since the connection was made.
+fn groups_in(status: &str, uid: u32) -> Option<Vec<u32>> {
+    let numbers = |key: &str| -> Option<Vec<u32>> {
+        let line = status.lines().find_map(|line| line.strip_prefix(key))?;
+        line.split_whitespace()
+            .map(|word| word.parse().ok())
+            .collect()
+    };
+    numbers("Uid:")?
+        .contains(&uid)
+        .then(|| numbers("Groups:"))?
+}
+
+/// The number of a user given by name or number.
+fn user_id(user: &str) -> Result<u32, UnknownName> {
+    id_in("user", user, "/etc/passwd")
+}
+
+/// The number of a group given by name or number.
+pub(super) fn group_id(group: &str) -> Result<u32, UnknownName> {
+    id_in("group", group, "/etc/group")
+}
+
+fn id_in(kind: &'static str, name: &str, file: &'static str) -> Result<u32, UnknownName> {
+    if let Ok(number) = name.parse() {
+        return Ok(number);
+    }
+    let list = fs::read_to_string(file).unwrap_or_default();
+    id_of(name, &list).ok_or_else(|| UnknownName {
+        kind,
+        name: name.to_owned(),
+        file,
+    })
+}
+
+/// The third field of the line whose first field is `name`: so in both files.
+fn id_of(name: &str, list: &str) -> Option<u32> {
+    list.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next()? == name).then(|| fields.nth(1)?.parse().ok())?
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,536 @@
+//! The JSON shapes of the local socket, for the server and for its clients.
+//!
+//! Fields may be added, never renamed; decoding ignores fields that it does not know. Words that
+//! may grow (states, event types, causes) are text here, so that an older client reads a newer
+//! server.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime};
+
+use muster_swim::{
+    EventKind, Lifecycle, MemberInfo, RemovedCause, RingPlace, SeedInfo, UnreachableCause,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::agent::Clock;
+
+/// A word of the vocabulary: a state, an event type, a cause.
+pub type Word = Cow<'static, str>;
+
+/// The states a member can have, as `state` in JSON and as filter.
+pub const STATES: [&str; 4] = ["alive", "suspect", "unreachable", "left"];
+
+/// The types of event that a stream can carry, as `type` in JSON and as filter.
+pub const EVENT_TYPES: [&str; 7] = [
+    "member-suspect",
+    "member-unreachable",
+    "member-reachable",
+    "member-left",
+    "member-updated",
+    "self-removed",
+    RESET,
+];
+
+/// The type of the event that announces a gap.
+pub const RESET: &str = "reset";
+
+/// A member as this agent sees it now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Unique in the cluster.
+    pub name: String,
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// Its present life; below 2^53.
+    pub instance: u64,
+    /// Its version within that life.
+    pub incarnation: u32,
+    /// One of [`STATES`].
+    pub state: Word,
+    /// What was agreed about it; none yet.
+    pub verdict: Option<Word>,
+    /// The view in which it entered.
+    pub view: u64,
+    /// Since when it has that state here; RFC 3339, UTC, milliseconds.
+    pub since: String,
+    /// Its tag `zone`.
+    pub zone: Option<String>,
+    /// What it publishes.
+    pub tags: BTreeMap<String, String>,
+    /// Whether it votes.
+    pub voter: bool,
+    /// Whether it is the member asked.
+    #[serde(rename = "self")]
+    pub is_self: bool,
+    /// Smoothed round-trip time in microseconds, once measured.
+    pub rtt_us: Option<u64>,
+}
+
+impl Member {
+    /// The member as it stands in the table.
+    pub fn new(info: &MemberInfo, clock: &Clock) -> Member {
+        Member {
+            name: info.name.to_string(),
+            addr: info.addr,
+            instance: info.instance.0,
+            incarnation: info.incarnation.0,
+            state: info.state.as_str().into(),
+            verdict: None,
+            view: 0,
+            since: rfc3339(clock.wall(info.since)),
+            zone: info.tags.value("zone").map(str::to_owned),
+            tags: info
+                .tags
+                .iter()
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .collect(),
+            voter: false,
+            is_self: info.is_self,
+            rtt_us: info.rtt.map(micros),
+        }
+    }
+}
+
+/// Answer of `GET /v1/members`: members in the order of their names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Members {
+    /// The agreed membership; 0 before there is one.
+    pub view: u64,
+    /// The coordinator's term; 0 before there is one.
+    pub epoch: u64,
+    /// The events after this cursor continue exactly from this list.
+    pub cursor: String,
+    /// The members that passed the filters.
+    pub members: Vec<Member>,
+}
+
+/// Answer of `GET /v1/status`, and of `POST /v1/join` and `POST /v1/leave`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// This member.
+    pub name: String,
+    /// Where it listens, as it tells others.
+    pub addr: SocketAddr,
+    /// Its present life.
+    pub instance: u64,
+    /// Its version within that life.
+    pub incarnation: u32,
+    /// Its cluster.
+    pub cluster: String,
+    /// Version of the program.
+    pub version: Word,
+    /// The agreed membership; 0 before there is one.
+    pub view: u64,
+    /// The coordinator's term; 0 before there is one.
+    pub epoch: u64,
+    /// The coordinator's name; null while there is none.
+    pub coordinator: Option<String>,
+    /// `forming`, `held` or `lost`.
+    pub quorum: Word,
+    /// `voter` or `non-voting`.
+    pub role: Word,
+    /// How many members have each state; every state is present.
+    pub members: BTreeMap<Word, u64>,
+    /// Local health score: 0 is fine, 8 is worst.
+    pub health: u8,
+    /// `joining`, `member`, `leaving`, `left` or `removed`.
+    pub lifecycle: Word,
+    /// Process id of the agent.
+    pub pid: u32,
+    /// Milliseconds since the agent started to serve.
+    pub uptime_ms: u64,
+    /// Digest of the member table: 16 hexadecimal digits, equal where tables are equal.
+    pub digest: String,
+    /// What the agent joins through.
+    pub seeds: Vec<Seed>,
+    /// Counters since the start; they only grow.
+    pub stats: Stats,
+}
+
+/// A seed and how it fares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seed {
+    /// As it was given: `host:port`.
+    pub seed: String,
+    /// Whether the cluster was joined through it.
+    pub joined: bool,
+    /// What went wrong at the last try.
+    pub last_error: Option<String>,
+}
+
+impl From<&SeedInfo> for Seed {
+    fn from(info: &SeedInfo) -> Seed {
+        Seed {
+            seed: info.seed.clone(),
+            joined: info.joined,
+            last_error: info.last_error.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+/// Counters of the agent. Missing ones count as 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stats {
+    /// Datagrams accepted.
+    pub datagrams_received: u64,
+    /// Datagrams handed to the network.
+    pub datagrams_sent: u64,
+    /// Bytes of the datagrams accepted, without IP and UDP headers.
+    pub bytes_received: u64,
+    /// Bytes of the datagrams sent.
+    pub bytes_sent: u64,
+    /// Streams opened.
+    pub streams_opened: u64,
+    /// Streams accepted.
+    pub streams_accepted: u64,
+    /// Probe rounds that ended with an answer.
+    pub probes_answered: u64,
+    /// Probe rounds that ended without one.
+    pub probes_failed: u64,
+    /// Probe rounds that count for nothing because this agent ran late.
+    pub probes_void: u64,
+    /// Suspicions about this member that it refuted.
+    pub refutations: u64,
+    /// Times that the agent's own timers ran late.
+    pub late: u64,
+    /// Tables compared with another member.
+    pub pulls: u64,
+    /// What was dropped or refused, by reason.
+    pub dropped: Dropped,
+}
+
+/// Input dropped and work refused, by reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dropped {
+    /// Not a datagram or frame of Muster.
+    pub malformed: u64,
+    /// Another protocol version.
+    pub version: u64,
+    /// Another cluster.
+    pub cluster: u64,
+    /// Longer than its limit.
+    pub too_long: u64,
+    /// A frame that does not belong there.
+    pub unexpected: u64,
+    /// A member beyond the table's maximum.
+    pub members: u64,
+    /// A stream, probe, relay or datagram beyond its maximum.
+    pub busy: u64,
+    /// From an instance that a newer one replaced.
+    pub stale: u64,
+}
+
+impl From<&muster_swim::Stats> for Stats {
+    fn from(stats: &muster_swim::Stats) -> Stats {
+        Stats {
+            datagrams_received: stats.datagrams_received,
+            datagrams_sent: stats.datagrams_sent,
+            bytes_received: stats.bytes_received,
+            bytes_sent: stats.bytes_sent,
+            streams_opened: stats.streams_opened,
+            streams_accepted: stats.streams_accepted,
+            probes_answered: stats.probes_answered,
+            probes_failed: stats.probes_failed,
+            probes_void: stats.probes_void,
+            refutations: stats.refutations,
+            late: stats.late,
+            pulls: stats.pulls,
+            dropped: Dropped {
+                malformed: stats.dropped.malformed,
+                version: stats.dropped.version,
+                cluster: stats.dropped.cluster,
+                too_long: stats.dropped.too_long,
+                unexpected: stats.dropped.unexpected,
+                members: stats.dropped.members,
+                busy: stats.dropped.busy,
+                stale: stats.dropped.stale,
+            },
+        }
+    }
+}
+
+/// Answer of `GET /v1/ring`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rings {
+    /// One place per ring, in the order of the rings.
+    pub rings: Vec<Ring>,
+    /// Names of all neighbours, each once, in the order of the names.
+    pub buddies: Vec<String>,
+}
+
+/// This member's place on one ring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ring {
+    /// Number of the ring, from 0.
+    pub ring: usize,
+    /// Who probes this member; null when it is alone.
+    pub predecessor: Option<Neighbour>,
+    /// Whom this member probes; null when it is alone.
+    pub successor: Option<Neighbour>,
+}
+
+/// A neighbour on a ring.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// Its name.
+    pub name: String,
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// One of [`STATES`].
+    pub state: Word,
+    /// Smoothed round-trip time in microseconds, once measured.
+    pub rtt_us: Option<u64>,
+}
+
+impl Rings {
+    /// The rings as the node stands on them.
+    pub fn new(places: &[RingPlace]) -> Rings {
+        let rings: Vec<Ring> = places
+            .iter()
+            .enumerate()
+            .map(|(ring, place)| Ring {
+                ring,
+                predecessor: place.predecessor.as_ref().map(Neighbour::new),
+                successor: place.successor.as_ref().map(Neighbour::new),
+            })
+            .collect();
+        let mut buddies: Vec<String> = rings
+            .iter()
+            .flat_map(|ring| [&ring.predecessor, &ring.successor])
+            .flatten()
+            .map(|neighbour| neighbour.name.clone())
+            .collect();
+        buddies.sort();
+        buddies.dedup();
+        Rings { rings, buddies }
+    }
+}
+
+impl Neighbour {
+    fn new(info: &MemberInfo) -> Neighbour {
+        Neighbour {
+            name: info.name.to_string(),
+            addr: info.addr,
+            state: info.state.as_str().into(),
+            rtt_us: info.rtt.map(micros),
+        }
+    }
+}
+
+/// Something that happened to a member: `data` of an event in `GET /v1/events`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its place in the stream of this agent; empty until it is published.
+    pub cursor: String,
+    /// When this agent learnt of it; RFC 3339, UTC, milliseconds.
+    pub time: String,
+    /// One of [`EVENT_TYPES`] but `reset`.
+    #[serde(rename = "type")]
+    pub kind: Word,
+    /// The agreed membership; 0 before there is one.
+    pub view: u64,
+    /// The coordinator's term; 0 before there is one.
+    pub epoch: u64,
+    /// The member as it was right after.
+    pub member: Member,
+    /// What belongs to the type; in JSON beside the other fields.
+    #[serde(flatten)]
+    pub details: Details,
+}
+
+/// What belongs to the type of an event; absent where it does not apply.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// Who says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// What our own probe met: `stalled`, `cut-off`, `refused` or `replaced`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<Word>,
+    /// Why: `timeout`, `told`, `superseded` or `name-taken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Word>,
+    /// Who suspected the member, first accuser first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accusers: Option<Vec<String>>,
+    /// The instance that took the member's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<u64>,
+    /// Where that instance listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addr: Option<SocketAddr>,
+}
+
+impl Event {
+    /// The event, still without a cursor.
+    pub fn new(event: &muster_swim::Event, clock: &Clock) -> Event {
+        Event {
+            cursor: String::new(),
+            time: rfc3339(clock.wall(event.time)),
+            kind: event.kind.as_str().into(),
+            view: 0,
+            epoch: 0,
+            member: Member::new(&event.member, clock),
+            details: Details::new(&event.kind),
+        }
+    }
+}
+
+impl Details {
+    fn new(kind: &EventKind) -> Details {
+        let none = Details::default();
+        match kind {
+            EventKind::Reachable | EventKind::Left | EventKind::Updated => none,
+            EventKind::Suspect { by, silence } => Details {
+                by: Some(by.to_string()),
+                silence: silence.map(|silence| silence.as_str().into()),
+                ..none
+            },
+            EventKind::Unreachable { cause } => match cause {
+                UnreachableCause::Timeout { accusers } => Details {
+                    cause: Some("timeout".into()),
+                    accusers: Some(accusers.iter().map(ToString::to_string).collect()),
+                    ..none
+                },
+                UnreachableCause::Told { by } => Details {
+                    cause: Some("told".into()),
+                    by: Some(by.to_string()),
+                    ..none
+                },
+                UnreachableCause::Superseded { instance } => Details {
+                    cause: Some("superseded".into()),
+                    instance: Some(instance.0),
+                    ..none
+                },
+            },
+            EventKind::SelfRemoved { cause } => match cause {
+                RemovedCause::NameTaken { addr, instance } => Details {
+                    cause: Some("name-taken".into()),
+                    addr: Some(*addr),
+                    instance: Some(instance.0),
+                    ..none
+                },
+            },
+        }
+    }
+}
+
+/// Announces a gap in the stream, with all members as they are now: `data` of the event `reset`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reset {
+    /// The stream goes on right after this cursor.
+    pub cursor: String,
+    /// When the snapshot was taken; RFC 3339, UTC, milliseconds.
+    pub time: String,
+    /// Always `reset`.
+    #[serde(rename = "type")]
+    pub kind: Word,
+    /// The agreed membership; 0 before there is one.
+    pub view: u64,
+    /// The coordinator's term; 0 before there is one.
+    pub epoch: u64,
+    /// `other-origin` (another agent or another start of this one), `too-old` (no longer kept) or
+    /// `unknown` (never given out).
+    pub reason: Word,
+    /// All members in the order of their names.
+    pub members: Vec<Member>,
+}
+
+/// Body of `POST /v1/join`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Join {
+    /// `host:port` each.
+    pub seeds: Vec<String>,
+}
+
+/// An error answer (RFC 9457).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Stable id of the kind of problem, a URN.
+    #[serde(rename = "type")]
+    pub kind: Word,
+    /// The kind in a few words.
+    pub title: Word,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened here, and what to do.
+    pub detail: String,
+    /// The path that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+}
+
+/// A place in one agent's stream of events: `ORIGIN.SEQ` in JSON and URLs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cursor {
+    /// Instance of the agent at its start.
+    pub origin: u64,
+    /// Number of the last event seen, from 1; 0 is before the first.
+    pub seq: u64,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}", self.origin, self.seq)
+    }
+}
+
+/// A text that is no cursor. The caller is at fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a cursor is two decimal numbers joined by a dot, as an event's id is")]
+pub struct CursorError;
+
+impl FromStr for Cursor {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Cursor, CursorError> {
+        let (origin, seq) = text.split_once('.').ok_or(CursorError)?;
+        // `parse` alone would take a sign.
+        let number = |digits: &str| {
+            let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            plain
+                .then(|| digits.parse().ok())
+                .flatten()
+                .ok_or(CursorError)
+        };
+        Ok(Cursor {
+            origin: number(origin)?,
+            seq: number(seq)?,
+        })
+    }
+}
+
+/// The word for a phase of the node's life.
+pub fn lifecycle(lifecycle: Lifecycle) -> Word {
+    match lifecycle {
+        Lifecycle::Joining => "joining",
+        Lifecycle::Member => "member",
+        Lifecycle::Leaving => "leaving",
+        Lifecycle::Left => "left",
+        Lifecycle::Removed => "removed",
+    }
+    .into()
+}
+
+/// A time as RFC 3339 in UTC with milliseconds, clamped to the years 1970 to 9999.
+pub fn rfc3339(time: SystemTime) -> String {
+    let last = SystemTime::UNIX_EPOCH + Duration::from_millis(253_402_300_799_999);
+    humantime::format_rfc3339_millis(time.clamp(SystemTime::UNIX_EPOCH, last)).to_string()
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The members as listed: sorted by name.
+pub(super) fn sorted(members: impl Iterator<Item = MemberInfo>) -> Vec<MemberInfo> {
+    let mut members: Vec<MemberInfo> = members.collect();
+    members.sort_by(|one, other| one.name.cmp(&other.name));
+    members
+}
