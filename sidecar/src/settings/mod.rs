@@ -1,0 +1,255 @@
+//! Settings of the agent: flags, `MUSTER_*` variables and one TOML file, merged and checked.
+//!
+//! One table ([`TABLE`]) names every setting with its text, its range and how it is taken; flags,
+//! variables, file and help are made from it.
+
+mod file;
+mod flags;
+mod layer;
+mod problem;
+mod socket;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use muster_swim::{Config, Name, Tags};
+use tracing::level_filters::LevelFilter;
+
+use crate::api::Access;
+
+pub use flags::{Flags, Parent};
+pub use problem::{Place, Problem, SettingsError};
+pub use socket::{default_socket, prepare_directory, socket_candidates};
+pub use table::{Setting, TABLE};
+
+use layer::{Given, Layer};
+
+/// The port of UDP and TCP when none is given.
+pub const DEFAULT_PORT: u16 = 7946;
+
+/// Everything the agent needs to know before it starts, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The cluster; traffic of another one is refused.
+    pub cluster: Name,
+    /// Unique in the cluster; the host name when not given.
+    pub name: Name,
+    /// Where UDP and TCP listen; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// Where others reach this member, when that is not what `bind` says.
+    pub advertise: Option<Advertise>,
+    /// Members to join through, each `host:port`.
+    pub seeds: Vec<String>,
+    /// What this member publishes from the start.
+    pub tags: Tags,
+    /// The local socket; `None`: the usual place of [`default_socket`].
+    pub socket: Option<PathBuf>,
+    /// Who may use the local socket.
+    pub access: Access,
+    /// Events kept for clients that come back.
+    pub event_buffer: usize,
+    /// The least important lines that are logged.
+    pub log_level: LevelFilter,
+    /// How they are written.
+    pub log_format: LogFormat,
+    /// What the protocol's settings start from.
+    pub preset: Preset,
+    /// Settings of the protocol.
+    pub swim: Config,
+    /// The process with which the agent ends.
+    pub parent: Option<Parent>,
+    given: Layers,
+}
+
+/// An address that others are told, with the port of `bind` unless it has its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advertise {
+    /// Never an unspecified one.
+    pub ip: IpAddr,
+    /// Never 0.
+    pub port: Option<u16>,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `TIME LEVEL type key=value ...`
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Values of the protocol's settings that go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preset {
+    /// [`Config::lan`].
+    Lan,
+    /// [`Config::wan`].
+    Wan,
+    /// [`Config::local`].
+    Local,
+}
+
+/// What was given where; kept so that the file can be read again.
+#[derive(Clone, Debug, Default)]
+struct Layers {
+    config: Option<PathBuf>,
+    file: Layer,
+    variables: Layer,
+    flags: Layer,
+}
+
+impl Preset {
+    /// All of them.
+    pub const ALL: [Preset; 3] = [Preset::Lan, Preset::Wan, Preset::Local];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Preset::Lan => "lan",
+            Preset::Wan => "wan",
+            Preset::Local => "local",
+        }
+    }
+
+    /// Its values.
+    pub fn config(self) -> Config {
+        match self {
+            Preset::Lan => Config::lan(),
+            Preset::Wan => Config::wan(),
+            Preset::Local => Config::local(),
+        }
+    }
+}
+
+impl Settings {
+    /// Merges flags, the variables of this process and the file that either of them names.
+    pub fn load(flags: Flags) -> Result<Settings, SettingsError> {
+        Settings::load_with(flags, |name| std::env::var_os(name))
+    }
+
+    /// The same with variables of the caller's choice.
+    pub fn load_with(
+        flags: Flags,
+        variable: impl Fn(&str) -> Option<OsString>,
+    ) -> Result<Settings, SettingsError> {
+        let mut problems = Vec::new();
+        let variables = layer::from_variables(&variable, &mut problems);
+        let config = flags.config.clone().or_else(|| {
+            variable("MUSTER_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from)
+        });
+        let file = match &config {
+            Some(path) => file::read(path, &mut problems),
+            None => Layer::default(),
+        };
+        let layers = Layers { config, file, variables, flags: layer::from_flags(&flags) };
+        let mut settings = merge(layers, &mut problems);
+        settings.parent = flags.parent;
+        if problems.is_empty() { Ok(settings) } else { Err(SettingsError(problems)) }
+    }
+
+    /// Reads the file again, with the flags and variables of the start. `self` is unchanged.
+    pub fn reload(&self) -> Result<Settings, SettingsError> {
+        let mut problems = Vec::new();
+        let mut layers = self.given.clone();
+        if let Some(path) = &layers.config {
+            layers.file = file::read(path, &mut problems);
+        }
+        let mut settings = merge(layers, &mut problems);
+        settings.parent = self.parent;
+        if problems.is_empty() { Ok(settings) } else { Err(SettingsError(problems)) }
+    }
+
+    /// Settings that the file gives otherwise than at `self`'s start and that a reload cannot
+    /// change: they wait for a restart.
+    pub fn waiting_for_restart(&self, reloaded: &Settings) -> Vec<&'static str> {
+        let same = |name: &str| {
+            self.given.file.texts(name).eq(reloaded.given.file.texts(name))
+        };
+        let fixed = TABLE.iter().map(|setting| setting.name);
+        let fixed = fixed.filter(|name| !matches!(*name, "log_level" | "tags"));
+        fixed.filter(|name| !same(name)).collect()
+    }
+
+    /// The file that the settings came from.
+    pub fn config_file(&self) -> Option<&std::path::Path> {
+        self.given.config.as_deref()
+    }
+
+    fn of_preset(preset: Preset, given: Layers) -> Settings {
+        let known = |text| Name::new(text).expect("a literal that is a name");
+        Settings {
+            cluster: known("muster"),
+            name: known("unnamed"),
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
+            advertise: None,
+            seeds: Vec::new(),
+            tags: Tags::default(),
+            socket: None,
+            access: Access {
+                mode: 0o660,
+                group: None,
+                allow_users: Vec::new(),
+                allow_groups: Vec::new(),
+            },
+            event_buffer: 65_536,
+            log_level: LevelFilter::INFO,
+            log_format: LogFormat::Text,
+            preset,
+            swim: preset.config(),
+            parent: None,
+            given,
+        }
+    }
+}
+
+/// Applies file, variables and flags in this order onto the preset that they choose.
+fn merge(layers: Layers, problems: &mut Vec<Problem>) -> Settings {
+    let Layers { file, variables, flags, .. } = &layers;
+    let rising = [file, variables, flags].map(Clone::clone);
+    let preset = rising.iter().rev().find_map(|layer| {
+        layer.texts("preset").find_map(table::preset)
+    });
+    let mut settings = Settings::of_preset(preset.unwrap_or(Preset::Lan), layers);
+    let mut origins: BTreeMap<&'static str, Given> = BTreeMap::new();
+    for (setting, layer) in TABLE.iter().flat_map(|s| rising.iter().map(move |l| (s, l))) {
+        let values = layer.values(setting.name);
+        setting.begin(&mut settings, !values.is_empty());
+        for given in values {
+            if !setting.take(&mut settings, &given.text) {
+                problems.push(Problem::value(given, setting));
+            }
+            origins.insert(setting.name, given.clone());
+        }
+    }
+    check_ranges(&settings, &origins, problems);
+    if !origins.contains_key("name") {
+        let host = rustix::system::uname();
+        match Name::new(&host.nodename().to_string_lossy()) {
+            Ok(name) => settings.name = name,
+            Err(error) => problems.push(Problem::HostName(error)),
+        }
+    }
+    settings
+}
+
+/// The ranges of the protocol's settings are the core's to judge.
+fn check_ranges(
+    settings: &Settings,
+    origins: &BTreeMap<&'static str, Given>,
+    problems: &mut Vec<Problem>,
+) {
+    for error in settings.swim.check() {
+        let (place, given) = match origins.get(error.setting) {
+            Some(given) => (given.place.clone(), given.shown.clone()),
+            None => (Place::Preset(settings.preset.as_str()), error.given),
+        };
+        let allowed = table::tidy_range(&error.allowed);
+        problems.push(Problem::Value { place, name: error.setting.to_owned(), given, allowed });
+    }
+}

@@ -1,0 +1,120 @@
+//! What can be wrong with settings, and how it is said.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use muster_swim::NameError;
+
+use super::layer::Given;
+use super::table::Setting;
+
+/// Every problem of the given settings, at least one. Nothing was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SettingsError(pub Vec<Problem>);
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// A value that cannot be taken.
+    #[error("{place}: {name} is {given}, allowed is {allowed}")]
+    Value {
+        /// Where it was given.
+        place: Place,
+        /// The setting's name.
+        name: String,
+        /// The value as it was written.
+        given: String,
+        /// What it may be.
+        allowed: String,
+    },
+    /// A key of the file that is no setting.
+    #[error("{place}: unknown setting {key:?}{}", hint(*.nearest))]
+    Unknown {
+        /// Where it was given.
+        place: Place,
+        /// The key.
+        key: String,
+        /// The setting that was probably meant.
+        nearest: Option<&'static str>,
+    },
+    /// Text that is not TOML.
+    #[error("{place}: {message}")]
+    Syntax {
+        /// Where.
+        place: Place,
+        /// What the parser says.
+        message: String,
+    },
+    /// A file that cannot be read.
+    #[error("cannot read the settings in {path}: {error}; check --config and MUSTER_CONFIG")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: String,
+    },
+    /// There is no name, and the host's does not do.
+    #[error("the host name is no name for a member ({0}); give --name")]
+    HostName(NameError),
+}
+
+/// Where a value was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A flag, by its name with the dashes.
+    Flag(String),
+    /// An environment variable.
+    Variable(String),
+    /// A file.
+    File {
+        /// As it was named.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// In characters, from 1.
+        column: usize,
+    },
+    /// Nowhere: it is the preset's.
+    Preset(&'static str),
+}
+
+impl Problem {
+    pub(super) fn value(given: &Given, setting: &Setting) -> Problem {
+        Problem::Value {
+            place: given.place.clone(),
+            name: given.name.clone(),
+            given: given.shown.clone(),
+            allowed: setting.allowed_with_form(),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Flag(name) | Place::Variable(name) => formatter.write_str(name),
+            Place::File { path, line, column } => {
+                write!(formatter, "{}:{line}:{column}", path.display())
+            }
+            Place::Preset(name) => write!(formatter, "preset {name}"),
+        }
+    }
+}
+
+impl fmt::Display for SettingsError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the settings are refused:")?;
+        for problem in &self.0 {
+            write!(formatter, "\n  {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for SettingsError {}
+
+fn hint(nearest: Option<&'static str>) -> String {
+    nearest
+        .map(|name| format!(", did you mean {name:?}?"))
+        .unwrap_or_default()
+}
