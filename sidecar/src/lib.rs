@@ -1,1 +1,10 @@
-//! The sidecar `muster`.
+//! The sidecar `muster`: the protocol of `muster_swim` on real sockets, a local API, a command line.
+//!
+//! This is the only crate that touches sockets, files and the clock. It decides nothing about
+//! members: that is the core's.
+
+pub mod agent;
+pub mod api;
+pub mod cli;
+pub mod log;
+pub mod settings;

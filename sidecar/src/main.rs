@@ -1,2 +1,7 @@
 //! The command `muster`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    muster_sidecar::cli::main()
+}

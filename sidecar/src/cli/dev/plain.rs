@@ -1,0 +1,62 @@
+//! `muster dev` without a terminal: plain lines, the table again whenever it changed.
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use super::super::table::Look;
+use super::Picture;
+
+/// A table is shown once it stood still for so long: what changes together is shown together.
+const SETTLED: Duration = Duration::from_millis(300);
+
+/// What was shown last.
+#[derive(Debug)]
+pub(super) struct Plain {
+    shown: Vec<String>,
+    present: Vec<String>,
+    changed: Instant,
+    introduced: bool,
+}
+
+impl Plain {
+    /// Nothing was shown yet.
+    pub(super) fn new() -> Plain {
+        Plain {
+            shown: Vec::new(),
+            present: Vec::new(),
+            changed: Instant::now(),
+            introduced: false,
+        }
+    }
+
+    /// Shows what came since the last call.
+    pub(super) fn show(&mut self, picture: &Picture<'_>, news: &[String]) -> io::Result<()> {
+        let mut lines: Vec<String> = Vec::new();
+        if !self.introduced {
+            self.introduced = true;
+            lines.push(Look::PLAIN.line(&picture.title));
+        }
+        lines.extend_from_slice(news);
+        let table = picture.table.lines(Look::PLAIN);
+        if table != self.present {
+            self.present = table;
+            self.changed = Instant::now();
+        }
+        if self.present != self.shown && self.changed.elapsed() >= SETTLED {
+            if self.shown.is_empty() {
+                lines.push(String::new());
+                lines.extend(picture.hints.iter().map(|hint| Look::PLAIN.line(hint)));
+            }
+            self.shown.clone_from(&self.present);
+            lines.push(String::new());
+            lines.extend_from_slice(&self.shown);
+            lines.push(String::new());
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        let mut out = io::stdout().lock();
+        out.write_all((lines.join("\n") + "\n").as_bytes())?;
+        out.flush()
+    }
+}

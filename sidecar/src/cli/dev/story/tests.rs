@@ -1,0 +1,104 @@
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+
+use super::{Deed, Story};
+use crate::api::model::{Event, rfc3339};
+use crate::cli::table::{Look, Tone};
+
+fn at(millis: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_000 + millis)
+}
+
+fn event(kind: &str, member: &str, millis: u64) -> Event {
+    let json = format!(
+        r#"{{"cursor":"1.1","time":"{}","type":"{kind}","view":0,"epoch":0,"by":"n1",
+        "member":{{"name":"{member}","addr":"127.0.0.1:7003","instance":3,"incarnation":0,
+        "state":"unreachable","verdict":null,"view":0,"since":"2026-01-02T03:04:05.678Z",
+        "zone":null,"tags":{{}},"voter":false,"self":false,"rtt_us":null}}}}"#,
+        rfc3339(at(millis))
+    );
+    serde_json::from_str(&json).expect("an event as the API gives it")
+}
+
+fn awake() -> BTreeSet<String> {
+    ["n1", "n2", "n4"].map(str::to_owned).into()
+}
+
+fn text(lines: impl IntoIterator<Item = Vec<crate::cli::table::Cell>>) -> Vec<String> {
+    lines
+        .into_iter()
+        .map(|line| Look::PLAIN.line(&line))
+        .collect()
+}
+
+#[test]
+fn an_event_seen_by_several_is_one_entry_with_the_time_since_its_cause() {
+    let mut story = Story::new(at(0));
+    story.deed("n3", Deed::Ended, at(1000));
+    for (observer, millis) in [("n2", 1052), ("n1", 1050), ("n4", 1060)] {
+        story.sighting(
+            observer,
+            &event("member-unreachable", "n3", millis),
+            &awake(),
+        );
+    }
+    assert_eq!(
+        text(story.last(10)),
+        ["   1.052  member-unreachable n3 by=n1  after its end: n1 50 ms, n2 52 ms, n4 60 ms"]
+    );
+    assert_eq!(
+        text(story.news()),
+        [
+            "   1.052  member-unreachable n3 by=n1  after its end: n2 52 ms",
+            "   1.060  member-unreachable n3  seen by all 3; after its end: n1 50 ms, n2 52 ms, \
+             n4 60 ms",
+        ]
+    );
+    assert!(story.news().is_empty());
+}
+
+#[test]
+fn without_a_cause_times_count_from_who_saw_it_first() {
+    let mut story = Story::new(at(0));
+    for (observer, millis) in [("n1", 10), ("n2", 10), ("n4", 13)] {
+        story.sighting(observer, &event("member-updated", "n3", millis), &awake());
+    }
+    let shown = text(story.last(1));
+    assert_eq!(
+        shown,
+        ["   0.010  member-updated     n3 by=n1  seen by n1, n2, n4 +3 ms"]
+    );
+}
+
+#[test]
+fn the_same_observer_again_is_another_event() {
+    let mut story = Story::new(at(0));
+    for millis in [10, 500] {
+        story.sighting("n1", &event("member-suspect", "n3", millis), &awake());
+    }
+    story.sighting("n2", &event("member-reachable", "n3", 510), &awake());
+    assert_eq!(story.last(10).count(), 3);
+}
+
+#[test]
+fn what_was_done_explains_only_what_follows_from_it() {
+    let mut story = Story::new(at(0));
+    story.deed("n3", Deed::Started, at(0));
+    story.sighting("n1", &event("member-suspect", "n3", 20), &awake());
+    story.sighting("n1", &event("member-reachable", "n3", 30), &awake());
+    let shown = text(story.last(10));
+    assert!(shown[0].ends_with("seen by n1"), "{shown:?}");
+    assert!(shown[1].ends_with("after its start: n1 30 ms"), "{shown:?}");
+}
+
+#[test]
+fn the_newest_entries_are_shown_and_old_ones_forgotten() {
+    let mut story = Story::new(at(0));
+    for number in 0..super::ENTRIES + 5 {
+        story.note(at(0), format!("note {number}"), Tone::Plain);
+    }
+    let last = text(story.last(2));
+    assert_eq!(last, ["   0.000  note 1003", "   0.000  note 1004"]);
+    assert_eq!(story.last(usize::MAX).count(), super::ENTRIES);
+    assert_eq!(story.news().len(), super::ENTRIES);
+}

@@ -1,0 +1,62 @@
+use std::time::{Duration, SystemTime};
+
+use clap::Parser;
+
+use super::{MembersArgs, filter, table};
+use crate::api::model::Member;
+use crate::cli::table::Look;
+
+#[derive(Debug, Parser)]
+struct Line {
+    #[command(flatten)]
+    members: MembersArgs,
+}
+
+fn members() -> Vec<Member> {
+    let json = r#"[
+        {"name":"n1","addr":"127.0.0.1:7001","instance":1,"incarnation":0,"state":"alive",
+         "verdict":null,"view":0,"since":"1970-01-01T00:00:00.000Z","zone":"a",
+         "tags":{"zone":"a","role":"db"},"voter":false,"self":true,"rtt_us":null},
+        {"name":"n2","addr":"[::1]:7002","instance":2,"incarnation":0,"state":"suspect",
+         "verdict":null,"view":0,"since":"1970-01-01T00:01:00.000Z","zone":null,
+         "tags":{},"voter":false,"self":false,"rtt_us":214}
+    ]"#;
+    serde_json::from_str(json).expect("members as the API gives them")
+}
+
+#[test]
+fn members_are_a_table() {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(90);
+    assert_eq!(
+        table(&members(), now).lines(Look::PLAIN),
+        [
+            "NAME       ADDR            STATE     SINCE       RTT  TAGS",
+            "n1 (self)  127.0.0.1:7001  alive    1m 30s         -  role=db zone=a",
+            "n2         [::1]:7002      suspect     30s  0.214 ms  -",
+        ]
+    );
+}
+
+#[test]
+fn filters_become_the_query_of_the_api() {
+    let line = Line::try_parse_from([
+        "members",
+        "--state",
+        "suspect,left",
+        "--name",
+        "n1",
+        "--tag",
+        "zone=a",
+        "--tag",
+        "k=v=w",
+    ]);
+    let pairs = filter(&line.expect("all are flags").members);
+    let shown: Vec<String> = pairs
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    assert_eq!(
+        shown,
+        ["state=suspect,left", "name=n1", "tag.zone=a", "tag.k=v=w"]
+    );
+}

@@ -1,0 +1,221 @@
+//! The command line: what can be asked for, and who does it.
+
+pub mod client;
+mod dev;
+pub mod sse;
+mod table;
+
+mod members;
+mod output;
+mod ring;
+mod status;
+mod tag;
+mod watch;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+
+use self::client::{Client, ClientError};
+use self::output::{Format, say};
+use crate::{agent, settings};
+
+const EXAMPLES: &str = "\
+Examples:
+  muster dev                             a cluster of five on this machine, to play with
+  muster agent --name n1                 one member, on loopback
+  muster agent --name n2 --bind 10.0.0.2 --join 10.0.0.1:7946
+  muster members --state unreachable     who is gone
+  muster watch --exec 'notify-send \"$MUSTER_EVENT_TYPE $MUSTER_MEMBER_NAME\"'
+  curl --unix-socket /run/muster/muster.sock http://muster/v1/members
+
+Exit status: 0 done, 1 failed, 2 wrong usage or settings.";
+
+/// Who is here, and who is gone? A sidecar that watches the members of a cluster and tells local
+/// processes over a UNIX socket.
+#[derive(Debug, Parser)]
+#[command(name = "muster", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Cli {
+    /// Local socket of the agent [MUSTER_SOCKET; default: the usual places]
+    // The name and type of the agent's own flag, which takes the place of this one there. The
+    // variable is read by hand so that it does not look like a flag to the agent.
+    #[arg(long, global = true, value_name = "PATH", value_hint = ValueHint::FilePath)]
+    socket: Option<String>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the sidecar: join the cluster, watch the others, serve the local socket
+    #[command(after_help = AGENT_EXAMPLES)]
+    Agent(settings::Flags),
+    /// Run a local cluster of real sidecars to play with: see them find each other, kill one
+    Dev(dev::DevArgs),
+    /// Show the agent itself: who it is, how many it sees, how it fares
+    Status(status::StatusArgs),
+    /// List the members and what this agent believes of each
+    Members(members::MembersArgs),
+    /// Follow what happens to members, one line per event, or run a command for each
+    Watch(watch::WatchArgs),
+    /// Show the neighbours on each ring: who watches this member and whom it watches
+    Ring(ring::RingArgs),
+    /// Show or change the tags that this member publishes
+    Tag(tag::TagArgs),
+    /// Join a cluster through one or more of its members
+    #[command(after_help = "Example:\n  muster join 10.0.0.1:7946 seed.example.org:7946")]
+    Join(JoinArgs),
+    /// Say goodbye to the cluster and stop the agent; returns when the others know
+    Leave,
+    /// Print a completion script for a shell
+    #[command(after_help = COMPLETION_EXAMPLES)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Removes the folder of `dev` when standard input ends.
+    #[command(hide = true, name = dev::JANITOR)]
+    Janitor(dev::JanitorArgs),
+}
+
+const AGENT_EXAMPLES: &str = "\
+Every setting has a flag, a variable and a name in the file: --probe-timeout-min,
+MUSTER_PROBE_TIMEOUT_MIN, probe_timeout_min. A flag counts before a variable, a variable before the
+file, the file before the preset.
+
+Examples:
+  muster agent                                     alone, on loopback, named after the host
+  muster agent --name n2 --bind 10.0.0.2 --join 10.0.0.1:7946 --tag zone=a
+  MUSTER_NAME=n3 muster agent --config /etc/muster/muster.toml
+
+TERM and INT leave gracefully, a second one ends at once; HUP reloads log level and tags.";
+
+const COMPLETION_EXAMPLES: &str = "\
+Examples:
+  muster completions bash > /etc/bash_completion.d/muster
+  muster completions zsh > \"${fpath[1]}/_muster\"
+  muster completions fish > ~/.config/fish/completions/muster.fish";
+
+#[derive(Debug, Args)]
+struct JoinArgs {
+    /// Members of the cluster, each HOST:PORT
+    #[arg(required = true, value_name = "HOST:PORT", value_hint = ValueHint::Hostname)]
+    seeds: Vec<String>,
+}
+
+/// Why a command failed; shown after `muster: `.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Agent(#[from] agent::AgentError),
+    #[error(transparent)]
+    Settings(#[from] settings::SettingsError),
+    #[error(transparent)]
+    Dev(#[from] dev::DevError),
+    #[error("{0}")]
+    Message(String),
+    /// The reader of standard output went away, as `head` does: not an error.
+    #[error("standard output was closed")]
+    ReaderGone,
+    #[error("cannot write to standard output: {0}")]
+    Output(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    /// Of writing to standard output.
+    fn from(error: io::Error) -> Failure {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::ReaderGone,
+            _ => Failure::Output(error),
+        }
+    }
+}
+
+/// Runs the command given on the command line.
+pub fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) | Err(Failure::ReaderGone) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("muster: {failure}");
+            match failure {
+                Failure::Settings(_) => ExitCode::from(2),
+                Failure::Agent(error) => ExitCode::from(error.exit_code()),
+                Failure::Client(_)
+                | Failure::Dev(_)
+                | Failure::Message(_)
+                | Failure::ReaderGone
+                | Failure::Output(_) => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Failure> {
+    let variable = std::env::var_os("MUSTER_SOCKET").filter(|path| !path.is_empty());
+    let socket = cli
+        .socket
+        .map(PathBuf::from)
+        .or(variable.map(PathBuf::from));
+    let socket = socket.as_deref();
+    match cli.command {
+        Command::Agent(args) => Ok(agent::run(settings::Settings::load(args)?)?),
+        Command::Dev(args) => Ok(dev::run(&args)?),
+        Command::Janitor(args) => {
+            dev::clean_up(&args);
+            Ok(())
+        }
+        Command::Completions { shell } => completions(shell),
+        Command::Status(args) => ask(socket, async |client| status::run(client, &args).await),
+        Command::Members(args) => ask(socket, async |client| members::run(client, &args).await),
+        Command::Watch(args) => ask(socket, async |client| watch::run(client, &args).await),
+        Command::Ring(args) => ask(socket, async |client| ring::run(client, &args).await),
+        Command::Tag(args) => ask(socket, async |client| tag::run(client, &args).await),
+        Command::Join(args) => ask(socket, async |client| join(client, &args.seeds).await),
+        Command::Leave => ask(socket, async |client| leave(client).await),
+    }
+}
+
+fn ask(
+    socket: Option<&Path>,
+    work: impl AsyncFnOnce(&Client) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let client = Client::find(socket)?;
+    smol::block_on(work(&client))
+}
+
+async fn join(client: &Client, seeds: &[String]) -> Result<(), Failure> {
+    client.join(seeds).await?;
+    say(format!(
+        "Joining through {}; `muster members` shows who is there.",
+        seeds.join(", ")
+    ))
+}
+
+async fn leave(client: &Client) -> Result<(), Failure> {
+    let name = client.status().await?.name;
+    client.leave().await?;
+    say(format!("{name} has left the cluster and stops."))
+}
+
+fn completions(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "muster", &mut script);
+    Ok(io::Write::write_all(&mut io::stdout(), &script)?)
+}
+
+/// The choice of every listing.
+#[derive(Debug, Args)]
+struct OutputArgs {
+    /// How to print: for people, or the API's document
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+}
+
+#[cfg(test)]
+mod tests;

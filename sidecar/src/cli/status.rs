@@ -1,0 +1,172 @@
+//! `muster status`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::client::Client;
+use super::output::{Format, rough, say_json, say_lines, tone_of};
+use super::table::{Look, Tone, printable};
+use super::{Failure, OutputArgs};
+use crate::api::model::{Dropped, Seed, Status};
+
+const EXAMPLES: &str = "\
+Example:
+  muster status --output json | jq .members.alive";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+pub(super) async fn run(client: &Client, args: &StatusArgs) -> Result<(), Failure> {
+    let status = client.status().await?;
+    match args.output.output {
+        Format::Json => say_json(&status),
+        Format::Table => say_lines(&card(&status, Look::of_stdout())),
+    }
+}
+
+/// The status as a card: a title, then one fact a line.
+fn card(status: &Status, look: Look) -> Vec<String> {
+    let name = look.paint(&printable(&status.name), Tone::Strong);
+    let title = format!(
+        "{name} at {} in cluster {}",
+        status.addr,
+        printable(&status.cluster)
+    );
+    let mut lines = vec![title];
+    let mut fact = |label: &str, text: String| {
+        lines.push(format!(
+            "  {}{text}",
+            look.paint(&format!("{label:<11}"), Tone::Faint)
+        ));
+    };
+    fact(
+        "phase",
+        format!(
+            "{}, quorum {}, {}",
+            status.lifecycle, status.quorum, status.role
+        ),
+    );
+    fact("members", counts(status, look));
+    fact("health", health(status.health, look));
+    let uptime = rough(Duration::from_millis(status.uptime_ms));
+    fact(
+        "agent",
+        format!("muster {}, pid {}, up {uptime}", status.version, status.pid),
+    );
+    fact(
+        "instance",
+        format!("{}, incarnation {}", status.instance, status.incarnation),
+    );
+    if let Some(coordinator) = &status.coordinator {
+        fact(
+            "coordinator",
+            format!("{}, epoch {}", printable(coordinator), status.epoch),
+        );
+    }
+    fact(
+        "table",
+        format!("view {}, digest {}", status.view, status.digest),
+    );
+    for (position, seed) in status.seeds.iter().enumerate() {
+        fact(
+            if position == 0 { "seeds" } else { "" },
+            seed_line(seed, look),
+        );
+    }
+    let stats = &status.stats;
+    fact(
+        "received",
+        traffic(stats.datagrams_received, stats.bytes_received),
+    );
+    fact("sent", traffic(stats.datagrams_sent, stats.bytes_sent));
+    fact(
+        "probes",
+        format!(
+            "{} answered, {} failed, {} void; {} suspicions of this member refuted",
+            stats.probes_answered, stats.probes_failed, stats.probes_void, stats.refutations
+        ),
+    );
+    fact("dropped", dropped(&stats.dropped));
+    lines
+}
+
+fn counts(status: &Status, look: Look) -> String {
+    let total: u64 = status.members.values().sum();
+    let mut states: Vec<_> = status
+        .members
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .collect();
+    // Alphabetical order happens to be the best: alive, left, suspect, unreachable.
+    states.sort();
+    let shown: Vec<String> = states
+        .iter()
+        .map(|(state, count)| look.paint(&format!("{count} {state}"), tone_of(state)))
+        .collect();
+    format!("{total}: {}", shown.join(", "))
+}
+
+fn health(score: u8, look: Look) -> String {
+    let (word, tone) = match score {
+        0 => ("fine", Tone::Good),
+        1..=3 => (
+            "slow at times: it waits longer before it blames others",
+            Tone::Warning,
+        ),
+        _ => (
+            "starved or badly connected: it trusts itself little",
+            Tone::Bad,
+        ),
+    };
+    format!(
+        "{score} of {}, {}",
+        muster_swim::limits::HEALTH,
+        look.paint(word, tone)
+    )
+}
+
+fn seed_line(seed: &Seed, look: Look) -> String {
+    let name = printable(&seed.seed);
+    match (&seed.last_error, seed.joined) {
+        (_, true) => format!("{name} {}", look.paint("joined", Tone::Good)),
+        (Some(error), false) => {
+            format!("{name} {}", look.paint(&printable(error), Tone::Warning))
+        }
+        (None, false) => format!("{name} not tried yet"),
+    }
+}
+
+fn traffic(datagrams: u64, bytes: u64) -> String {
+    format!("{datagrams} datagrams, {} kB", bytes / 1000)
+}
+
+fn dropped(dropped: &Dropped) -> String {
+    let reasons = [
+        (dropped.malformed, "malformed"),
+        (dropped.version, "of another version"),
+        (dropped.cluster, "of another cluster"),
+        (dropped.too_long, "too long"),
+        (dropped.unexpected, "unexpected"),
+        (dropped.members, "beyond the member limit"),
+        (dropped.busy, "while busy"),
+        (dropped.stale, "from replaced instances"),
+    ];
+    let shown: Vec<String> = reasons
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, reason)| format!("{count} {reason}"))
+        .collect();
+    if shown.is_empty() {
+        "nothing".to_owned()
+    } else {
+        shown.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests;
