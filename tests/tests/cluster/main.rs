@@ -1,1 +1,20 @@
+//! Thirty real sidecars, each on a host of its own, through what networks and machines do to them.
+//!
+//! Every deadline is generous: it says that something happens at all, the benches say how soon.
 
+mod crash;
+mod cut;
+mod forming;
+mod growth;
+mod leave;
+mod loss;
+mod pause;
+mod restart;
+
+use std::time::Duration;
+
+/// For what takes seconds on an idle machine.
+const SOON: Duration = Duration::from_secs(60);
+
+/// For what takes a few rounds of low-rate contacts.
+const PATIENT: Duration = Duration::from_secs(150);

@@ -1,0 +1,30 @@
+//! Members say goodbye.
+
+use muster_tests::{Cluster, Exit, Options};
+
+use crate::SOON;
+
+#[test]
+fn members_that_leave_have_left_and_are_not_lost() {
+    let mut cluster = Cluster::formed(Options::default());
+    let marks = cluster.marks();
+    // One that all know as a seed, one alone, and two at once.
+    for leavers in [vec![2], vec![13], vec![22, 23]] {
+        for &leaver in &leavers {
+            cluster.host(leaver).terminate();
+        }
+        for &leaver in &leavers {
+            let ended = cluster.host_mut(leaver).wait_exit(SOON);
+            if ended != Ok(Exit::Code(0)) {
+                cluster.fail(&format!("n{leaver} was to end with code 0: {ended:?}"));
+            }
+        }
+        cluster.wait(SOON, "all see that they left", |cluster| {
+            cluster.others_see(&leavers, "left")
+        });
+    }
+    cluster.wait(SOON, "the others see each other", Cluster::all_see_all);
+    if let Err(lost) = cluster.none_but(&marks, "member-unreachable", &[]) {
+        cluster.fail(&lost);
+    }
+}
