@@ -50,8 +50,8 @@ pub(crate) struct Round {
     pub(crate) sent: Time,
     pub(crate) stage: Stage,
     pub(crate) stream: StreamProbe,
-    /// Relays asked; a nack or ack takes one out.
-    silent_relays: SmallVec<[Name; 3]>,
+    /// Relays asked, and whether each answered with a nack.
+    relays: SmallVec<[(Name, bool); 3]>,
 }
 
 /// What an ack or nack did.
@@ -70,13 +70,13 @@ pub(crate) enum Answer {
 impl Round {
     /// Relays that answered neither ack nor nack: the silence may be our own fault.
     pub(crate) fn silent_relays(&self) -> usize {
-        self.silent_relays.len()
+        self.relays.iter().filter(|(_, nacked)| !nacked).count()
     }
 
     /// Whether nothing is left that could still answer.
     fn exhausted(&self) -> bool {
         let stream_over = matches!(self.stream, StreamProbe::Refused | StreamProbe::Failed);
-        self.stage == Stage::Indirect && self.silent_relays.is_empty() && stream_over
+        self.stage == Stage::Indirect && self.silent_relays() == 0 && stream_over
     }
 
     /// What kind of silence the round met (DESIGN 4.1).
@@ -117,7 +117,7 @@ impl Probes {
             sent: now,
             stage: Stage::Direct,
             stream: StreamProbe::Pending,
-            silent_relays: SmallVec::new(),
+            relays: SmallVec::new(),
         };
         self.rounds.insert(seq, round);
         self.by_target.insert(target.clone(), seq);
@@ -128,7 +128,7 @@ impl Probes {
     pub(crate) fn widen(&mut self, seq: u32, relays: impl IntoIterator<Item = Name>) {
         if let Some(round) = self.rounds.get_mut(&seq) {
             round.stage = Stage::Indirect;
-            round.silent_relays.extend(relays);
+            round.relays.extend(relays.into_iter().map(|relay| (relay, false)));
         }
     }
 
@@ -136,7 +136,8 @@ impl Probes {
     pub(crate) fn acked(&mut self, seq: u32, from: &str, instance: Instance) -> Answer {
         let Some(round) = self.rounds.get(&seq) else { return Answer::Unknown };
         let direct = round.target.as_str() == from && round.instance == instance;
-        let relayed = round.silent_relays.iter().any(|relay| relay.as_str() == from);
+        // Also after its nack: the target's answer may come late.
+        let relayed = round.relays.iter().any(|(relay, _)| relay.as_str() == from);
         if !direct && !relayed {
             return Answer::Unknown;
         }
@@ -149,7 +150,9 @@ impl Probes {
     /// The relay `from` is there but got no answer.
     pub(crate) fn nacked(&mut self, seq: u32, from: &str) -> Answer {
         let Some(round) = self.rounds.get_mut(&seq) else { return Answer::Unknown };
-        round.silent_relays.retain(|relay| relay.as_str() != from);
+        for (_, nacked) in round.relays.iter_mut().filter(|(relay, _)| relay.as_str() == from) {
+            *nacked = true;
+        }
         if round.exhausted() { Answer::Exhausted } else { Answer::Noted }
     }
 
