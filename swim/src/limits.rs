@@ -29,8 +29,8 @@ pub const SEAL_BYTES: usize = 41;
 /// What a datagram may hold before it is sealed.
 pub const PLAIN_DATAGRAM_BYTES: usize = DATAGRAM_BYTES - SEAL_BYTES;
 
-/// Most updates decoded from one datagram; the smallest update has more than 16 bytes.
-pub const DATAGRAM_UPDATES: usize = 80;
+/// Most updates decoded from one datagram: as many as fit, the smallest has 8 bytes.
+pub const DATAGRAM_UPDATES: usize = DATAGRAM_BYTES / 8;
 
 /// Largest body of a stream frame that carries members.
 pub const FRAME_STATE_BYTES: usize = 64 * 1024;
