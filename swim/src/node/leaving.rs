@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::outputs::Stop;
+use super::outputs::{Outgoing, Stop};
 use super::{Lifecycle, Node, Timer};
 use crate::members::{Name, Statement, Status};
 use crate::time::Time;
+use crate::wire::Message;
 
 /// Buddies that have not yet acked the goodbye.
 #[derive(Clone, Debug)]
@@ -31,6 +32,9 @@ impl Node {
         };
         let waiting = buddies.into_iter().filter(answers).collect();
         self.lifecycle = Lifecycle::Leaving;
+        // Whoever else has our name: it may have it now.
+        self.namesake = None;
+        self.timers.cancel(&Timer::Namesake);
         self.table.set_me(Statement { record: self.me.clone(), status: Status::Left }, now);
         let name = self.me.name.clone();
         self.gossip_member(&name, now);
@@ -39,8 +43,7 @@ impl Node {
         self.say_goodbye(now);
     }
 
-    /// The goodbye is the most urgent update, so that it rides on these pings; their acks say that
-    /// it was heard.
+    /// Each ping begins with the goodbye, so that its ack says that it was heard.
     fn say_goodbye(&mut self, now: Time) {
         let Some(goodbye) = &self.goodbye else { return };
         if goodbye.waiting.is_empty() || now >= goodbye.until {
@@ -48,13 +51,19 @@ impl Node {
             self.lifecycle = Lifecycle::Left;
             return self.stop(Stop::Left);
         }
-        let (seq, until) = (goodbye.seq, goodbye.until);
-        let name = self.me.name.clone();
-        for buddy in goodbye.waiting.clone() {
-            self.ping(&buddy, seq);
+        let Goodbye { waiting, seq, until } = goodbye.clone();
+        let me = Statement { record: self.me.clone(), status: Status::Left };
+        let goodbye = self.encode_fitting(self.claim_of(&me));
+        let waiting: Vec<_> = waiting
+            .iter()
+            .filter_map(|buddy| self.table.get(buddy.as_str()))
+            .map(|buddy| (buddy.statement.record.addr, buddy.statement.record.instance))
+            .collect();
+        for (to, target) in waiting {
+            let message = Message::Ping { seq, target };
+            let first = Some((self.me.name.clone(), goodbye.clone()));
+            self.send(Outgoing { to, message, first });
         }
-        // Said again to each that did not ack, however often it was passed on already.
-        self.gossip_member(&name, now);
         let again = now + self.config.probe_timeout_max / 2;
         self.set_timer(Timer::Leave, again.min(until));
     }

@@ -36,10 +36,14 @@ impl Node {
         present
     }
 
-    /// Replaces all tags.
+    /// Replaces all tags. Changes nothing once the node is leaving: its last word stands.
     pub fn set_tags(&mut self, tags: Tags, now: Time) {
         self.enter(now);
-        if self.me.tags == tags {
+        let stays = match self.lifecycle {
+            Lifecycle::Joining | Lifecycle::Member => true,
+            Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => false,
+        };
+        if !stays || self.me.tags == tags {
             return;
         }
         self.me.tags = tags;
