@@ -64,9 +64,8 @@ impl Node {
         }
         if let Some(member) = self.table.get(header.from) {
             let held = &member.statement.record;
-            let addr = held.addr;
             if (header.instance, header.incarnation) > (held.instance, held.incarnation) {
-                self.pull_news(addr, now);
+                self.pull_news(self.listens_at(header, from), now);
             } else if header.instance == held.instance {
                 self.expected.heard(header.from, now);
             } else {
@@ -74,6 +73,14 @@ impl Node {
             }
         }
         self.compare_digest(u64::from_le_bytes(header.digest), from, now);
+    }
+
+    /// Where the sender of a datagram takes streams: where it says, while it is in the life that we
+    /// know; a new life may have moved.
+    pub(super) fn listens_at(&self, header: &Header<'_>, from: SocketAddr) -> SocketAddr {
+        let known = self.table.get(header.from).map(|member| &member.statement.record);
+        let same_life = known.filter(|record| record.instance == header.instance);
+        same_life.map_or(from, |record| record.addr)
     }
 
     fn on_ping(&mut self, seq: u32, target: Instance, header: &Header<'_>, from: SocketAddr) {

@@ -37,9 +37,7 @@ impl Node {
             Update::Claim { name, status, by, .. } => {
                 if self.lacks_record(&name, rank) {
                     // Somebody knows a record that we missed, or that no datagram holds.
-                    let sender = self.table.get(header.from);
-                    let addr = sender.map_or(from, |sender| sender.statement.record.addr);
-                    return self.pull_news(addr, now);
+                    return self.pull_news(self.listens_at(header, from), now);
                 }
                 self.on_claim(&name, rank, status, by, false, now);
             }

@@ -40,7 +40,7 @@ use crate::members::{
 use crate::rng::Rng;
 use crate::stats::Stats;
 use crate::time::Time;
-use crate::wire::ClusterId;
+use crate::wire::{self, ClusterId};
 use joining::Seeds;
 use leaving::Goodbye;
 use myself::Namesake;
@@ -155,7 +155,7 @@ impl Node {
         if let Some(error) = config.check().into_iter().next() {
             return Err(error);
         }
-        if identity.addr.port() == 0 || identity.addr.ip().is_unspecified() {
+        if !wire::is_reachable(identity.addr) {
             return Err(ConfigError {
                 setting: "addr",
                 given: identity.addr.to_string(),
@@ -315,7 +315,7 @@ impl Node {
         self.health.worsen(1);
         for seq in self.probes.void() {
             self.stats.probes_void += 1;
-            self.timers.cancel(&Timer::Round(seq));
+            self.clear_round(seq);
         }
         self.expected.postpone(late);
         self.postpone_suspicions(late);

@@ -157,7 +157,7 @@ impl Node {
         self.clear_round(seq);
     }
 
-    fn clear_round(&mut self, seq: u32) {
+    pub(super) fn clear_round(&mut self, seq: u32) {
         self.timers.cancel(&Timer::Round(seq));
         self.close_stream_of_round(seq);
     }

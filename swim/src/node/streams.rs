@@ -154,14 +154,18 @@ impl Node {
                 };
                 self.send_frame(stream, &answer);
             }
-            (Purpose::Serve(_), Frame::Pull { cluster, record, buckets }) => {
+            // Once on a stream: an answer may be as large as the table.
+            (Purpose::Serve(serve), Frame::Pull { cluster, record, buckets })
+                if !serve.expects_state() =>
+            {
                 self.on_pull(stream, &cluster, record, &buckets, now);
             }
             (Purpose::Serve(serve), Frame::State { members, last, .. }) if serve.expects_state() => {
                 self.on_returned_state(stream, members, last, now);
             }
-            (Purpose::Pull(_), Frame::State { buckets, members, last }) => {
-                self.on_pulled_state(stream, buckets, members, last, now);
+            (Purpose::Pull(pull), Frame::State { from, buckets, members, last }) => {
+                pull.on_buckets(buckets);
+                self.on_pulled_state(stream, &from, members, last, now);
             }
             (Purpose::Pull(pull), Frame::Refuse(refusal)) => {
                 pull.refused = Some(refusal);

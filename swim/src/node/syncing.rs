@@ -32,11 +32,17 @@ pub(super) struct Pull {
     /// Why the other side said no.
     pub(super) refused: Option<Refusal>,
     complete: bool,
-    /// The other side's name for the events, its address before it is known.
-    peer: Option<Name>,
-    to: SocketAddr,
     theirs: Vec<u64>,
     received: HashMap<Name, Rank>,
+}
+
+impl Pull {
+    /// The digests of the other side's buckets, in its first frame only.
+    pub(super) fn on_buckets(&mut self, buckets: Vec<u64>) {
+        if self.theirs.is_empty() {
+            self.theirs = buckets;
+        }
+    }
 }
 
 /// An answer to somebody's pull.
@@ -88,8 +94,6 @@ impl Node {
             seed,
             refused: None,
             complete: false,
-            peer: None,
-            to,
             theirs: Vec::new(),
             received: HashMap::new(),
         };
@@ -143,26 +147,21 @@ impl Node {
     pub(super) fn on_pulled_state(
         &mut self,
         stream: StreamId,
-        buckets: Vec<u64>,
+        from: &Name,
         statements: Vec<Statement>,
         last: bool,
         now: Time,
     ) {
         let Some(pull) = self.pull_on(stream) else { return };
-        if !buckets.is_empty() {
-            pull.theirs = buckets;
+        let held = |statement: &Statement| (statement.record.name.clone(), statement.rank());
+        pull.received.extend(statements.iter().map(held));
+        if pull.received.len() > limits::MEMBERS {
+            // No table is so large: it would go on for ever.
+            self.stats.dropped.too_long += 1;
+            return self.end_stream(stream, StreamEnd::Closed, true, now);
         }
-        let to = pull.to;
-        for statement in &statements {
-            let (name, rank) = (statement.record.name.clone(), statement.rank());
-            if statement.record.addr == to && statement.status != Status::Left {
-                pull.peer = Some(name.clone());
-            }
-            pull.received.insert(name, rank);
-        }
-        let by = pull.peer.clone().unwrap_or_else(|| self.me.name.clone());
         for statement in statements {
-            self.learn_statement(statement, &by, now);
+            self.learn_statement(statement, from, now);
         }
         if last && self.is_active() {
             self.return_state(stream, now);
@@ -259,6 +258,7 @@ impl Node {
             members.push(statement);
             if bytes > limits::FRAME_STATE_FILL {
                 let frame = Frame::State {
+                    from: self.me.name.clone(),
                     buckets: std::mem::take(&mut buckets),
                     members: std::mem::take(&mut members),
                     last: false,
@@ -267,7 +267,8 @@ impl Node {
                 bytes = 0;
             }
         }
-        self.send_frame(stream, &Frame::State { buckets, members, last: true });
+        let from = self.me.name.clone();
+        self.send_frame(stream, &Frame::State { from, buckets, members, last: true });
     }
 }
 

@@ -1,5 +1,7 @@
 //! Datagrams to bytes and back.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -78,12 +80,13 @@ pub(crate) fn check_record(record: &Record) -> Result<(), DropReason> {
     reachable(record.addr)
 }
 
-/// An address nobody can answer at would make others send into the void.
-fn reachable(addr: std::net::SocketAddr) -> Result<(), DropReason> {
-    if addr.port() == 0 || addr.ip().is_unspecified() || addr.ip().is_multicast() {
-        return Err(DropReason::Malformed);
-    }
-    Ok(())
+fn reachable(addr: SocketAddr) -> Result<(), DropReason> {
+    if is_reachable(addr) { Ok(()) } else { Err(DropReason::Malformed) }
+}
+
+/// Whether one member may listen there: other addresses would make others send into the void.
+pub(crate) fn is_reachable(addr: SocketAddr) -> bool {
+    addr.port() != 0 && !addr.ip().is_unspecified() && !addr.ip().is_multicast()
 }
 
 pub(super) fn append<T: Serialize>(value: &T, buffer: &mut Vec<u8>) {

@@ -18,8 +18,9 @@ pub(crate) enum Frame {
     Ack { seq: u32 },
     /// "Here are I and the digests of my buckets: what do you have that differs?"
     Pull { cluster: Name, record: Record, buckets: Vec<u64> },
-    /// Members that differ. The first frame of an answer brings the answerer's digests.
-    State { buckets: Vec<u64>, members: Vec<Statement>, last: bool },
+    /// Members that differ, as `from` holds them. The first frame of an answer brings the
+    /// answerer's digests.
+    State { from: Name, buckets: Vec<u64>, members: Vec<Statement>, last: bool },
     /// No.
     Refuse(Refusal),
 }
@@ -40,6 +41,7 @@ struct PullBody {
 
 #[derive(Serialize, Deserialize)]
 struct StateBody {
+    from: Name,
     last: bool,
     buckets: Vec<u64>,
     members: Vec<Statement>,
@@ -80,8 +82,8 @@ pub(crate) fn encode_frame(frame: &Frame) -> Vec<u8> {
             append(&PullBody { cluster, record, buckets }, &mut bytes);
             PULL
         }
-        Frame::State { buckets, members, last } => {
-            append(&StateBody { last, buckets, members }, &mut bytes);
+        Frame::State { from, buckets, members, last } => {
+            append(&StateBody { from, last, buckets, members }, &mut bytes);
             STATE
         }
         Frame::Refuse(refusal) => {
@@ -150,14 +152,14 @@ fn decode_body(kind: u8, body: &[u8]) -> Result<Frame, DropReason> {
             Ok(Frame::Pull { cluster, record, buckets })
         }
         STATE => {
-            let StateBody { last, buckets, members } = whole(body)?;
+            let StateBody { from, last, buckets, members } = whole(body)?;
             if !buckets.is_empty() {
                 check_buckets(&buckets)?;
             }
             for member in &members {
                 check_record(&member.record)?;
             }
-            Ok(Frame::State { buckets, members, last })
+            Ok(Frame::State { from, buckets, members, last })
         }
         REFUSE => Ok(Frame::Refuse(whole(body)?)),
         _ => Err(DropReason::Malformed),

@@ -11,7 +11,9 @@ mod message;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use datagram::{Datagram, DropReason, decode, encode_head, encode_update};
+pub(crate) use datagram::{
+    Datagram, DropReason, decode, encode_head, encode_update, is_reachable,
+};
 pub(crate) use frame::{Frame, FrameReader, encode_frame};
 pub(crate) use message::{ClusterId, Header, Message, Refusal, RelayTarget, Update};
 
