@@ -199,11 +199,14 @@ impl Types {
     }
 }
 
+/// Ends the data and the event.
+pub(super) const FRAME_END: &[u8] = b"\n\n";
+
 /// An event as it goes over the wire: its cursor, its type, and its data as one line of JSON.
 pub(super) fn frame(cursor: &str, kind: &str, data: &impl serde::Serialize) -> Vec<u8> {
     let mut frame = format!("id: {cursor}\nevent: {kind}\ndata: ").into_bytes();
     serde_json::to_writer(&mut frame, data).expect("the shapes have only text as keys");
-    frame.extend_from_slice(b"\n\n");
+    frame.extend_from_slice(FRAME_END);
     frame
 }
 

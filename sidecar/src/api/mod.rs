@@ -5,8 +5,15 @@
 
 mod access;
 pub mod events;
+mod listing;
 pub mod model;
+mod problem;
+mod query;
+mod routes;
+mod server;
 mod socket;
+mod stream;
+mod timer;
 
 pub use access::{Access, UnknownName};
 pub use socket::{Listener, PATH_BYTES, SocketError, bind};
@@ -18,14 +25,13 @@ pub async fn serve(listener: Listener, handle: Handle, access: Access) {
     serve_until(listener, handle, access, std::future::pending()).await;
 }
 
-/// Serves the local socket until `stop` is ready, then finishes the answers under way (for a second
-/// at most) and ends the streams after their last event.
+/// Serves the local socket until `stop` is ready. Then the socket file is removed, the answers under
+/// way are finished (for a second at most), and streams end after the last event.
 pub async fn serve_until(
     listener: Listener,
     handle: Handle,
     access: Access,
     stop: impl Future<Output = ()>,
 ) {
-    let _ = (&listener, &handle, &access);
-    stop.await;
+    server::run(listener, handle, access, server::Bounds::default(), stop).await;
 }

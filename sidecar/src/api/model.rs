@@ -527,10 +527,3 @@ pub fn rfc3339(time: SystemTime) -> String {
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
-
-/// The members as listed: sorted by name.
-pub(super) fn sorted(members: impl Iterator<Item = MemberInfo>) -> Vec<MemberInfo> {
-    let mut members: Vec<MemberInfo> = members.collect();
-    members.sort_by(|one, other| one.name.cmp(&other.name));
-    members
-}

@@ -1,0 +1,181 @@
+//! Error answers: problem documents (RFC 9457) that say what to do.
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
+use muster_swim::{SeedError, TagError};
+
+use super::access::Peer;
+use super::model;
+use crate::agent::CommandError;
+
+/// The media type of a problem document.
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
+
+/// Why a request is not answered as wished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    kind: Kind,
+    detail: String,
+}
+
+/// The kinds of problem. Their ids are part of the interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A path, parameter or body that cannot be understood.
+    InvalidRequest,
+    /// The peer may read but not change.
+    NotAllowed,
+    /// The API has no such path.
+    NoSuchRoute,
+    /// The cluster has no such member.
+    NoSuchMember,
+    /// This member has no such tag.
+    NoSuchTag,
+    /// The path exists, the method does not; with the value of `Allow`.
+    MethodNotAllowed(&'static str),
+    /// The body did not come in time.
+    BodyTimeout,
+    /// The tags of this member would be too many or too large.
+    TagsFull,
+    /// The body is longer than its limit.
+    BodyTooLarge,
+    /// The body is of a type that the route does not take.
+    UnsupportedMediaType,
+    /// No more connections are served now.
+    TooManyConnections,
+    /// The agent is about to end.
+    Stopping,
+}
+
+impl Problem {
+    pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Problem {
+        let detail = detail.into();
+        Problem { kind, detail }
+    }
+
+    pub(super) fn invalid(detail: impl Into<String>) -> Problem {
+        Problem::new(Kind::InvalidRequest, detail)
+    }
+
+    /// Says who asked and how to be allowed.
+    pub(super) fn not_allowed(peer: &Peer) -> Problem {
+        let own = rustix::process::geteuid().as_raw();
+        Problem::new(
+            Kind::NotAllowed,
+            format!(
+                "changes need the agent's user ({own}), root, or a user or group that it allows; \
+                 asked by {peer}. Ask as one of those, or start the agent with `--allow-users {}` \
+                 or `--allow-groups {}`",
+                peer.uid, peer.gid
+            ),
+        )
+    }
+
+    /// The answer to a request for `path`.
+    pub(super) fn respond(&self, path: Option<&str>) -> Response<Full<Bytes>> {
+        let (status, id, title) = self.kind.words();
+        let document = model::Problem {
+            kind: format!("urn:muster:problem:{id}").into(),
+            title: title.into(),
+            status: status.as_u16(),
+            detail: self.detail.clone(),
+            instance: path.map(str::to_owned),
+        };
+        let text = serde_json::to_vec(&document).expect("the shapes have only text as keys");
+        let mut response = Response::new(Full::from(text));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if let Kind::MethodNotAllowed(allowed) = self.kind {
+            headers.insert(ALLOW, HeaderValue::from_static(allowed));
+        }
+        response
+    }
+}
+
+impl Kind {
+    /// Status, id and title.
+    fn words(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Kind::InvalidRequest => (
+                StatusCode::BAD_REQUEST,
+                "invalid-request",
+                "The request is not understood",
+            ),
+            Kind::NotAllowed => (
+                StatusCode::FORBIDDEN,
+                "not-allowed",
+                "You may read but not change",
+            ),
+            Kind::NoSuchRoute => (StatusCode::NOT_FOUND, "no-such-route", "No such path"),
+            Kind::NoSuchMember => (StatusCode::NOT_FOUND, "no-such-member", "No such member"),
+            Kind::NoSuchTag => (StatusCode::NOT_FOUND, "no-such-tag", "No such tag"),
+            Kind::MethodNotAllowed(_) => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method-not-allowed",
+                "The path does not have this method",
+            ),
+            Kind::BodyTimeout => (
+                StatusCode::REQUEST_TIMEOUT,
+                "body-timeout",
+                "The body did not come in time",
+            ),
+            Kind::TagsFull => (StatusCode::CONFLICT, "tags-full", "No room for this tag"),
+            Kind::BodyTooLarge => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body-too-large",
+                "The body is too long",
+            ),
+            Kind::UnsupportedMediaType => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                "The body is of another type",
+            ),
+            Kind::TooManyConnections => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too-many-connections",
+                "Too many connections",
+            ),
+            Kind::Stopping => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "stopping",
+                "The agent is stopping",
+            ),
+        }
+    }
+}
+
+impl From<CommandError> for Problem {
+    fn from(error: CommandError) -> Problem {
+        let text = error.to_string();
+        match error {
+            CommandError::Tag(TagError::Key | TagError::Value(_)) => Problem::invalid(text),
+            CommandError::Tag(TagError::TooLarge(_) | TagError::TooMany) => {
+                let detail = format!("{text}: remove a tag first with DELETE /v1/tags/KEY");
+                Problem::new(Kind::TagsFull, detail)
+            }
+            CommandError::Seed(error) => from_seed_error(&error),
+            CommandError::NoSuchTag(_) => {
+                let detail = format!("{text}: GET /v1/status and its member show which it has");
+                Problem::new(Kind::NoSuchTag, detail)
+            }
+            CommandError::Stopping => Problem::new(Kind::Stopping, text),
+        }
+    }
+}
+
+/// Only the first three come from a command: the others are what a later try may meet.
+fn from_seed_error(error: &SeedError) -> Problem {
+    match error {
+        SeedError::Stopped => Problem::new(Kind::Stopping, error.to_string()),
+        SeedError::Malformed(_)
+        | SeedError::TooMany
+        | SeedError::Unresolved
+        | SeedError::Refused
+        | SeedError::Unanswered
+        | SeedError::OtherCluster
+        | SeedError::Full => Problem::invalid(error.to_string()),
+    }
+}
