@@ -145,7 +145,7 @@ impl Cluster {
         what: &str,
         mut check: impl FnMut(&Cluster) -> Result<(), String>,
     ) {
-        match wait::until(patience, || check(self)) {
+        match wait::until(patience, || self.alive().and_then(|()| check(self))) {
             Ok(took) => println!("{what}: after {took:.1?}"),
             Err(why) => self.fail(&format!("not within {patience:?}: {what}: {why}")),
         }
@@ -158,7 +158,7 @@ impl Cluster {
         what: &str,
         mut check: impl FnMut(&Cluster) -> Result<(), String>,
     ) {
-        if let Err(why) = wait::throughout(span, || check(self)) {
+        if let Err(why) = wait::throughout(span, || self.alive().and_then(|()| check(self))) {
             self.fail(&format!("{what}: {why}"));
         }
     }
@@ -224,11 +224,22 @@ impl Cluster {
         Ok(())
     }
 
+    /// Panics when a sidecar has ended by itself: no wait would help.
+    fn alive(&self) -> Result<(), String> {
+        match self.running().find(|host| host.has_ended()) {
+            None => Ok(()),
+            Some(host) => self.fail(&format!(
+                "the sidecar of {} has ended by itself",
+                host.name()
+            )),
+        }
+    }
+
     /// Panics with what everyone sees and has logged.
     pub fn fail(&self, why: &str) -> ! {
         let mut report = String::new();
         for host in &self.hosts {
-            let seen = if host.is_running() {
+            let seen = if host.is_running() && !host.has_ended() {
                 host.view()
                     .map_or_else(|error| error, |view| view.to_string())
             } else {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::Value;
 
 use crate::log::{Line, Log, Mark};
@@ -134,6 +134,15 @@ impl Host {
         })
     }
 
+    /// Whether the sidecar has ended though nobody has asked for it or waited for it.
+    pub(crate) fn has_ended(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let status = |process: &Child| waitid(WaitId::Pid(pid(process)), options);
+        self.process
+            .as_ref()
+            .is_some_and(|process| !matches!(status(process), Ok(None)))
+    }
+
     /// What the sidecar sees.
     ///
     /// # Errors
@@ -208,9 +217,8 @@ impl Host {
 
     fn signal(&self, signal: Signal) {
         let process = self.process.as_ref().expect("a sidecar was started");
-        let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
-        let pid = pid.expect("a process id is a positive i32");
-        kill_process(pid, signal).expect("a child that was not waited for can be signalled");
+        kill_process(pid(process), signal)
+            .expect("a child that was not waited for can be signalled");
     }
 
     fn reap(&mut self) {
@@ -228,4 +236,9 @@ impl Drop for Host {
             self.reap();
         }
     }
+}
+
+fn pid(process: &Child) -> Pid {
+    let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
+    pid.expect("a process id is a positive i32")
 }
