@@ -29,6 +29,12 @@ pub const SEAL_BYTES: usize = 41;
 /// What a datagram may hold before it is sealed.
 pub const PLAIN_DATAGRAM_BYTES: usize = DATAGRAM_BYTES - SEAL_BYTES;
 
+/// Longest header and message of a datagram: version, cluster, a name, message with an IPv6 address.
+pub const DATAGRAM_HEAD_BYTES: usize = 201;
+
+/// The longest update that fits into any datagram. A longer record travels by stream only.
+pub const UPDATE_BYTES: usize = PLAIN_DATAGRAM_BYTES - DATAGRAM_HEAD_BYTES;
+
 /// Most updates decoded from one datagram: as many as fit, the smallest has 8 bytes.
 pub const DATAGRAM_UPDATES: usize = DATAGRAM_BYTES / 8;
 

@@ -10,9 +10,6 @@ use crate::members::{Merge, Name, Rank, Record, Statement, Status};
 use crate::time::Time;
 use crate::wire::{self, Header, Message, Update};
 
-/// The longest update that fits into a datagram behind the longest header.
-const UPDATE_BYTES: usize = limits::PLAIN_DATAGRAM_BYTES - 2 * 1024 / 10;
-
 impl Node {
     /// An update from a datagram.
     pub(super) fn learn(
@@ -246,7 +243,7 @@ impl Node {
     pub(super) fn encode_fitting(&self, update: Update) -> Vec<u8> {
         let bytes = wire::encode_update(&update);
         match update {
-            Update::Record(record) if bytes.len() > UPDATE_BYTES => {
+            Update::Record(record) if bytes.len() > limits::UPDATE_BYTES => {
                 let statement = Statement { record, status: Status::Alive };
                 wire::encode_update(&self.claim_of(&statement))
             }

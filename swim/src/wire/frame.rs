@@ -118,6 +118,12 @@ impl FrameReader {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Bytes held and not yet given out.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// The next whole frame; `Ok(None)` until there is one. After an error the stream is useless.
     pub(crate) fn next(&mut self) -> Result<Option<Frame>, DropReason> {
         let bytes = &self.buffer[self.start..];

@@ -1,0 +1,142 @@
+//! The largest that can be: every bound in `limits` that one encoder promises another holds.
+
+use super::*;
+use crate::members::Status;
+use crate::wire::{Refusal, RelayTarget};
+
+fn longest_head(message: &Message) -> usize {
+    let from = longest_name();
+    let header = Header {
+        from: from.as_str(),
+        instance: Instance(u64::MAX),
+        incarnation: Incarnation(u32::MAX),
+        digest: [255; 8],
+        ..HEADER()
+    };
+    datagram(&header, message, &[]).len()
+}
+
+fn longest_claim() -> Update {
+    Update::Claim {
+        name: longest_name(),
+        instance: Instance(u64::MAX),
+        incarnation: Incarnation(u32::MAX),
+        status: Status::Left,
+        by: longest_name(),
+    }
+}
+
+#[test]
+fn the_longest_head_is_what_the_limit_says() {
+    let target = RelayTarget {
+        patience_ms: u16::MAX,
+        addr: longest_record().addr,
+        instance: Instance(u64::MAX),
+    };
+    let request = longest_head(&Message::PingRequest {
+        seq: u32::MAX,
+        target,
+    });
+    assert_eq!(request, limits::DATAGRAM_HEAD_BYTES);
+    for message in [
+        Message::Ping {
+            seq: u32::MAX,
+            target: Instance(u64::MAX),
+        },
+        Message::Ack { seq: u32::MAX },
+        Message::Nack { seq: u32::MAX },
+        Message::Wrong { seq: u32::MAX },
+        Message::Gossip,
+    ] {
+        assert!(
+            longest_head(&message) <= limits::DATAGRAM_HEAD_BYTES,
+            "{message:?}"
+        );
+    }
+}
+
+/// A claim stands in for a record that is too long, so that a claim must always fit.
+#[test]
+fn the_longest_claim_fits_into_any_datagram_and_the_longest_record_does_not() {
+    assert!(encode_update(&longest_claim()).len() <= limits::UPDATE_BYTES);
+    assert!(encode_update(&Update::Record(longest_record())).len() > limits::UPDATE_BYTES);
+}
+
+#[test]
+fn sealing_has_its_room() {
+    assert_eq!(
+        limits::DATAGRAM_HEAD_BYTES + limits::UPDATE_BYTES,
+        limits::PLAIN_DATAGRAM_BYTES
+    );
+    assert_eq!(
+        limits::PLAIN_DATAGRAM_BYTES + limits::SEAL_BYTES,
+        limits::DATAGRAM_BYTES
+    );
+}
+
+/// What a sender can fill a datagram with, a receiver must take.
+#[test]
+fn a_datagram_full_of_the_smallest_updates_is_accepted() {
+    let smallest = Update::Claim {
+        name: name("a"),
+        instance: Instance(1),
+        incarnation: Incarnation(0),
+        status: Status::Suspect,
+        by: name("b"),
+    };
+    let header = Header {
+        from: "c",
+        instance: Instance(1),
+        ..HEADER()
+    };
+    let mut bytes = datagram(&header, &Message::Gossip, &[]);
+    let update = encode_update(&smallest);
+    let mut count = 0;
+    while bytes.len() + update.len() <= limits::PLAIN_DATAGRAM_BYTES {
+        bytes.extend(&update);
+        count += 1;
+    }
+    let decoded = decode(&bytes, cluster()).expect("a datagram of a peer");
+    assert_eq!(decoded.updates.len(), count);
+}
+
+#[test]
+fn the_largest_frames_keep_the_limits_of_their_kinds() {
+    const HEAD: usize = 6;
+    let cluster = longest_name();
+    let buckets = vec![u64::MAX; limits::DIGEST_BUCKETS];
+    let pull = Frame::Pull {
+        cluster: cluster.clone(),
+        record: longest_record(),
+        buckets,
+    };
+    assert!(encode_frame(&pull).len() <= HEAD + limits::FRAME_PULL_BYTES);
+    for frame in [
+        Frame::Ping {
+            cluster,
+            target: Instance(u64::MAX),
+            seq: u32::MAX,
+        },
+        Frame::Ack { seq: u32::MAX },
+        Frame::Refuse(Refusal::Instance),
+    ] {
+        assert!(
+            encode_frame(&frame).len() <= HEAD + limits::FRAME_SMALL_BYTES,
+            "{frame:?}"
+        );
+    }
+}
+
+/// A state frame is closed at its fill mark: the longest entry must still fit behind it.
+#[test]
+fn one_more_member_fits_behind_the_fill_mark_of_a_state_frame() {
+    let member = Statement {
+        record: longest_record(),
+        status: Status::Left,
+    };
+    let entry = postcard::to_stdvec(&member).expect("it serializes").len();
+    assert!(
+        limits::FRAME_STATE_FILL + entry <= limits::FRAME_STATE_BYTES,
+        "{entry} bytes"
+    );
+}
