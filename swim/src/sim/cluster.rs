@@ -56,6 +56,8 @@ pub struct Cluster {
     /// Who listens where now.
     listeners: BTreeMap<SocketAddr, Pid>,
     names: BTreeMap<String, Vec<SocketAddr>>,
+    /// Packets sent to an address, whoever listens there.
+    pub(super) sent_to: BTreeMap<SocketAddr, u64>,
     pub(super) buffer: Vec<u8>,
     /// Counts what may change the answer to a condition.
     pub(super) changes: u64,
@@ -80,6 +82,7 @@ impl Cluster {
             processes: Vec::new(),
             listeners: BTreeMap::new(),
             names: BTreeMap::new(),
+            sent_to: BTreeMap::new(),
             buffer: Vec::new(),
             changes: 0,
             options,
@@ -365,6 +368,12 @@ impl Cluster {
         self.process(pid).traffic
     }
 
+    /// The datagrams and openings of streams that anybody has sent to where a process listens, or
+    /// listened.
+    pub fn sent_to(&self, pid: Pid) -> u64 {
+        self.sent_to.get(&self.process(pid).launch.addr).copied().unwrap_or(0)
+    }
+
     /// The host of a process.
     pub fn host(&self, pid: Pid) -> IpAddr {
         self.process(pid).launch.addr.ip()
@@ -451,10 +460,11 @@ impl Drop for Cluster {
                 eprintln!("{line}");
             }
             eprintln!(
-                "simulation: seed {} failed at {:?} (trace {:016x})",
-                self.seed,
+                "simulation: seed {seed} failed at {:?}, trace {:016x}; this seed alone, with the \
+                 last lines of its trace: MUSTER_SIM_SEED={seed} MUSTER_SIM_TRACE=1000",
                 self.now(),
-                self.trace_hash()
+                self.trace_hash(),
+                seed = self.seed,
             );
         }
     }

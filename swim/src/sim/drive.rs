@@ -233,9 +233,9 @@ impl Cluster {
         process.traffic.datagrams_sent += 1;
         process.traffic.bytes_sent += bytes.len() as u64;
         let from = process.launch.addr;
-        assert!(to != from, "{} sends to itself", process.launch.name);
         self.trace
             .note(self.agenda.now(), pid, "transmit", bytes, || to);
+        *self.sent_to.entry(to).or_default() += 1;
         for delay in self.network.datagram(from.ip(), to.ip(), &mut self.dice) {
             let bytes = bytes.to_vec();
             self.agenda
@@ -251,6 +251,7 @@ impl Cluster {
                 let from = self.process(pid).launch.addr.ip();
                 let id =
                     self.with_streams(|streams, medium| streams.connect(pid, from, to, medium));
+                *self.sent_to.entry(to).or_default() += 1;
                 let process = self.process_mut(pid);
                 process.traffic.streams_opened += 1;
                 process.sockets.insert(stream, id, Side::Caller);

@@ -1,0 +1,16 @@
+//! Whole clusters in virtual time. Each file is a theme, each test a behaviour.
+//!
+//! `MUSTER_SIM_SEED=7` runs one seed only, `MUSTER_SIM_TRACE=1000` prints the last lines of the trace
+//! of a test that fails.
+
+mod cost;
+mod crashes;
+mod gossip;
+mod joining;
+mod lateness;
+mod leaving;
+mod names;
+mod partitions;
+mod replay;
+mod support;
+mod swarm;
