@@ -11,6 +11,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
+use hyper::header::{CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use smol::Async;
@@ -81,21 +82,23 @@ pub struct Attempt {
 
 impl fmt::Display for Attempt {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let socket = self.socket.display();
-        match self.error.kind() {
-            io::ErrorKind::NotFound => write!(formatter, "{socket}: there is no such file"),
-            io::ErrorKind::ConnectionRefused => {
-                write!(
-                    formatter,
-                    "{socket}: the agent that made this socket no longer runs"
-                )
-            }
-            io::ErrorKind::PermissionDenied => write!(
-                formatter,
-                "{socket}: permission denied; run this as the agent's user or root, or start the \
-                 agent with --socket-group"
+        let why = [
+            (io::ErrorKind::NotFound, "there is no such file"),
+            (
+                io::ErrorKind::ConnectionRefused,
+                "the agent that made this socket no longer runs",
             ),
-            _ => write!(formatter, "{socket}: {}", self.error),
+            (
+                io::ErrorKind::PermissionDenied,
+                "permission denied; run this as the agent's user or root, or start the agent with \
+                 --socket-group",
+            ),
+        ];
+        let known = why.iter().find(|(kind, _)| *kind == self.error.kind());
+        write!(formatter, "{}: ", self.socket.display())?;
+        match known {
+            Some((_, words)) => formatter.write_str(words),
+            None => self.error.fmt(formatter),
         }
     }
 }
@@ -200,31 +203,31 @@ impl Client {
     /// `PUT /v1/tags/{key}`.
     pub async fn set_tag(&self, key: &str, value: &str) -> Result<(), ClientError> {
         let path = format!("/v1/tags/{}", percent_encoded(key));
-        self.change(Method::PUT, &path, value.to_owned().into(), self.patience)
-            .await
+        let request = request_with(Method::PUT, &path, "text/plain", value.to_owned());
+        self.fetch(request, self.patience).await.map(|_| ())
     }
 
     /// `DELETE /v1/tags/{key}`.
     pub async fn remove_tag(&self, key: &str) -> Result<(), ClientError> {
         let path = format!("/v1/tags/{}", percent_encoded(key));
-        self.change(Method::DELETE, &path, Bytes::new(), self.patience)
-            .await
+        let request = request(Method::DELETE, &path);
+        self.fetch(request, self.patience).await.map(|_| ())
     }
 
     /// `POST /v1/join`.
     pub async fn join(&self, seeds: &[String]) -> Result<(), ClientError> {
-        let body = serde_json::to_vec(&model::Join {
+        let body = model::Join {
             seeds: seeds.to_vec(),
-        })
-        .map_err(|error| self.unreadable(error))?;
-        self.change(Method::POST, "/v1/join", body.into(), self.patience)
-            .await
+        };
+        let body = serde_json::to_string(&body).map_err(|error| self.unreadable(error))?;
+        let request = request_with(Method::POST, "/v1/join", "application/json", body);
+        self.fetch(request, self.patience).await.map(|_| ())
     }
 
     /// `POST /v1/leave`: returns once the goodbye is through.
     pub async fn leave(&self) -> Result<(), ClientError> {
-        self.change(Method::POST, "/v1/leave", Bytes::new(), LEAVE_PATIENCE)
-            .await
+        let request = request(Method::POST, "/v1/leave");
+        self.fetch(request, LEAVE_PATIENCE).await.map(|_| ())
     }
 
     /// `GET /v1/events` after the cursor `since`, or what comes next; of these types, or of all.
@@ -240,7 +243,7 @@ impl Client {
         if !types.is_empty() {
             query.push(("types".to_owned(), types.join(",")));
         }
-        let request = request(Method::GET, &with_query("/v1/events", &query), Bytes::new());
+        let request = request(Method::GET, &with_query("/v1/events", &query));
         let mut connection = self.connect().await?;
         let asked = connection.ask(request);
         let response = self.in_time(self.patience, asked).await?;
@@ -262,21 +265,9 @@ impl Client {
 
     async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
         let body = self
-            .fetch(request(Method::GET, path, Bytes::new()), self.patience)
+            .fetch(request(Method::GET, path), self.patience)
             .await?;
         serde_json::from_slice(&body).map_err(|error| self.unreadable(error))
-    }
-
-    async fn change(
-        &self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-        patience: Duration,
-    ) -> Result<(), ClientError> {
-        self.fetch(request(method, path, body), patience)
-            .await
-            .map(|_| ())
     }
 
     async fn fetch(
@@ -429,14 +420,26 @@ impl EventStream {
     }
 }
 
-fn request(method: Method, path: &str, body: Bytes) -> Request<Full<Bytes>> {
+fn request(method: Method, path: &str) -> Request<Full<Bytes>> {
     Request::builder()
         .method(method)
         .uri(path)
-        .header("host", "muster")
-        .header("content-type", "application/json")
-        .body(Full::new(body))
+        .header(HOST, "muster")
+        .body(Full::default())
         .expect("paths are percent-encoded and headers are constants")
+}
+
+fn request_with(
+    method: Method,
+    path: &str,
+    media_type: &'static str,
+    body: String,
+) -> Request<Full<Bytes>> {
+    let mut request = request(method, path).map(|_| Full::new(body.into()));
+    request
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    request
 }
 
 fn with_query(path: &str, parameters: &[(String, String)]) -> String {

@@ -23,11 +23,11 @@ pub(super) struct MembersArgs {
     #[arg(long, value_delimiter = ',', value_parser = STATES)]
     state: Vec<String>,
 
-    /// Only members with one of these names, separated by commas
-    #[arg(long, value_delimiter = ',')]
+    /// Only the member with this name; given more than once, those with one of the names
+    #[arg(long)]
     name: Vec<String>,
 
-    /// Only members with this tag; given more than once, with all of them
+    /// Only members with this tag; with one of the values when a key is given more than once
     #[arg(long, value_name = "K=V", value_parser = super::tag::pair)]
     tag: Vec<(String, String)>,
 

@@ -117,7 +117,7 @@ enum Failure {
     #[error(transparent)]
     Settings(#[from] settings::SettingsError),
     #[error(transparent)]
-    Dev(#[from] dev::DevError),
+    Dev(dev::DevError),
     #[error("{0}")]
     Message(String),
     /// The reader of standard output went away, as `head` does: not an error.
@@ -130,9 +130,21 @@ enum Failure {
 impl From<io::Error> for Failure {
     /// Of writing to standard output.
     fn from(error: io::Error) -> Failure {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Failure::ReaderGone,
-            _ => Failure::Output(error),
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Failure::ReaderGone
+        } else {
+            Failure::Output(error)
+        }
+    }
+}
+
+impl From<dev::DevError> for Failure {
+    fn from(error: dev::DevError) -> Failure {
+        match error {
+            dev::DevError::Output(error) => error.into(),
+            other @ (dev::DevError::Folder { .. }
+            | dev::DevError::Start { .. }
+            | dev::DevError::Signals(_)) => Failure::Dev(other),
         }
     }
 }

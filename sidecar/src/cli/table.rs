@@ -12,7 +12,7 @@ const NARROWEST: usize = 8;
 
 /// What a text means, which is shown as a colour where there is one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tone {
+pub(super) enum Tone {
     /// Nothing special.
     #[default]
     Plain,
@@ -44,22 +44,22 @@ impl Tone {
 
 /// How text may look where it goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub(super) struct Look {
     /// Whether to send colours.
-    pub colour: bool,
+    pub(super) colour: bool,
     /// Columns of the terminal; none when the text goes elsewhere and must not be cut.
-    pub width: Option<usize>,
+    pub(super) width: Option<usize>,
 }
 
 impl Look {
     /// Neither colour nor width: what a file or a pipe gets.
-    pub const PLAIN: Look = Look {
+    pub(super) const PLAIN: Look = Look {
         colour: false,
         width: None,
     };
 
     /// How standard output may look: colour only on a terminal and without `NO_COLOR`.
-    pub fn of_stdout() -> Look {
+    pub(super) fn of_stdout() -> Look {
         if !io::stdout().is_terminal() {
             return Look::PLAIN;
         }
@@ -75,7 +75,7 @@ impl Look {
     }
 
     /// `text` in the colour of `tone`, or as it is.
-    pub fn paint(self, text: &str, tone: Tone) -> String {
+    pub(super) fn paint(self, text: &str, tone: Tone) -> String {
         if !self.colour || tone == Tone::Plain || text.is_empty() {
             return text.to_owned();
         }
@@ -83,7 +83,7 @@ impl Look {
     }
 
     /// Cells one after the other without gaps, cut with `…` at the width.
-    pub fn line(self, cells: &[Cell]) -> String {
+    pub(super) fn line(self, cells: &[Cell]) -> String {
         let mut line = String::new();
         let mut room = self.width.unwrap_or(usize::MAX);
         for (position, cell) in cells.iter().enumerate() {
@@ -101,14 +101,14 @@ impl Look {
 
 /// One cell: its text and its tone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cell {
+pub(super) struct Cell {
     text: String,
     tone: Tone,
 }
 
 impl Cell {
     /// A cell with a tone. Characters that would move the cursor are replaced.
-    pub fn new(text: impl AsRef<str>, tone: Tone) -> Cell {
+    pub(super) fn new(text: impl AsRef<str>, tone: Tone) -> Cell {
         Cell {
             text: printable(text.as_ref()),
             tone,
@@ -116,7 +116,7 @@ impl Cell {
     }
 
     /// A cell without a tone.
-    pub fn plain(text: impl AsRef<str>) -> Cell {
+    pub(super) fn plain(text: impl AsRef<str>) -> Cell {
         Cell::new(text, Tone::Plain)
     }
 }
@@ -124,7 +124,7 @@ impl Cell {
 /// Rows under headings. All columns are as wide as their widest cell but one, the flexible column,
 /// which is cut with `…` when the row would not fit.
 #[derive(Clone, Debug)]
-pub struct Table {
+pub(super) struct Table {
     headings: Vec<&'static str>,
     right: Vec<bool>,
     flexible: Option<usize>,
@@ -134,7 +134,7 @@ pub struct Table {
 impl Table {
     /// An empty table. A heading that starts with `>` makes its column right-aligned, one that
     /// starts with `~` makes it the flexible one.
-    pub fn new(headings: &[&'static str]) -> Table {
+    pub(super) fn new(headings: &[&'static str]) -> Table {
         Table {
             headings: headings
                 .iter()
@@ -150,14 +150,14 @@ impl Table {
     }
 
     /// Adds a row; cells that are missing at its end are empty.
-    pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
+    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         let mut row: Vec<Cell> = cells.into_iter().collect();
         row.resize(self.headings.len(), Cell::default());
         self.rows.push(row);
     }
 
     /// The lines of the table, headings first, without line ends.
-    pub fn lines(&self, look: Look) -> Vec<String> {
+    pub(super) fn lines(&self, look: Look) -> Vec<String> {
         let widths = self.widths(look.width);
         let headings: Vec<Cell> = self
             .headings
@@ -217,7 +217,7 @@ impl Table {
 }
 
 /// `text` cut to at most `width` columns, with `…` as its last one when something is missing.
-pub fn shorten(text: &str, width: usize) -> String {
+pub(super) fn shorten(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
@@ -239,7 +239,7 @@ pub fn shorten(text: &str, width: usize) -> String {
 
 /// `text` without anything that a terminal would obey: control characters and those that change
 /// the direction of writing become `�`.
-pub fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let obeyed = |letter: char| {
         letter.is_control()
             || matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

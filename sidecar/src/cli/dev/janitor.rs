@@ -1,11 +1,13 @@
 //! The janitor: a process of its own that tidies up after `muster dev`, also when that was killed.
 //!
-//! It sits in its own session, so that no signal of the terminal reaches it, and reads a pipe whose
+//! It sits in its own session, so that no signal of the terminal reaches it, and reads a socket whose
 //! other end only `muster dev` holds. When that process ends, however it does, the kernel closes
-//! the pipe and the janitor removes the folder and gives the terminal back.
+//! that end and the janitor removes the folder and gives the terminal back.
 
 use std::fs;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,6 +22,9 @@ pub(in crate::cli) const JANITOR: &str = "dev-janitor";
 /// Sidecars end a moment after `muster dev` and may still write to the folder until then.
 const TRIES_FOR: Duration = Duration::from_secs(10);
 
+/// What it says once it watches.
+const READY: &[u8] = b"r";
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct JanitorArgs {
     /// The folder to remove
@@ -31,6 +36,7 @@ pub(in crate::cli) fn clean_up(args: &JanitorArgs) {
     // Fails only for the leader of a group, which a child of `muster dev` is not.
     let _ = rustix::process::setsid();
     let terminal = Terminal::remember();
+    let _ = rustix::io::write(io::stdin(), READY);
     // Whatever ends the reading means the same.
     let _ = io::copy(&mut io::stdin(), &mut io::sink());
     if !args.folder.exists() {
@@ -80,14 +86,17 @@ impl Terminal {
 }
 
 /// The janitor as `muster dev` holds it.
+#[derive(Debug)]
 pub(super) struct Janitor {
     process: Child,
+    alive: UnixStream,
 }
 
 impl Janitor {
-    /// Starts it for this folder; `program` is this program. Start it before the terminal is drawn
-    /// on: it remembers how that was.
+    /// Starts it for this folder and waits until it is ready: it has to see the terminal before
+    /// anything is drawn there. `program` is this program.
     pub(super) fn start(program: &Path, folder: &Path) -> io::Result<Janitor> {
+        let (mut alive, its) = UnixStream::pair()?;
         let out = if io::stdout().is_terminal() {
             Stdio::inherit()
         } else {
@@ -96,16 +105,17 @@ impl Janitor {
         let process = Command::new(program)
             .arg(JANITOR)
             .arg(folder)
-            .stdin(Stdio::piped())
+            .stdin(OwnedFd::from(its))
             .stdout(out)
             .current_dir("/")
             .spawn()?;
-        Ok(Janitor { process })
+        alive.read_exact(&mut [0; READY.len()])?;
+        Ok(Janitor { process, alive })
     }
 
     /// Lets it end; call this once the folder is gone.
     pub(super) fn dismiss(mut self) {
-        drop(self.process.stdin.take());
+        drop(self.alive);
         let _ = self.process.wait();
     }
 }

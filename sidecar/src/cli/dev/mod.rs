@@ -21,6 +21,7 @@ use std::time::Duration;
 use clap::Args;
 use crossterm::event::Event;
 use smol::channel::{Receiver, Sender, bounded};
+use smol::stream::StreamExt;
 use smol::{LocalExecutor, Timer};
 use tempfile::TempDir;
 
@@ -166,10 +167,9 @@ async fn play(executor: &Rc<LocalExecutor<'static>>, args: &DevArgs) -> Result<(
     });
     janitor.dismiss();
     result.and(removed)?;
-    super::output::say(format!(
-        "Stopped {count} sidecars and removed their folder."
-    ))
-    .or_else(|_| Ok(()))
+    let last_word = format!("Stopped {count} sidecars and removed their folder.");
+    // It is all done by now, whether there is anybody left to read it or not.
+    super::output::say(last_word).or(Ok(()))
 }
 
 async fn show_until_end(
@@ -183,13 +183,12 @@ async fn show_until_end(
         cluster.add();
     }
     cluster.start_waiting()?;
+    let mut ticks = Timer::interval(TICK);
     loop {
         shown.refresh(cluster).map_err(DevError::Output)?;
-        let tick = async {
-            Timer::after(TICK).await;
-            Ok(Input::Tick)
-        };
-        let first = smol::future::or(incoming.recv(), tick).await;
+        // The tick first: however much is reported, it comes.
+        let tick = async { Ok(ticks.next().await.map_or(Input::Quit, |_| Input::Tick)) };
+        let first = smol::future::or(tick, incoming.recv()).await;
         let mut next = first.ok();
         // All that waits is applied before anything is drawn.
         while let Some(input) = next {

@@ -21,10 +21,14 @@ const HISTORY: usize = 50;
 
 const PROMPT: &str = "> ";
 
+/// Clears the rest of a line.
+const CLEAR: terminal::Clear = terminal::Clear(ClearType::UntilNewLine);
+
 /// The terminal while it is drawn on; it is given back when this is dropped.
 #[derive(Debug)]
 pub(super) struct Screen {
     prompt: Prompt,
+    drawn: Vec<String>,
 }
 
 /// What a key asked for.
@@ -44,6 +48,7 @@ impl Screen {
         terminal::enable_raw_mode()?;
         let screen = Screen {
             prompt: Prompt::default(),
+            drawn: Vec::new(),
         };
         execute!(io::stdout(), terminal::EnterAlternateScreen)?;
         Ok(screen)
@@ -53,17 +58,31 @@ impl Screen {
     pub(super) fn handle(&mut self, event: &Event) -> Typed {
         match event {
             Event::Key(key) if key.kind != KeyEventKind::Release => self.prompt.key(*key),
-            _ => Typed::Nothing,
+            Event::Resize(..) => {
+                // What was drawn may be anywhere now.
+                self.drawn.clear();
+                Typed::Nothing
+            }
+            Event::Key(_) | Event::FocusGained | Event::FocusLost | Event::Mouse(_) => {
+                Typed::Nothing
+            }
         }
     }
 
-    /// Draws everything.
-    pub(super) fn draw(&self, picture: &Picture<'_>) -> io::Result<()> {
+    /// Draws everything, unless it is all there already.
+    pub(super) fn draw(&mut self, picture: &Picture<'_>) -> io::Result<()> {
         let (columns, rows) = terminal::size()?;
         let (columns, rows) = (usize::from(columns).max(1), usize::from(rows).max(1));
-        let mut look = Look::of_stdout();
-        look.width = Some(columns);
-        let lines = layout(picture, look, rows - 1);
+        let look = Look {
+            width: Some(columns),
+            ..Look::of_stdout()
+        };
+        let mut lines = layout(picture, look, rows - 1);
+        let typed = shorten(&self.prompt.line, columns.saturating_sub(PROMPT.len() + 1));
+        lines.push(format!("{}{typed}", look.paint(PROMPT, Tone::Strong)));
+        if lines == self.drawn {
+            return Ok(());
+        }
         let mut out = io::stdout().lock();
         queue!(
             out,
@@ -71,15 +90,10 @@ impl Screen {
             cursor::Hide,
             cursor::MoveTo(0, 0)
         )?;
-        for line in lines {
-            write!(out, "{line}")?;
-            queue!(out, terminal::Clear(ClearType::UntilNewLine))?;
-            write!(out, "\r\n")?;
-        }
-        let typed = shorten(&self.prompt.line, columns.saturating_sub(PROMPT.len() + 1));
-        write!(out, "{}{typed}", look.paint(PROMPT, Tone::Strong))?;
-        queue!(out, terminal::Clear(ClearType::UntilNewLine), cursor::Show)?;
-        queue!(out, terminal::EndSynchronizedUpdate)?;
+        // Cleared before and not after: behind the last column it would take the last character.
+        write!(out, "{CLEAR}{}", lines.join(&format!("\r\n{CLEAR}")))?;
+        queue!(out, cursor::Show, terminal::EndSynchronizedUpdate)?;
+        self.drawn = lines;
         out.flush()
     }
 }
@@ -129,18 +143,39 @@ struct Prompt {
 impl Prompt {
     fn key(&mut self, key: KeyEvent) -> Typed {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
-        match key.code {
-            KeyCode::Char('c') if control => return Typed::Quit,
-            KeyCode::Char('d') if control && self.line.is_empty() => return Typed::Quit,
-            KeyCode::Char('u') if control => self.line.clear(),
-            KeyCode::Char(letter) if !control && self.line.len() < TYPED => self.line.push(letter),
-            KeyCode::Backspace => {
-                self.line.pop();
-            }
-            KeyCode::Up => self.recall(self.back + 1),
-            KeyCode::Down => self.recall(self.back.saturating_sub(1)),
-            KeyCode::Enter => return self.enter(),
+        if let KeyCode::Char(letter) = key.code {
+            return if control {
+                self.control(letter)
+            } else {
+                self.letter(letter)
+            };
+        }
+        if key.code == KeyCode::Enter {
+            return self.enter();
+        }
+        if key.code == KeyCode::Backspace {
+            self.line.pop();
+        } else if key.code == KeyCode::Up {
+            self.recall(self.back + 1);
+        } else if key.code == KeyCode::Down {
+            self.recall(self.back.saturating_sub(1));
+        }
+        Typed::Nothing
+    }
+
+    fn control(&mut self, letter: char) -> Typed {
+        match letter {
+            'c' => return Typed::Quit,
+            'd' if self.line.is_empty() => return Typed::Quit,
+            'u' => self.line.clear(),
             _ => {}
+        }
+        Typed::Nothing
+    }
+
+    fn letter(&mut self, letter: char) -> Typed {
+        if self.line.len() < TYPED {
+            self.line.push(letter);
         }
         Typed::Nothing
     }

@@ -1,0 +1,127 @@
+//! The commands that ask one agent.
+
+use std::process::Stdio;
+
+use crate::harness::{Agent, Place, muster, output, stdout};
+
+#[test]
+fn without_an_agent_every_command_says_where_it_looked() {
+    let place = Place::new();
+    let nowhere = place.join("nobody.sock");
+    for line in [
+        "members", "status", "ring", "watch", "leave", "join a:1", "tag list",
+    ] {
+        let arguments: Vec<&str> = line.split_whitespace().collect();
+        let output = output(muster(&arguments).env("MUSTER_SOCKET", &nowhere));
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{line}: {text}");
+        assert!(
+            text.contains(&format!("{nowhere}: there is no such file")),
+            "{line}: {text}"
+        );
+        assert!(text.contains("muster agent"), "{line}: {text}");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_not_an_error() {
+    let place = Place::new();
+    let agent = Agent::start(&place, "n1");
+    for mut command in [agent.ask(&["members"]), agent.ask(&["status"]), {
+        muster(&["completions", "bash"])
+    }] {
+        let (reader, writer) = std::io::pipe().expect("a pipe can be made");
+        drop(reader);
+        let output = output(command.stdout(writer).stderr(Stdio::piped()));
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command:?}: {text}");
+        assert_eq!(text, "", "{command:?}");
+    }
+}
+
+#[test]
+fn output_that_is_not_for_a_terminal_has_neither_colour_nor_cuts() {
+    let place = Place::new();
+    let agent = Agent::start(&place, "n1");
+    let long = format!("long={}", "x".repeat(300));
+    stdout(&mut agent.ask(&["tag", "set", &long]));
+    let text = stdout(&mut agent.ask(&["members"]));
+    assert!(text.contains(&long) && !text.contains('\x1b'), "{text}");
+}
+
+#[test]
+fn tags_are_set_listed_and_removed() {
+    let place = Place::new();
+    let agent = Agent::start(&place, "n1");
+    stdout(&mut agent.ask(&["tag", "set", "zone=a", "a b/ü=x=y", "empty="]));
+    assert_eq!(
+        stdout(&mut agent.ask(&["tag", "list", "--output", "json"]))
+            .replace(char::is_whitespace, ""),
+        r#"{"ab/ü":"x=y","empty":"","zone":"a"}"#
+    );
+    stdout(&mut agent.ask(&["tag", "remove", "a b/ü", "empty"]));
+    assert_eq!(
+        stdout(&mut agent.ask(&["tag", "list"])),
+        "KEY   VALUE\nzone  a\n"
+    );
+    let missing = output(&mut agent.ask(&["tag", "remove", "none"]));
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("none"));
+}
+
+#[test]
+fn members_are_filtered_by_the_agent() {
+    let place = Place::new();
+    let agent = Agent::start(&place, "n1");
+    stdout(&mut agent.ask(&["tag", "set", "zone=a"]));
+    let count = |filter: &[&str]| {
+        let text = stdout(&mut agent.ask(&[&["members"], filter].concat()));
+        text.lines().count() - 1
+    };
+    assert_eq!(count(&[]), 1);
+    assert_eq!(
+        count(&[
+            "--state",
+            "alive,suspect",
+            "--name",
+            "n1",
+            "--tag",
+            "zone=a"
+        ]),
+        1
+    );
+    assert_eq!(count(&["--tag", "zone=b"]), 0);
+    assert_eq!(count(&["--state", "unreachable"]), 0);
+    assert_eq!(count(&["--name", "n2"]), 0);
+}
+
+#[test]
+fn two_agents_join_show_each_other_and_leave() {
+    let place = Place::new();
+    let (one, mut two) = (Agent::start(&place, "n1"), Agent::start(&place, "n2"));
+    let status = stdout(&mut one.ask(&["status", "--output", "json"]));
+    let status: serde_json::Value = serde_json::from_str(&status).expect("a document");
+    let seed = status["addr"].as_str().expect("an address").to_owned();
+    stdout(&mut two.ask(&["join", &seed]));
+    crate::harness::wait_for("two members", String::new, || {
+        stdout(&mut one.ask(&["members", "--state", "alive"]))
+            .contains("n2")
+            .then_some(())
+    });
+    let rings = stdout(&mut one.ask(&["ring"]));
+    assert!(rings.contains("1 buddies: n2"), "{rings}");
+    assert!(stdout(&mut one.ask(&["status"])).contains("2: 2 alive"));
+    stdout(&mut two.ask(&["leave"]));
+    assert!(two.running.wait().success());
+    crate::harness::wait_for("a member that left", String::new, || {
+        stdout(&mut one.ask(&["members", "--state", "left"]))
+            .contains("n2")
+            .then_some(())
+    });
+    let refused = output(&mut one.ask(&["join", "no-port"]));
+    let text = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        !refused.status.success() && text.contains("no-port"),
+        "{text}"
+    );
+}

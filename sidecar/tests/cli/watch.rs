@@ -1,0 +1,108 @@
+//! `muster watch`.
+
+use rustix::process::Signal;
+
+use crate::harness::{Agent, Place, Running, signal, stdout};
+
+#[test]
+fn events_are_lines_for_people_or_documents() {
+    let place = Place::new();
+    let agent = Agent::start(&place, "n1");
+    let text = Running::start(&mut agent.ask(&["watch"]));
+    let json = Running::start(&mut agent.ask(&["watch", "--output", "json"]));
+    let other = Running::start(&mut agent.ask(&["watch", "--types", "member-left"]));
+    let cursor = cursor(&agent);
+    stdout(&mut agent.ask(&["tag", "set", "zone=a"]));
+    text.stdout.line("an event", |line| {
+        line.contains("member-updated     n1 127.0.0.1:")
+    });
+    let line = json
+        .stdout
+        .line("an event", |line| line.contains("member-updated"));
+    let event: serde_json::Value = serde_json::from_str(&line).expect("one document a line");
+    assert_eq!(event["member"]["tags"]["zone"], "a");
+    assert_eq!(other.stdout.get(), "");
+    // Again from before it.
+    let again = Running::start(&mut agent.ask(&["watch", "--since", &cursor]));
+    again
+        .stdout
+        .line("the same event", |line| line.contains("member-updated"));
+}
+
+#[test]
+fn it_goes_on_after_a_restart_of_the_agent_and_says_what_was_lost() {
+    let place = Place::new();
+    let agent = Agent::start(&place, "n1");
+    let watch = Running::start(&mut agent.ask(&["watch"]));
+    // Only what was connected can notice.
+    stdout(&mut agent.ask(&["tag", "set", "zone=a"]));
+    watch
+        .stdout
+        .line("an event", |line| line.contains("member-updated"));
+    signal(agent.running.pid(), Signal::KILL);
+    watch.stderr.line("a word about it", |line| {
+        line.contains("waiting for it to come back")
+    });
+    let agent = Agent::start(&place, "n1");
+    watch
+        .stderr
+        .line("a word about it", |line| line.contains("connected again"));
+    watch.stdout.line("the gap", |line| {
+        line.contains("reset") && line.contains("other-origin")
+    });
+    watch
+        .stdout
+        .line("the snapshot", |line| line.starts_with("  n1 127.0.0.1:"));
+    stdout(&mut agent.ask(&["tag", "set", "zone=b"]));
+    watch
+        .stdout
+        .line("the next event", |line| line.contains("member-updated"));
+}
+
+#[test]
+fn a_command_runs_for_each_event_in_order() {
+    let place = Place::new();
+    let agent = Agent::start(&place, "n1");
+    let cursor = cursor(&agent);
+    for number in 0..5 {
+        stdout(&mut agent.ask(&["tag", "set", &format!("number={number}")]));
+    }
+    let command = "echo $MUSTER_EVENT_TYPE $MUSTER_MEMBER_NAME $MUSTER_MEMBER_ADDR \
+                   $MUSTER_CURSOR $(sed 's/.*\"number\":\"\\(.\\)\".*/number \\1/'); exit 3";
+    let watch = Running::start(&mut agent.ask(&["watch", "--since", &cursor, "--exec", command]));
+    watch
+        .stdout
+        .line("the last event", |line| line.ends_with("number 4"));
+    let text = watch.stdout.get();
+    let numbers: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.split(' ').next_back())
+        .collect();
+    assert_eq!(numbers, ["0", "1", "2", "3", "4"], "{text}");
+    assert!(
+        text.lines()
+            .all(|line| line.starts_with("member-updated n1 127.0.0.1:")),
+        "{text}"
+    );
+    watch
+        .stderr
+        .line("the exit status", |line| line.contains("exit status: 3"));
+}
+
+#[test]
+fn a_cursor_that_is_none_is_refused() {
+    let place = Place::new();
+    let agent = Agent::start(&place, "n1");
+    let mut watch = Running::start(&mut agent.ask(&["watch", "--since", "yesterday"]));
+    assert_eq!(watch.wait().code(), Some(1));
+    watch
+        .stderr
+        .line("the reason", |line| line.contains("cursor"));
+}
+
+/// The cursor of now.
+fn cursor(agent: &Agent) -> String {
+    let json = stdout(&mut agent.ask(&["members", "--output", "json"]));
+    let members: serde_json::Value = serde_json::from_str(&json).expect("a document");
+    members["cursor"].as_str().expect("a cursor").to_owned()
+}
