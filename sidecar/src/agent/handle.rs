@@ -117,8 +117,8 @@ impl Handle {
         &self.0.clock
     }
 
-    /// Lends the node for a change: for the loop alone.
-    pub(super) fn change<T>(&self, f: impl FnOnce(&mut Node) -> T) -> T {
+    /// Lends the node for a change: for the loop, and for tests that stand in for it.
+    pub(crate) fn change<T>(&self, f: impl FnOnce(&mut Node) -> T) -> T {
         f(&mut self.0.node.borrow_mut())
     }
 }

@@ -1,25 +1,212 @@
-//! The running sidecar.
+//! The running sidecar: the core on real sockets.
+//!
+//! The way of a datagram: `sockets` -> [`running`] (`select`, `apply`) -> `Node::handle_datagram` ->
+//! `drain`, which sends, logs and publishes what the node has to say. `streams`, `input` and
+//! `process` wait for everything else and tell the loop; `handle` is what the local socket sees.
 
+mod advertise;
 mod clock;
 mod handle;
+mod input;
+mod process;
+mod report;
+mod running;
+mod sockets;
+mod streams;
+#[cfg(test)]
+mod tests;
 
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use muster_swim::{ConfigError, Identity, Instance, Node, SeedError};
+use smol::LocalExecutor;
+use smol::channel::{Receiver, bounded};
+
+pub use advertise::AdvertiseError;
 pub use clock::Clock;
 pub use handle::{Command, CommandError, Handle, Request};
+pub use sockets::SocketsError;
 
-use crate::settings::Settings;
+use crate::api::events::EventLog;
+use crate::api::{self, SocketError};
+use crate::log::{Log, LogError};
+use crate::settings::{self, Settings};
+use process::Signal;
+use running::Running;
+use sockets::Sockets;
 
-/// Why the agent ended.
+/// Why the agent could not start, or had to end without having left.
 #[derive(Debug, thiserror::Error)]
-pub enum AgentError {}
+pub enum AgentError {
+    /// The protocol's sockets cannot be opened. Nothing was started.
+    #[error(transparent)]
+    Sockets(#[from] SocketsError),
+    /// No address that others could be told. Nothing was started.
+    #[error(transparent)]
+    Advertise(#[from] AdvertiseError),
+    /// The local socket cannot be opened. Nothing was started.
+    #[error(transparent)]
+    LocalSocket(#[from] SocketError),
+    /// The usual folder of the local socket cannot be used. Nothing was started.
+    #[error("cannot use the usual folder of the local socket: {0}; choose a path with --socket")]
+    Folder(io::Error),
+    /// The core refuses a setting. Nothing was started.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The core refuses a seed. Nothing was started.
+    #[error("--join: {0}")]
+    Seed(SeedError),
+    /// There is no log. Nothing was started.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The system refuses what the agent needs. Nothing was started.
+    #[error("cannot {what}: {error}")]
+    System {
+        /// For what.
+        what: &'static str,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A newer instance with this name is in the cluster; this one gave way.
+    #[error(
+        "the name {name:?} is taken: a newer member with it (instance {instance}) is alive at {addr}; \
+         stop that one, or give this one another name with --name"
+    )]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// Where the newer one listens.
+        addr: SocketAddr,
+        /// Its life.
+        instance: Instance,
+    },
+    /// A second signal came while it was leaving.
+    #[error("ended by a second signal ({signal}) before the others had heard the goodbye")]
+    Interrupted {
+        /// Its name.
+        signal: &'static str,
+        /// The exit code that belongs to it.
+        code: u8,
+    },
+}
 
 impl AgentError {
-    /// The exit code for it.
+    /// The exit code: 2 for settings, 3 for a name that is taken, 128 and the number for a signal,
+    /// else 1.
     pub fn exit_code(&self) -> u8 {
-        1
+        match self {
+            AgentError::Config(_) | AgentError::Seed(_) => 2,
+            AgentError::NameTaken { .. } => 3,
+            AgentError::Interrupted { code, .. } => *code,
+            AgentError::Sockets(_)
+            | AgentError::Advertise(_)
+            | AgentError::LocalSocket(_)
+            | AgentError::Folder(_)
+            | AgentError::Log(_)
+            | AgentError::System { .. } => 1,
+        }
     }
 }
 
-/// Runs until it left or cannot go on.
-pub fn run(_settings: Settings) -> Result<(), AgentError> {
-    Ok(())
+/// Runs a member until it has left or cannot go on. Blocks; call it once per process.
+pub fn run(settings: Settings) -> Result<(), AgentError> {
+    if let Some(parent) = settings.parent {
+        process::end_with(parent).map_err(system("end with the parent"))?;
+    }
+    let log = Log::start(settings.log_level, settings.log_format)?;
+    process::raise_descriptor_limit();
+    let executor = Rc::new(LocalExecutor::new());
+    let life = async {
+        let signals = process::signals(&executor).map_err(system("take signals"))?;
+        live(settings, Rc::clone(&executor), signals, Some(log.clone())).await
+    };
+    let result = smol::block_on(executor.run(life));
+    log.flush();
+    result
+}
+
+/// One life of a member, on an executor that runs meanwhile.
+async fn live(
+    settings: Settings,
+    executor: Rc<LocalExecutor<'static>>,
+    signals: Receiver<Signal>,
+    log: Option<Log>,
+) -> Result<(), AgentError> {
+    let clock = Clock::start();
+    let sockets = Sockets::open(settings.bind)?;
+    let identity = identify(&settings, sockets.addr).await?;
+    let socket = match &settings.socket {
+        Some(path) => path.clone(),
+        None => {
+            let path = settings::default_socket();
+            settings::prepare_directory(&path).map_err(AgentError::Folder)?;
+            path
+        }
+    };
+    let listener = api::bind(&socket, &settings.access)?;
+    let seed = RandomState::new().hash_one(identity.instance);
+    let origin = identity.instance.0;
+    let mut node = Node::new(settings.swim.clone(), identity, seed, clock.now())?;
+    node.join(&settings.seeds, clock.now())
+        .map_err(AgentError::Seed)?;
+    announce(&node, &sockets, &socket);
+
+    let events = EventLog::new(origin, settings.event_buffer);
+    let (handle, requests) = Handle::new(node, Rc::new(events.into()), clock);
+    let (stop, stopped) = bounded::<()>(1);
+    let until_stopped = async move {
+        // Nothing is ever sent: the end of the channel is the message.
+        let _ = stopped.recv().await;
+    };
+    let access = settings.access.clone();
+    let api = executor.spawn(api::serve_until(
+        listener,
+        handle.clone(),
+        access,
+        until_stopped,
+    ));
+    let running = Running::new(settings, handle, executor, sockets, requests, signals, log);
+    let result = running.run().await;
+    drop(stop);
+    api.await;
+    result
+}
+
+async fn identify(settings: &Settings, bound: SocketAddr) -> Result<Identity, AdvertiseError> {
+    let resolve = async |seed: &str| smol::net::resolve(seed).await;
+    let (advertise, seeds) = (settings.advertise, &settings.seeds);
+    let addr = advertise::choose(advertise, bound, seeds, resolve, sockets::route_to).await?;
+    let since_epoch = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    Ok(Identity {
+        cluster: settings.cluster.clone(),
+        name: settings.name.clone(),
+        addr,
+        instance: Instance(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX)),
+        tags: settings.tags.clone(),
+    })
+}
+
+fn announce(node: &Node, sockets: &Sockets, socket: &std::path::Path) {
+    let identity = node.identity();
+    tracing::info!(
+        name = identity.name.as_str(),
+        cluster = identity.cluster.as_str(),
+        addr = %identity.addr,
+        bind = %sockets.addr,
+        instance = identity.instance.0,
+        socket = %socket.display(),
+        pid = std::process::id(),
+        version = env!("CARGO_PKG_VERSION"),
+        "agent-started"
+    );
+}
+
+fn system(what: &'static str) -> impl Fn(io::Error) -> AgentError {
+    move |error| AgentError::System { what, error }
 }

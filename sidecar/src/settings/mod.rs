@@ -17,7 +17,7 @@ use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use muster_swim::{Config, Name, Tags};
+use muster_swim::{Config, Name, TagError, Tags};
 use tracing::level_filters::LevelFilter;
 
 use crate::api::Access;
@@ -141,16 +141,27 @@ impl Settings {
         let mut problems = Vec::new();
         let variables = layer::from_variables(&variable, &mut problems);
         let config = flags.config.clone().or_else(|| {
-            variable("MUSTER_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from)
+            variable("MUSTER_CONFIG")
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from)
         });
         let file = match &config {
             Some(path) => file::read(path, &mut problems),
             None => Layer::default(),
         };
-        let layers = Layers { config, file, variables, flags: layer::from_flags(&flags) };
+        let layers = Layers {
+            config,
+            file,
+            variables,
+            flags: layer::from_flags(&flags),
+        };
         let mut settings = merge(layers, &mut problems);
         settings.parent = flags.parent;
-        if problems.is_empty() { Ok(settings) } else { Err(SettingsError(problems)) }
+        if problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(SettingsError(problems))
+        }
     }
 
     /// Reads the file again, with the flags and variables of the start. `self` is unchanged.
@@ -162,23 +173,48 @@ impl Settings {
         }
         let mut settings = merge(layers, &mut problems);
         settings.parent = self.parent;
-        if problems.is_empty() { Ok(settings) } else { Err(SettingsError(problems)) }
+        if problems.is_empty() {
+            Ok(settings)
+        } else {
+            Err(SettingsError(problems))
+        }
     }
 
     /// Settings that the file gives otherwise than at `self`'s start and that a reload cannot
     /// change: they wait for a restart.
-    pub fn waiting_for_restart(&self, reloaded: &Settings) -> Vec<&'static str> {
+    pub(crate) fn waiting_for_restart(&self, reloaded: &Settings) -> Vec<&'static str> {
         let same = |name: &str| {
-            self.given.file.texts(name).eq(reloaded.given.file.texts(name))
+            self.given
+                .file
+                .texts(name)
+                .eq(reloaded.given.file.texts(name))
         };
         let fixed = TABLE.iter().map(|setting| setting.name);
         let fixed = fixed.filter(|name| !matches!(*name, "log_level" | "tags"));
         fixed.filter(|name| !same(name)).collect()
     }
 
-    /// The file that the settings came from.
-    pub fn config_file(&self) -> Option<&std::path::Path> {
-        self.given.config.as_deref()
+    /// What `published` tags become when these settings follow `before`: only what differs between
+    /// the two is changed, so that tags set meanwhile by other means stay.
+    pub(crate) fn changed_tags(
+        &self,
+        before: &Settings,
+        published: &Tags,
+    ) -> Result<Tags, TagError> {
+        let mut tags = published.clone();
+        for (key, _) in before
+            .tags
+            .iter()
+            .filter(|(key, _)| self.tags.value(key).is_none())
+        {
+            tags = tags.without(key);
+        }
+        for (key, value) in self.tags.iter() {
+            if before.tags.value(key) != Some(value) {
+                tags = tags.with(key, value)?;
+            }
+        }
+        Ok(tags)
     }
 
     fn of_preset(preset: Preset, given: Layers) -> Settings {
@@ -191,12 +227,7 @@ impl Settings {
             seeds: Vec::new(),
             tags: Tags::default(),
             socket: None,
-            access: Access {
-                mode: 0o660,
-                group: None,
-                allow_users: Vec::new(),
-                allow_groups: Vec::new(),
-            },
+            access: Access::default(),
             event_buffer: 65_536,
             log_level: LevelFilter::INFO,
             log_format: LogFormat::Text,
@@ -210,14 +241,23 @@ impl Settings {
 
 /// Applies file, variables and flags in this order onto the preset that they choose.
 fn merge(layers: Layers, problems: &mut Vec<Problem>) -> Settings {
-    let Layers { file, variables, flags, .. } = &layers;
+    let Layers {
+        file,
+        variables,
+        flags,
+        ..
+    } = &layers;
     let rising = [file, variables, flags].map(Clone::clone);
-    let preset = rising.iter().rev().find_map(|layer| {
-        layer.texts("preset").find_map(table::preset)
-    });
+    let preset = rising
+        .iter()
+        .rev()
+        .find_map(|layer| layer.texts("preset").find_map(table::preset));
     let mut settings = Settings::of_preset(preset.unwrap_or(Preset::Lan), layers);
     let mut origins: BTreeMap<&'static str, Given> = BTreeMap::new();
-    for (setting, layer) in TABLE.iter().flat_map(|s| rising.iter().map(move |l| (s, l))) {
+    for (setting, layer) in TABLE
+        .iter()
+        .flat_map(|s| rising.iter().map(move |l| (s, l)))
+    {
         let values = layer.values(setting.name);
         setting.begin(&mut settings, !values.is_empty());
         for given in values {
@@ -250,6 +290,11 @@ fn check_ranges(
             None => (Place::Preset(settings.preset.as_str()), error.given),
         };
         let allowed = table::tidy_range(&error.allowed);
-        problems.push(Problem::Value { place, name: error.setting.to_owned(), given, allowed });
+        problems.push(Problem::Value {
+            place,
+            name: error.setting.to_owned(),
+            given,
+            allowed,
+        });
     }
 }

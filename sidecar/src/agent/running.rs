@@ -1,0 +1,422 @@
+//! The loop: wait for one thing, apply it, drain what the node has to say.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use muster_swim::{Action, Lifecycle, Stop, StreamId, Time, limits};
+use smol::channel::{Receiver, Sender, bounded};
+use smol::stream::Stream;
+use smol::{LocalExecutor, Task, Timer};
+
+use super::AgentError;
+use super::handle::{Command, CommandError, Handle, Request};
+use super::input::{self, INPUTS, Input, Resolver};
+use super::process::Signal;
+use super::report::{self, SeedWatch};
+use super::sockets::{Datagrams, Sockets};
+use super::streams::{StreamInput, Streams};
+use crate::api::model;
+use crate::log::Log;
+use crate::settings::{Settings, SettingsError};
+
+/// Datagrams taken in one turn before everything else is looked at again.
+const DATAGRAMS: usize = 64;
+
+/// One more byte than a datagram may have shows the core that one is too long.
+const RECEIVED_BYTES: usize = limits::DATAGRAM_BYTES + 1;
+
+/// The sources that `select` looks at, beside the timer.
+const SOURCES: usize = 4;
+
+type Answer = Sender<Result<(), CommandError>>;
+
+/// The agent at work.
+pub(super) struct Running {
+    handle: Handle,
+    datagrams: Datagrams,
+    /// More may be there without a new notice of the reactor.
+    more_datagrams: bool,
+    received: [u8; RECEIVED_BYTES],
+    transmit: Vec<u8>,
+    streams: Streams,
+    resolver: Resolver,
+    seeds: SeedWatch,
+    requests: Pin<Box<Receiver<Request>>>,
+    signals: Pin<Box<Receiver<Signal>>>,
+    inputs: Pin<Box<Receiver<Input>>>,
+    /// The source that is looked at first, so that none starves.
+    first_source: usize,
+    deadline: Option<Time>,
+    timer: Timer,
+    last_was_timeout: bool,
+    /// Who waits for the goodbye to be through.
+    leaving: Vec<Answer>,
+    stop: Option<Stop>,
+    second_signal: Option<Signal>,
+    at_start: Settings,
+    current: Settings,
+    log: Option<Log>,
+    _accepting: Task<()>,
+}
+
+impl Running {
+    pub(super) fn new(
+        settings: Settings,
+        handle: Handle,
+        executor: Rc<LocalExecutor<'static>>,
+        sockets: Sockets,
+        requests: Receiver<Request>,
+        signals: Receiver<Signal>,
+        log: Option<Log>,
+    ) -> Running {
+        let (sender, inputs) = bounded(INPUTS);
+        let accepting = executor.spawn(input::accept(sockets.listener, sender.clone()));
+        Running {
+            handle,
+            datagrams: sockets.datagrams,
+            more_datagrams: true,
+            received: [0; RECEIVED_BYTES],
+            transmit: Vec::with_capacity(limits::DATAGRAM_BYTES),
+            streams: Streams::new(Rc::clone(&executor), sender.clone()),
+            resolver: Resolver::new(executor, sender),
+            seeds: SeedWatch::default(),
+            requests: Box::pin(requests),
+            signals: Box::pin(signals),
+            inputs: Box::pin(inputs),
+            first_source: 0,
+            deadline: None,
+            timer: Timer::never(),
+            last_was_timeout: false,
+            leaving: Vec::new(),
+            stop: None,
+            second_signal: None,
+            at_start: settings.clone(),
+            current: settings,
+            log,
+            _accepting: accepting,
+        }
+    }
+
+    /// Runs until the node has stopped or a second signal came.
+    pub(super) async fn run(mut self) -> Result<(), AgentError> {
+        self.drain();
+        loop {
+            if let Some(stop) = self.stop.take() {
+                return self.end(stop);
+            }
+            if let Some(signal) = self.second_signal {
+                let (signal, code) = (signal.as_str(), signal.exit_code());
+                return Err(AgentError::Interrupted { signal, code });
+            }
+            let input = self.select().await;
+            self.apply(input);
+            self.drain();
+        }
+    }
+
+    /// Waits for whatever comes first. All waiting of the agent is here.
+    ///
+    /// A timer that is due goes ahead of what queued up meanwhile: after a pause the node must learn
+    /// how late it is before it judges by what others sent. Never twice in a row, though, while
+    /// anything else waits.
+    async fn select(&mut self) -> Input {
+        let input = poll_fn(|context| {
+            let is_due = self.poll_deadline(context);
+            if is_due && !self.last_was_timeout {
+                return Poll::Ready(Input::Timeout);
+            }
+            for step in 0..SOURCES {
+                let source = (self.first_source + step) % SOURCES;
+                if let Poll::Ready(input) = self.poll_source(source, context) {
+                    self.first_source = source + 1;
+                    return Poll::Ready(input);
+                }
+            }
+            if is_due {
+                Poll::Ready(Input::Timeout)
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
+        self.last_was_timeout = matches!(input, Input::Timeout);
+        input
+    }
+
+    /// Whether the deadline has come; else the timer will wake us.
+    fn poll_deadline(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(deadline) = self.deadline else {
+            return false;
+        };
+        if self.handle.clock().now() >= deadline {
+            return true;
+        }
+        Pin::new(&mut self.timer).poll(context).is_ready()
+    }
+
+    fn poll_source(&mut self, source: usize, context: &mut Context<'_>) -> Poll<Input> {
+        match source {
+            0 => self.poll_datagrams(context),
+            1 => poll_channel(&mut self.inputs, context),
+            2 => poll_channel(&mut self.requests, context).map(Input::Request),
+            _ => poll_channel(&mut self.signals, context).map(Input::Signal),
+        }
+    }
+
+    fn poll_datagrams(&mut self, context: &mut Context<'_>) -> Poll<Input> {
+        if self.more_datagrams {
+            return Poll::Ready(Input::Datagrams);
+        }
+        // An error of the reactor shows again, and better, when the socket is read.
+        self.datagrams
+            .poll_readable(context)
+            .map(|_| Input::Datagrams)
+    }
+
+    /// Applies one input to the node. All changes of the agent are here.
+    fn apply(&mut self, input: Input) {
+        let now = self.handle.clock().now();
+        match input {
+            Input::Timeout => {
+                self.handle.change(|node| node.handle_timeout(now));
+                self.watch_seeds();
+            }
+            Input::Datagrams => self.receive(),
+            Input::Request(request) => self.on_request(request, now),
+            Input::Signal(signal) => self.on_signal(signal, now),
+            Input::Accepted(stream, from) => {
+                let id = self
+                    .handle
+                    .change(|node| node.handle_stream_accepted(from, now));
+                if let Some(id) = id {
+                    self.streams.adopt(id, stream);
+                }
+            }
+            Input::Stream(id, input) => self.on_stream(id, input, now),
+            Input::Resolved(seed, addresses) => {
+                self.resolver.finish(&seed);
+                self.handle
+                    .change(|node| node.handle_resolved(&seed, &addresses, now));
+                self.watch_seeds();
+            }
+        }
+    }
+
+    /// Takes what is there, up to a bound, each with the time at which it is handled.
+    fn receive(&mut self) {
+        for _ in 0..DATAGRAMS {
+            match self.datagrams.receive(&mut self.received) {
+                Ok((bytes, from)) => {
+                    let (datagram, now) = (&self.received[..bytes], self.handle.clock().now());
+                    self.handle
+                        .change(|node| node.handle_datagram(from, datagram, now));
+                    self.drain();
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.more_datagrams = false;
+                    return;
+                }
+                // The kernel reports what earlier datagrams met; the next one is not concerned.
+                Err(error) => tracing::trace!(%error, "receive-failed"),
+            }
+        }
+        self.more_datagrams = true;
+    }
+
+    fn on_stream(&mut self, id: StreamId, input: StreamInput, now: Time) {
+        match input {
+            StreamInput::Connected => {
+                self.handle
+                    .change(|node| node.handle_stream_connected(id, now));
+            }
+            StreamInput::Data(chunk) => {
+                self.handle
+                    .change(|node| node.handle_stream_data(id, &chunk.bytes, now));
+            }
+            StreamInput::Closed(end) => {
+                self.streams.close(id);
+                self.handle
+                    .change(|node| node.handle_stream_closed(id, end, now));
+                self.watch_seeds();
+            }
+        }
+    }
+
+    fn on_request(&mut self, Request { command, answer }: Request, now: Time) {
+        let result = match self.handle.read(|node| node.lifecycle()) {
+            Lifecycle::Joining | Lifecycle::Member => match command {
+                Command::Leave => return self.leave(answer, now),
+                Command::SetTag { key, value } => self
+                    .handle
+                    .change(|node| node.set_tag(&key, &value, now))
+                    .map_err(CommandError::Tag),
+                Command::RemoveTag { key } => {
+                    let removed = self.handle.change(|node| node.remove_tag(&key, now));
+                    if removed {
+                        Ok(())
+                    } else {
+                        Err(CommandError::NoSuchTag(key))
+                    }
+                }
+                Command::Join { seeds } => self
+                    .handle
+                    .change(|node| node.join(&seeds, now))
+                    .map_err(CommandError::Seed),
+            },
+            Lifecycle::Leaving if command == Command::Leave => return self.leaving.push(answer),
+            Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => {
+                Err(CommandError::Stopping)
+            }
+        };
+        reply(&answer, result);
+    }
+
+    fn leave(&mut self, answer: Answer, now: Time) {
+        tracing::info!(reason = "command", "leaving");
+        self.leaving.push(answer);
+        self.handle.change(|node| node.leave(now));
+    }
+
+    fn on_signal(&mut self, signal: Signal, now: Time) {
+        match signal {
+            Signal::Reload => self.reload(now),
+            Signal::Terminate | Signal::Interrupt => {
+                match self.handle.read(|node| node.lifecycle()) {
+                    Lifecycle::Joining | Lifecycle::Member => {
+                        tracing::info!(reason = signal.as_str(), "leaving");
+                        self.handle.change(|node| node.leave(now));
+                    }
+                    Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => {
+                        self.second_signal = Some(signal);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes log level and tags from the file. A file with a mistake changes nothing.
+    fn reload(&mut self, now: Time) {
+        let reloaded = match self.current.reload() {
+            Ok(reloaded) => reloaded,
+            Err(SettingsError(problems)) => {
+                for problem in problems {
+                    tracing::error!(%problem, "settings-refused");
+                }
+                return;
+            }
+        };
+        let tags = self.handle.read(|node| node.identity().tags.clone());
+        match reloaded.changed_tags(&self.current, &tags) {
+            Ok(changed) if changed != tags => {
+                self.handle.change(|node| node.set_tags(changed, now));
+            }
+            Ok(_) => {}
+            Err(error) => return tracing::error!(problem = %error, "settings-refused"),
+        }
+        if let Some(log) = &self.log {
+            log.set_level(reloaded.log_level);
+        }
+        tracing::info!(log_level = %reloaded.log_level, "settings-reloaded");
+        let waiting = self.at_start.waiting_for_restart(&reloaded);
+        if !waiting.is_empty() {
+            tracing::warn!(settings = waiting.join(","), "restart-needed");
+        }
+        self.current = reloaded;
+    }
+
+    fn watch_seeds(&mut self) {
+        let seeds = self.handle.read(|node| node.seeds());
+        self.seeds.look(&seeds);
+    }
+
+    /// Takes everything the node has to say: the draining rule of [`muster_swim::Node`].
+    fn drain(&mut self) {
+        while let Some(to) = self
+            .handle
+            .change(|node| node.poll_transmit(&mut self.transmit))
+        {
+            // A datagram may be lost anywhere; that the first place is here makes no difference.
+            if let Err(error) = self.datagrams.send(&self.transmit, to) {
+                tracing::trace!(%to, %error, "send-failed");
+            }
+        }
+        while let Some(action) = self.handle.change(|node| node.poll_action()) {
+            self.execute(action);
+        }
+        while let Some(event) = self.handle.change(|node| node.poll_event()) {
+            let event = model::Event::new(&event, self.handle.clock());
+            report::event(self.handle.log().borrow_mut().publish(event));
+        }
+        self.arm();
+    }
+
+    fn execute(&mut self, action: Action) {
+        match action {
+            Action::Connect { stream, to } => self.streams.connect(stream, to),
+            Action::Send { stream, bytes } => self.streams.send(stream, bytes),
+            Action::Close { stream } => self.streams.close(stream),
+            Action::Resolve { seed } => self.resolver.start(seed),
+            Action::Stopped(stop) => self.stop = Some(stop),
+        }
+    }
+
+    fn arm(&mut self) {
+        let deadline = self
+            .handle
+            .read(|node| node.poll_timeout())
+            .map(|deadline| deadline.at);
+        if deadline == self.deadline {
+            return;
+        }
+        self.deadline = deadline;
+        match deadline.and_then(|at| self.handle.clock().instant(at)) {
+            Some(instant) => self.timer.set_at(instant),
+            None => self.timer.clear(),
+        }
+    }
+
+    /// Answers everybody who still waits.
+    fn end(&mut self, stop: Stop) -> Result<(), AgentError> {
+        self.requests.close();
+        let (answer, result) = match stop {
+            Stop::Left => {
+                tracing::info!("left");
+                (Ok(()), Ok(()))
+            }
+            Stop::NameTaken { addr, instance } => {
+                let name = self.handle.read(|node| node.identity().name.to_string());
+                tracing::error!(name, %addr, %instance, "name-taken");
+                let error = AgentError::NameTaken {
+                    name,
+                    addr,
+                    instance,
+                };
+                (Err(CommandError::Stopping), Err(error))
+            }
+        };
+        for waiting in self.leaving.drain(..) {
+            reply(&waiting, answer.clone());
+        }
+        while let Ok(request) = self.requests.try_recv() {
+            reply(&request.answer, Err(CommandError::Stopping));
+        }
+        result
+    }
+}
+
+/// The place for the one answer is free; whoever asked may have gone.
+fn reply(answer: &Answer, result: Result<(), CommandError>) {
+    let _ = answer.try_send(result);
+}
+
+/// The next message; a channel whose senders are gone stays silent.
+fn poll_channel<T>(channel: &mut Pin<Box<Receiver<T>>>, context: &mut Context<'_>) -> Poll<T> {
+    match channel.as_mut().poll_next(context) {
+        Poll::Ready(Some(message)) => Poll::Ready(message),
+        Poll::Ready(None) | Poll::Pending => Poll::Pending,
+    }
+}
