@@ -171,7 +171,11 @@ impl Node {
                     self.tell(info, EventKind::Updated, now);
                 }
             }
-            Status::Unreachable if held_status == Some(Status::Unreachable) => {}
+            Status::Unreachable if held_status == Some(Status::Unreachable) => {
+                if updated {
+                    self.tell(info, EventKind::Updated, now);
+                }
+            }
             Status::Unreachable => {
                 let by = self.me.name.clone();
                 let cause = cause.unwrap_or(UnreachableCause::Told { by });

@@ -8,10 +8,11 @@ use crate::members::{Name, Statement, Status};
 use crate::time::Time;
 use crate::wire::Message;
 
-/// Buddies that have not yet acked the goodbye.
+/// Who was told goodbye, and who acked it.
 #[derive(Clone, Debug)]
 pub(super) struct Goodbye {
-    waiting: BTreeSet<Name>,
+    asked: BTreeSet<Name>,
+    acked: BTreeSet<Name>,
     seq: u32,
     until: Time,
 }
@@ -25,12 +26,6 @@ impl Node {
             Lifecycle::Joining | Lifecycle::Member => {}
             Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => return,
         }
-        let buddies = self.table.rings().buddies(&self.me.name);
-        let answers = |name: &Name| {
-            let member = self.table.get(name.as_str());
-            member.is_some_and(|member| member.statement.status == Status::Alive)
-        };
-        let waiting = buddies.into_iter().filter(answers).collect();
         self.lifecycle = Lifecycle::Leaving;
         // Whoever else has our name: it may have it now.
         self.namesake = None;
@@ -39,33 +34,56 @@ impl Node {
         let name = self.me.name.clone();
         self.gossip_member(&name, now);
         let seq = self.next_seq();
-        self.goodbye = Some(Goodbye { waiting, seq, until: now + self.config.leave_timeout });
+        let until = now + self.config.leave_timeout;
+        let (asked, acked) = (BTreeSet::new(), BTreeSet::new());
+        self.goodbye = Some(Goodbye { asked, acked, seq, until });
         self.say_goodbye(now);
     }
 
-    /// Each ping begins with the goodbye, so that its ack says that it was heard.
+    /// The buddies that do not know yet. When one of them says goodbye as well, others are buddies
+    /// in its place: of many that leave together the last word must not be told to leavers only.
+    fn unaware_buddies(&self, acked: &BTreeSet<Name>) -> BTreeSet<Name> {
+        let waits = |name: &Name| {
+            let member = self.table.get(name.as_str());
+            let answers = member.is_some_and(|member| member.statement.status == Status::Alive);
+            answers && !acked.contains(name)
+        };
+        self.table.rings().buddies(&self.me.name).into_iter().filter(waits).collect()
+    }
+
     fn say_goodbye(&mut self, now: Time) {
-        let Some(goodbye) = &self.goodbye else { return };
-        if goodbye.waiting.is_empty() || now >= goodbye.until {
+        let Some(goodbye) = &mut self.goodbye else { return };
+        goodbye.asked.clear();
+        let until = goodbye.until;
+        let again = now + self.config.probe_timeout_max / 2;
+        self.set_timer(Timer::Leave, again.min(until));
+        self.go_on_leaving(now);
+    }
+
+    /// Tells those that were not told yet, or ends when all know.
+    fn go_on_leaving(&mut self, now: Time) {
+        let Some(goodbye) = self.goodbye.clone() else { return };
+        let waiting = self.unaware_buddies(&goodbye.acked);
+        if waiting.is_empty() || now >= goodbye.until {
             self.goodbye = None;
             self.lifecycle = Lifecycle::Left;
             return self.stop(Stop::Left);
         }
-        let Goodbye { waiting, seq, until } = goodbye.clone();
-        let me = Statement { record: self.me.clone(), status: Status::Left };
-        let goodbye = self.encode_fitting(self.claim_of(&me));
-        let waiting: Vec<_> = waiting
-            .iter()
-            .filter_map(|buddy| self.table.get(buddy.as_str()))
-            .map(|buddy| (buddy.statement.record.addr, buddy.statement.record.instance))
-            .collect();
-        for (to, target) in waiting {
-            let message = Message::Ping { seq, target };
-            let first = Some((self.me.name.clone(), goodbye.clone()));
-            self.send(Outgoing { to, message, first });
+        for buddy in waiting.difference(&goodbye.asked) {
+            self.ping_goodbye(buddy, goodbye.seq);
         }
-        let again = now + self.config.probe_timeout_max / 2;
-        self.set_timer(Timer::Leave, again.min(until));
+        if let Some(goodbye) = &mut self.goodbye {
+            goodbye.asked.extend(waiting);
+        }
+    }
+
+    /// The ping begins with the goodbye, so that its ack says that it was heard.
+    fn ping_goodbye(&mut self, buddy: &Name, seq: u32) {
+        let Some(member) = self.table.get(buddy.as_str()) else { return };
+        let (to, target) = (member.statement.record.addr, member.statement.record.instance);
+        let me = Statement { record: self.me.clone(), status: Status::Left };
+        let first = Some((self.me.name.clone(), self.encode_fitting(self.claim_of(&me))));
+        self.send(Outgoing { to, message: Message::Ping { seq, target }, first });
     }
 
     pub(super) fn on_leave_timeout(&mut self, now: Time) {
@@ -73,12 +91,11 @@ impl Node {
     }
 
     pub(super) fn on_goodbye_ack(&mut self, seq: u32, from: &str, now: Time) {
-        let Some(goodbye) = &mut self.goodbye else { return };
-        if goodbye.seq == seq {
-            goodbye.waiting.remove(from);
-            if goodbye.waiting.is_empty() {
-                self.say_goodbye(now);
-            }
+        let Some(member) = self.table.get(from) else { return };
+        let name = member.statement.record.name.clone();
+        if let Some(goodbye) = self.goodbye.as_mut().filter(|goodbye| goodbye.seq == seq) {
+            goodbye.acked.insert(name);
+            self.go_on_leaving(now);
         }
     }
 }

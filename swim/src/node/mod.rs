@@ -354,6 +354,9 @@ impl Node {
         let held = self.table.get(self.me.name.as_str()).expect("the table holds this node");
         assert_eq!(held.statement.record, self.me, "the table says of this node what it says itself");
         assert!(self.streams.len() <= limits::STREAMS);
+        if !self.is_active() {
+            return;
+        }
         for member in self.table.iter().filter(|member| member.suspicion.is_some()) {
             let name = &member.statement.record.name;
             assert!(
