@@ -18,8 +18,8 @@ fn cost(seed: u64, count: usize, measured: Duration) -> (f64, f64) {
     let mut cluster = Cluster::new(seed, options);
     let pids = cluster.grow(count, Launch::numbered);
     must(&mut cluster, secs(60), "the members find each other", Cluster::agrees);
-    // Let the updates of joining end: each is passed on only so often.
-    cluster.run_for(secs(60));
+    // Let the updates of joining end: each is passed on only so often, some twenty in a datagram.
+    cluster.run_for(secs(30 + count as u64));
     let before: Vec<_> = pids.iter().map(|pid| cluster.traffic(*pid)).collect();
     cluster.run_for(measured);
     assert!(cluster.agrees(), "quiet is quiet");

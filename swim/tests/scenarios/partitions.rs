@@ -88,9 +88,10 @@ fn lost_members_are_contacted_at_one_rate_however_many_they_are() {
     let expected = HOUR.as_secs_f64() / Config::default().reconnect_interval.as_secs_f64();
     for lost in [1, 10, 40] {
         let (mut cluster, pids) = settled(7, 50);
-        let (victims, survivors) = pids.split_at(lost);
+        let (survivors, victims) = pids.split_at(50 - lost);
         victims.iter().for_each(|pid| cluster.crash_host(*pid));
         must(&mut cluster, secs(60), "all others know", Cluster::agrees);
+        cluster.run_for(secs(60));
         let sent = |cluster: &Cluster| victims.iter().map(|pid| cluster.sent_to(*pid)).sum::<u64>();
         let before = sent(&cluster);
         cluster.run_for(HOUR);
