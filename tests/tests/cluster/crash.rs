@@ -29,7 +29,9 @@ fn killed_and_noticed(victims: &[usize]) {
         },
     );
     cluster.wait(SOON, "all survivors see each other", Cluster::all_see_all);
-    if let Err(accused) = cluster.none_but(&marks, "member-unreachable", victims) {
-        cluster.fail(&accused);
+    for accusation in ["member-suspect", "member-unreachable"] {
+        if let Err(accused) = cluster.none_but(&marks, accusation, victims) {
+            cluster.fail(&accused);
+        }
     }
 }
