@@ -1,0 +1,154 @@
+use std::collections::BTreeMap;
+
+use super::super::precedence;
+use super::*;
+use crate::limits;
+
+type Held = (BTreeMap<String, Statement>, u64, Vec<u64>);
+
+/// What a table holds, whatever the order in which it came.
+fn held(table: &Table) -> Held {
+    let by_name = |member: &super::super::table::Member| {
+        (
+            member.statement.record.name.to_string(),
+            member.statement.clone(),
+        )
+    };
+    let members = table.iter().map(by_name).collect();
+    (members, table.digest().total(), table.digest().fold(16))
+}
+
+fn merged(statements: &[Statement]) -> Held {
+    let mut table = table();
+    for statement in statements {
+        merge(&mut table, statement.clone());
+    }
+    table.check_invariants();
+    held(&table)
+}
+
+fn better(one: &Statement, other: &Statement) -> Statement {
+    if precedence(one, other).is_ge() {
+        one.clone()
+    } else {
+        other.clone()
+    }
+}
+
+proptest! {
+    #[test]
+    fn merging_two_statements_is_commutative_associative_and_idempotent(
+        a in any_statement("a"), b in any_statement("a"), c in any_statement("a"),
+    ) {
+        prop_assert_eq!(better(&a, &b), better(&b, &a));
+        prop_assert_eq!(better(&better(&a, &b), &c), better(&a, &better(&b, &c)));
+        prop_assert_eq!(better(&a, &a), a);
+    }
+
+    /// Any order and repetition of the same statements makes the same table and digest.
+    #[test]
+    fn a_table_depends_on_what_it_heard_and_not_on_the_order(
+        statements in prop::collection::vec(any_statement("[a-e]"), 0..30),
+        again in prop::collection::vec(any::<prop::sample::Index>(), 0..30),
+        seed in any::<u64>(),
+    ) {
+        let once = merged(&statements);
+        let mut shuffled = statements.clone();
+        if !statements.is_empty() {
+            shuffled.extend(again.iter().map(|index| index.get(&statements).clone()));
+        }
+        let mut rng = crate::rng::Rng::new(seed);
+        for last in (1..shuffled.len()).rev() {
+            shuffled.swap(last, rng.below(last + 1));
+        }
+        prop_assert_eq!(merged(&shuffled), once);
+    }
+
+    /// Forgetting somebody is as if nothing had been heard.
+    #[test]
+    fn forgetting_leaves_no_trace(
+        kept in prop::collection::vec(any_statement("[a-e]"), 0..20),
+        gone in prop::collection::vec(any_statement("[v-z]"), 0..20),
+    ) {
+        let mut table = table();
+        for statement in kept.iter().chain(&gone) {
+            merge(&mut table, statement.clone());
+        }
+        for statement in &gone {
+            table.forget(&statement.record.name, Time::ZERO);
+            table.check_invariants();
+        }
+        prop_assert_eq!(held(&table), merged(&kept));
+    }
+}
+
+#[test]
+fn this_node_is_never_forgotten() {
+    let mut table = table();
+    assert!(table.forget(&name("me"), Time::ZERO).is_none());
+    assert!(table.get("me").is_some());
+}
+
+#[test]
+fn a_full_table_takes_nobody_new_but_still_changes() {
+    let mut table = table();
+    let addr = "192.0.2.1:7946".parse().expect("a valid address");
+    for n in 1..limits::MEMBERS {
+        let mut one = statement(&n.to_string(), 1, 0, Status::Alive);
+        one.record.addr = addr;
+        assert!(matches!(table.merge(one, Time::ZERO), Merge::New));
+    }
+    let refused = table.merge(statement("one more", 1, 0, Status::Alive), Time::ZERO);
+    assert!(matches!(refused, Merge::Full));
+    let changed = table.merge(statement("7", 1, 1, Status::Alive), Time::ZERO);
+    assert!(matches!(changed, Merge::Changed(_)));
+    table.forget(&name("7"), Time::ZERO);
+    let taken = table.merge(statement("one more", 1, 0, Status::Alive), Time::ZERO);
+    assert!(matches!(taken, Merge::New));
+}
+
+/// A state has lasted since it began, not since it was last confirmed.
+#[test]
+fn since_is_when_the_state_or_the_life_began() {
+    let at = |seconds: u64| Time::from_nanos(seconds * 1_000_000_000);
+    let mut table = table();
+    let steps = [
+        (1, statement("a", 1, 0, Status::Alive), 1),
+        (2, statement("a", 1, 1, Status::Alive), 1),
+        (3, statement("a", 1, 1, Status::Unreachable), 3),
+        (4, statement("a", 1, 2, Status::Alive), 4),
+        (5, statement("a", 2, 0, Status::Alive), 5),
+        (6, statement("a", 1, 9, Status::Left), 5),
+    ];
+    for (now, statement, since) in steps {
+        table.merge(statement, at(now));
+        assert_eq!(
+            table.get("a").expect("it was merged").since,
+            at(since),
+            "after {now} s"
+        );
+    }
+}
+
+/// Another life may run on another host: nothing measured of the old one holds.
+#[test]
+fn a_round_trip_is_that_of_one_life() {
+    let mut table = table();
+    table.merge(statement("a", 1, 0, Status::Alive), Time::ZERO);
+    let measured = std::time::Duration::from_millis(3);
+    table
+        .get_mut("a")
+        .expect("it was merged")
+        .round_trip
+        .sample(measured);
+    table.merge(statement("a", 1, 1, Status::Alive), Time::ZERO);
+    assert_eq!(
+        table.get("a").expect("it is there").round_trip.estimate(),
+        Some(measured)
+    );
+    table.merge(statement("a", 2, 0, Status::Alive), Time::ZERO);
+    assert_eq!(
+        table.get("a").expect("it is there").round_trip.estimate(),
+        None
+    );
+}
