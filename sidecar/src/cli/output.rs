@@ -42,10 +42,10 @@ pub(super) fn say_json(document: &impl Serialize) -> Result<(), Failure> {
     say(json)
 }
 
-/// The tone of a state's word.
+/// The tone of a state's word, or of an event's less `member-`.
 pub(super) fn tone_of(state: &str) -> Tone {
     match state {
-        "alive" => Tone::Good,
+        "alive" | "reachable" => Tone::Good,
         "suspect" | "degraded" => Tone::Warning,
         "unreachable" | "dead" => Tone::Bad,
         "left" => Tone::Faint,

@@ -82,7 +82,7 @@ fn a_killed_sidecar_is_noticed_restarted_and_nothing_is_left_at_the_end() {
     dev.wait_for_row(
         "n3",
         "a dead process that is unreachable",
-        "dead (signal 9) unreachable",
+        "killed (9) unreachable",
     );
     dev.wait_for_row("n1", "one that sees the others", "2 of 3");
 
@@ -150,7 +150,7 @@ fn a_paused_sidecar_is_noticed_and_comes_back() {
 fn one_may_leave_and_another_be_added() {
     let mut dev = Dev::start(2);
     dev.running.type_line("leave n2");
-    dev.wait_for_row("n2", "a sidecar that left", "stopped (status 0) left");
+    dev.wait_for_row("n2", "a sidecar that left", "exited (0) left");
     dev.running.type_line("add");
     dev.wait_for_row("n3", "a third sidecar", "running alive 2 of 3");
     dev.running.type_line("explode n1");
@@ -166,7 +166,7 @@ fn the_end_of_its_input_does_not_end_it_but_a_signal_does() {
         dev.running.close_stdin();
         let pid = dev.pid("n1");
         signal(pid, Signal::KILL);
-        dev.wait_for_row("n1", "news after the end of input", "dead");
+        dev.wait_for_row("n1", "news after the end of input", "killed (9)");
         signal(dev.running.pid(), ending);
         assert!(dev.running.wait().success());
         dev.place.wait_until_empty();

@@ -65,7 +65,7 @@ impl ProcessState {
         }
     }
 
-    /// For people: `running`, `killed (signal 9)`, `ended (status 1)`.
+    /// For people: `running`, `killed (9)`, `exited (1)`.
     pub(super) fn describe(self) -> String {
         match self {
             ProcessState::Waiting => "waiting".to_owned(),
@@ -73,9 +73,8 @@ impl ProcessState {
             ProcessState::Running => "running".to_owned(),
             ProcessState::Paused => "paused".to_owned(),
             ProcessState::Ended(status) => match (status.signal(), status.code()) {
-                (Some(signal), _) => format!("dead (signal {signal})"),
-                (None, Some(0)) => "stopped (status 0)".to_owned(),
-                (None, code) => format!("dead (status {})", code.unwrap_or_default()),
+                (Some(signal), _) => format!("killed ({signal})"),
+                (None, code) => format!("exited ({})", code.unwrap_or_default()),
             },
         }
     }

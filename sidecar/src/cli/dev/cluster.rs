@@ -261,7 +261,10 @@ impl Cluster {
         sidecar.sees = None;
         let name = sidecar.child.name.clone();
         let pid = sidecar.child.pid().unwrap_or_default();
-        let mut text = format!("{name} (pid {pid}) is {}", sidecar.child.state.describe());
+        let mut text = format!(
+            "{name} ended, pid {pid}: {}",
+            sidecar.child.state.describe()
+        );
         if before == ProcessState::Starting {
             let last_words = sidecar.child.last_words();
             if index == 0 && sidecar.child.life == 1 {
@@ -317,7 +320,7 @@ impl Cluster {
         let count = self.sidecars.len();
         let folder = self.setup.folder.display();
         let seen = match observer {
-            Some(observer) => format!("; STATE is what {} believes", observer.child.name),
+            Some(observer) => format!("; STATE as {} sees it", observer.child.name),
             None => String::new(),
         };
         vec![
@@ -327,15 +330,7 @@ impl Cluster {
     }
 
     fn table(&self, observer: Option<&Sidecar>) -> Table {
-        let mut table = Table::new(&[
-            "NAME",
-            ">PID",
-            "PROCESS",
-            "STATE",
-            "SEES ALIVE",
-            "ADDR",
-            "~SOCKET",
-        ]);
+        let mut table = Table::new(&["NAME", ">PID", "PROCESS", "STATE", "SEES", "~SOCKET"]);
         let count = self.sidecars.len();
         for Sidecar { child, sees, .. } in &self.sidecars {
             let believed = observer
@@ -349,7 +344,6 @@ impl Cluster {
                 Cell::new(child.state.describe(), process_tone(child.state)),
                 Cell::new(believed, tone_of(believed)),
                 sees_cell(sees.as_deref(), count),
-                Cell::plain(child.addr.map_or_else(dash, |addr| addr.to_string())),
                 Cell::plain(child.socket.display().to_string()),
             ]);
         }
@@ -360,7 +354,7 @@ impl Cluster {
     fn hints(&self) -> Vec<Vec<Cell>> {
         let hint = |label: &str, text: String| {
             vec![
-                Cell::new(format!("{label:<10}"), Tone::Faint),
+                Cell::new(format!("{label:<5}"), Tone::Faint),
                 Cell::plain(text),
             ]
         };

@@ -193,7 +193,7 @@ async fn show_until_end(
         // All that waits is applied before anything is drawn.
         while let Some(input) = next {
             if shown.apply(input, cluster)? {
-                return Ok(());
+                return shown.refresh(cluster).map_err(DevError::Output);
             }
             next = incoming.try_recv().ok();
         }

@@ -16,6 +16,7 @@ pub(super) struct Plain {
     present: Vec<String>,
     changed: Instant,
     introduced: bool,
+    after_table: bool,
 }
 
 impl Plain {
@@ -26,6 +27,7 @@ impl Plain {
             present: Vec::new(),
             changed: Instant::now(),
             introduced: false,
+            after_table: false,
         }
     }
 
@@ -48,13 +50,16 @@ impl Plain {
                 lines.extend(picture.hints.iter().map(|hint| Look::PLAIN.line(hint)));
             }
             self.shown.clone_from(&self.present);
-            lines.push(String::new());
+            if !(lines.is_empty() && self.after_table) {
+                lines.push(String::new());
+            }
             lines.extend_from_slice(&self.shown);
             lines.push(String::new());
         }
-        if lines.is_empty() {
+        let Some(last) = lines.last() else {
             return Ok(());
-        }
+        };
+        self.after_table = last.is_empty();
         let mut out = io::stdout().lock();
         out.write_all((lines.join("\n") + "\n").as_bytes())?;
         out.flush()

@@ -120,11 +120,7 @@ impl Story {
         let position = match known {
             Some(position) => position,
             None => {
-                let cause = self.deeds.get(&event.member.name).copied();
-                let cause = cause.filter(|(deed, since)| {
-                    deed.explains(&event.kind)
-                        && at.duration_since(*since).unwrap_or_default() < CONSEQUENCE
-                });
+                let cause = self.cause(observer, event, at);
                 self.push(Entry::Happening(Happening::new(
                     event,
                     cause,
@@ -157,6 +153,18 @@ impl Story {
     /// What came since the last call, as lines that stand for good.
     pub(super) fn news(&mut self) -> Vec<Vec<Cell>> {
         std::mem::take(&mut self.news)
+    }
+
+    /// What was done to the member that explains the event. An observer that itself started or went
+    /// on since then saw it late for that reason alone.
+    fn cause(&self, observer: &str, event: &Event, at: SystemTime) -> Option<(Deed, SystemTime)> {
+        let (deed, since) = self.deeds.get(&event.member.name).copied()?;
+        let observed = self
+            .deeds
+            .get(observer)
+            .is_none_or(|(_, awake)| *awake <= since);
+        let recent = at.duration_since(since).unwrap_or_default() < CONSEQUENCE;
+        (deed.explains(&event.kind) && observed && recent).then_some((deed, since))
     }
 
     fn push(&mut self, entry: Entry) {
@@ -226,11 +234,11 @@ impl Happening {
         }
     }
 
-    /// `member-unreachable n3 cause=timeout: after its end n1 52 ms, n2 53 ms`.
+    /// `member-unreachable n3  after its end: n1 52 ms, n2 53 ms  cause=timeout`.
     fn line(&self) -> Vec<Cell> {
         let mut line = self.what();
-        line.push(Cell::new(&self.details, Tone::Faint));
         line.push(Cell::plain(format!("  {}", self.seen())));
+        line.push(Cell::new(format!(" {}", self.details), Tone::Faint));
         line
     }
 
@@ -251,18 +259,22 @@ impl Happening {
         };
         let mut sightings: Vec<_> = self.sightings.iter().collect();
         sightings.sort_by_key(|(_, at)| *at);
+        let mut late = false;
         let shown: Vec<String> = sightings
             .iter()
             .map(|(observer, at)| {
-                let late = since.and_then(|since| at.duration_since(since).ok());
-                match late.unwrap_or_default().as_millis() {
-                    0 if self.cause.is_none() => observer.clone(),
-                    millis if self.cause.is_none() => format!("{observer} +{millis} ms"),
-                    millis => format!("{observer} {millis} ms"),
+                let since = since.and_then(|since| at.duration_since(since).ok());
+                let millis = since.unwrap_or_default().as_millis();
+                let sign = if self.cause.is_some() { " " } else { " +" };
+                if self.cause.is_none() && millis == 0 {
+                    return observer.clone();
                 }
+                late = true;
+                format!("{observer}{sign}{millis}")
             })
             .collect();
-        format!("{words}{}", shown.join(", "))
+        let unit = if late { " ms" } else { "" };
+        format!("{words}{}{unit}", shown.join(", "))
     }
 
     /// A line for the moment at which the last of those who can see it saw it.

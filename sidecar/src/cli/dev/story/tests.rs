@@ -44,14 +44,13 @@ fn an_event_seen_by_several_is_one_entry_with_the_time_since_its_cause() {
     }
     assert_eq!(
         text(story.last(10)),
-        ["   1.052  member-unreachable n3 by=n1  after its end: n1 50 ms, n2 52 ms, n4 60 ms"]
+        ["   1.052  member-unreachable n3  after its end: n1 50, n2 52, n4 60 ms  by=n1"]
     );
     assert_eq!(
         text(story.news()),
         [
-            "   1.052  member-unreachable n3 by=n1  after its end: n2 52 ms",
-            "   1.060  member-unreachable n3  seen by all 3; after its end: n1 50 ms, n2 52 ms, \
-             n4 60 ms",
+            "   1.052  member-unreachable n3  after its end: n2 52 ms  by=n1",
+            "   1.060  member-unreachable n3  seen by all 3; after its end: n1 50, n2 52, n4 60 ms",
         ]
     );
     assert!(story.news().is_empty());
@@ -66,7 +65,7 @@ fn without_a_cause_times_count_from_who_saw_it_first() {
     let shown = text(story.last(1));
     assert_eq!(
         shown,
-        ["   0.010  member-updated     n3 by=n1  seen by n1, n2, n4 +3 ms"]
+        ["   0.010  member-updated     n3  seen by n1, n2, n4 +3 ms  by=n1"]
     );
 }
 
@@ -87,8 +86,11 @@ fn what_was_done_explains_only_what_follows_from_it() {
     story.sighting("n1", &event("member-suspect", "n3", 20), &awake());
     story.sighting("n1", &event("member-reachable", "n3", 30), &awake());
     let shown = text(story.last(10));
-    assert!(shown[0].ends_with("seen by n1"), "{shown:?}");
-    assert!(shown[1].ends_with("after its start: n1 30 ms"), "{shown:?}");
+    assert!(shown[0].ends_with("seen by n1  by=n1"), "{shown:?}");
+    assert!(
+        shown[1].ends_with("after its start: n1 30 ms  by=n1"),
+        "{shown:?}"
+    );
 }
 
 #[test]
