@@ -13,6 +13,10 @@ mod routes;
 mod server;
 mod socket;
 mod stream;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod timer;
 
 pub use access::{Access, UnknownName};

@@ -11,9 +11,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-use muster_swim::{
-    EventKind, Lifecycle, MemberInfo, RemovedCause, RingPlace, SeedInfo, UnreachableCause,
-};
+use muster_swim::{EventKind, MemberInfo, RemovedCause, RingPlace, SeedInfo, UnreachableCause};
 use serde::{Deserialize, Serialize};
 
 use crate::agent::Clock;
@@ -504,18 +502,6 @@ impl FromStr for Cursor {
             seq: number(seq)?,
         })
     }
-}
-
-/// The word for a phase of the node's life.
-pub fn lifecycle(lifecycle: Lifecycle) -> Word {
-    match lifecycle {
-        Lifecycle::Joining => "joining",
-        Lifecycle::Member => "member",
-        Lifecycle::Leaving => "leaving",
-        Lifecycle::Left => "left",
-        Lifecycle::Removed => "removed",
-    }
-    .into()
 }
 
 /// A time as RFC 3339 in UTC with milliseconds, clamped to the years 1970 to 9999.

@@ -386,7 +386,7 @@ fn status(node: &Node, clock: &Clock, started: muster_swim::Time) -> model::Stat
         role: "non-voting".into(),
         members,
         health: node.health(),
-        lifecycle: model::lifecycle(node.lifecycle()),
+        lifecycle: node.lifecycle().as_str().into(),
         pid: std::process::id(),
         uptime_ms: u64::try_from(uptime).unwrap_or(u64::MAX),
         digest: format!("{:016x}", node.digest()),
@@ -476,6 +476,3 @@ fn empty(code: StatusCode) -> Response<Answer> {
     *response.status_mut() = code;
     response
 }
-
-#[cfg(test)]
-mod tests;

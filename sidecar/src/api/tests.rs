@@ -1,0 +1,7 @@
+//! The local socket as its clients see it: a real UNIX socket, and a small cluster behind it.
+
+mod bounds;
+mod changing;
+mod description;
+mod reading;
+mod streaming;

@@ -1,0 +1,116 @@
+//! The description of the API and the server say the same.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::api::model::{EVENT_TYPES, STATES};
+use crate::api::routes::ROUTES;
+use crate::api::testing::client::{Stream, ask, get};
+use crate::api::testing::openapi::{DESCRIPTION, paths, seen};
+use crate::api::testing::{World, addr};
+
+#[test]
+fn the_file_has_every_route_and_no_other() {
+    let served: BTreeSet<(String, String)> = ROUTES
+        .iter()
+        .flat_map(|(path, _, methods)| {
+            methods
+                .split(", ")
+                .map(|method| (path.to_string(), method.to_ascii_lowercase()))
+        })
+        .filter(|(_, method)| method != "head")
+        .collect();
+    let described: BTreeSet<(String, String)> = paths()
+        .flat_map(|(path, item)| {
+            let methods = item.as_object().expect("operations").keys();
+            methods.map(move |method| (path.to_owned(), method.clone()))
+        })
+        .collect();
+    assert_eq!(served, described);
+}
+
+#[test]
+fn the_file_has_the_words_of_the_program() {
+    let words = |pointer: &str| -> Vec<String> {
+        let list = DESCRIPTION
+            .pointer(pointer)
+            .unwrap_or_else(|| panic!("no {pointer}"));
+        list.as_array()
+            .expect("a list")
+            .iter()
+            .map(|word| word.as_str().expect("text").into())
+            .collect()
+    };
+    let schemas = "/components/schemas";
+    assert_eq!(
+        words(&format!("{schemas}/Member/properties/state/enum")),
+        STATES
+    );
+    assert_eq!(
+        words("/paths/~1v1~1members/get/parameters/0/schema/items/enum"),
+        STATES
+    );
+    assert_eq!(
+        words("/paths/~1v1~1events/get/parameters/1/schema/items/enum"),
+        EVENT_TYPES
+    );
+    let data = words(&format!("{schemas}/Event/properties/type/enum"));
+    assert_eq!(data, EVENT_TYPES[..EVENT_TYPES.len() - 1]);
+}
+
+#[test]
+fn the_server_hands_out_the_file() {
+    let world = World::new(100);
+    world.run(async |_| {
+        let served: Value = get(&world.path, "/v1/openapi.json").await.json();
+        assert_eq!(served["paths"], DESCRIPTION["paths"]);
+    });
+}
+
+/// Each answer is checked against its schema as it comes; at the end nothing was left out.
+#[test]
+fn every_operation_answers_as_described() {
+    const JSON: &str = "Content-Type: application/json\r\n";
+    let world = World::new(100);
+    world.add_peer(&[("zone", "east")]);
+    let path = &world.path;
+    world.run(async |_| {
+        for target in [
+            "/v1/status",
+            "/v1/members",
+            "/v1/members?state=alive",
+            "/v1/members/n1",
+            "/v1/members/nobody",
+            "/v1/ring",
+            "/v1/openapi.json",
+        ] {
+            get(path, target).await;
+        }
+        let mut stream = Stream::open(path, "?since=1.1", "").await;
+        assert_eq!(stream.next().await.expect("a reset").event, "reset");
+        ask(path, "PUT", "/v1/tags/a", "", b"1").await;
+        assert_eq!(
+            stream.next().await.expect("an event").event,
+            "member-updated"
+        );
+        ask(path, "DELETE", "/v1/tags/a", "", b"").await;
+        ask(path, "DELETE", "/v1/tags/a", "", b"").await;
+        let seeds = format!(r#"{{"seeds":["{}"]}}"#, addr(1));
+        ask(path, "POST", "/v1/join", JSON, seeds.as_bytes()).await;
+        ask(path, "POST", "/v1/leave", "", b"").await;
+    });
+    let seen: BTreeSet<(String, String)> = seen()
+        .into_iter()
+        .filter(|(_, _, status)| *status < 300)
+        .map(|(method, path, _)| (path, method.to_ascii_lowercase()))
+        .collect();
+    for (path, item) in paths() {
+        for method in item.as_object().expect("operations").keys() {
+            assert!(
+                seen.contains(&(path.to_owned(), method.clone())),
+                "{method} {path} was not tried"
+            );
+        }
+    }
+}
