@@ -103,6 +103,24 @@ impl Network {
         self.impose(&[]);
     }
 
+    /// How many packets the present faults have swallowed.
+    pub fn swallowed(&self) -> u64 {
+        let mut command = Command::new("ip");
+        let command = command.args(["netns", "exec", &self.switch, "nft", "list", "ruleset"]);
+        let rules = command
+            .output()
+            .expect("`ip` and `nft` have worked before")
+            .stdout;
+        let rules = String::from_utf8_lossy(&rules).into_owned();
+        let counts = rules.split("counter packets ").skip(1);
+        let count = |text: &str| {
+            text.split(' ')
+                .next()
+                .and_then(|number| number.parse::<u64>().ok())
+        };
+        counts.filter_map(count).sum()
+    }
+
     /// Writes the hosts file that programs started later in this host's namespace see; in place, so that
     /// running ones see the change too.
     pub fn set_hosts_file(&self, host: usize, text: &str) {
@@ -177,15 +195,14 @@ fn ports(hosts: &[usize]) -> String {
 fn rule(cut: &Cut) -> String {
     match cut {
         Cut::UdpLoss(percent) => {
-            format!("  meta l4proto udp numgen random mod 100 < {percent} drop\n")
+            format!("  meta l4proto udp numgen random mod 100 < {percent} counter drop\n")
         }
-        Cut::Incoming(hosts) => format!("  oifname {} drop\n", ports(hosts)),
-        Cut::Outgoing(hosts) => format!("  iifname {} drop\n", ports(hosts)),
+        Cut::Incoming(hosts) => format!("  oifname {} counter drop\n", ports(hosts)),
+        Cut::Outgoing(hosts) => format!("  iifname {} counter drop\n", ports(hosts)),
         Cut::Between(left, right) => {
             let (left, right) = (ports(left), ports(right));
-            format!(
-                "  iifname {left} oifname {right} drop\n  iifname {right} oifname {left} drop\n"
-            )
+            let way = |from, to| format!("  iifname {from} oifname {to} counter drop\n");
+            way(&left, &right) + &way(&right, &left)
         }
     }
 }

@@ -14,7 +14,7 @@ const ROUNDS: usize = 8;
 const SPARE_DESCRIPTORS: usize = 4;
 
 /// Below what a kilobyte lost per round and member would add up to in the allocator's pages.
-const SPARE_KIB: u64 = 1024;
+const SPARE_KIB: u64 = 512;
 
 #[test]
 fn descriptors_and_memory_do_not_grow_while_members_come_and_go() {

@@ -14,6 +14,12 @@ fn a_minute_without_a_quarter_of_all_datagrams_makes_nobody_unreachable() {
     cluster.hold(Duration::from_secs(60), "under loss", |cluster| {
         cluster.none_but(&marks, "member-unreachable", &[])
     });
+    let swallowed = cluster.network().swallowed();
+    println!("{swallowed} datagrams were lost");
+    assert!(
+        swallowed > 30,
+        "each member sends a datagram a second: {swallowed} were lost"
+    );
     cluster.network().heal();
     cluster.wait(SOON, "all see all afterwards", Cluster::all_see_all);
 }
