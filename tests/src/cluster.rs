@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::host::Host;
 use crate::log::Mark;
 use crate::network::Network;
-use crate::wait;
+use crate::{sweep, wait};
 
 const PORT: u16 = 7946;
 const LOG_LINES: usize = 12;
@@ -57,7 +57,8 @@ pub struct Cluster {
 impl Cluster {
     /// The hosts without any sidecar.
     pub fn new(options: Options) -> Cluster {
-        let folder = tempfile::Builder::new().prefix("muster-").tempdir();
+        let prefix = sweep::owned("run-");
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir();
         let folder = folder.expect("the temporary folder can be written");
         let network = Network::new(options.hosts);
         let host = |number| {

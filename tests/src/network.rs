@@ -43,9 +43,9 @@ impl Network {
         );
         sweep::sweep();
         let network = Network {
-            switch: sweep::namespace("switch"),
+            switch: sweep::owned("switch"),
             hosts: (1..=hosts)
-                .map(|host| sweep::namespace(&format!("n{host}")))
+                .map(|host| sweep::owned(&format!("n{host}")))
                 .collect(),
         };
         network.add_namespaces();

@@ -1,31 +1,38 @@
-//! Names of network namespaces, and the removal of those whose owner is gone.
+//! Names of network namespaces and temporary folders, and the removal of those whose owner is gone.
 //!
-//! A namespace is called `muster-PID-START-WHAT`: the process that made it and when that started, so that a
-//! recycled process id is not taken for the owner.
+//! Each is called `muster-PID-START-WHAT`: the process that made it and when that started, so that a recycled
+//! process id is not taken for the owner.
 
+use std::env;
 use std::fs;
+use std::path::Path;
 use std::process::{self, Command};
 
 const PREFIX: &str = "muster";
 
-/// The name of a namespace of this process.
-pub(crate) fn namespace(what: &str) -> String {
+/// A name that says that something belongs to this process.
+pub(crate) fn owned(what: &str) -> String {
     let pid = process::id();
     let start = start_time(pid).expect("a running process has a start time");
     format!("{PREFIX}-{pid}-{start}-{what}")
 }
 
-/// Removes what runs that were killed have left: their namespaces and the processes in them.
+/// Removes what runs that were killed have left: namespaces, the processes in them, and folders.
 pub(crate) fn sweep() {
-    let Ok(entries) = fs::read_dir("/run/netns") else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if is_orphan(&name) {
-            remove(&name);
-        }
+    for name in orphans(Path::new("/run/netns")) {
+        remove(&name);
     }
+    let folders = env::temp_dir();
+    for name in orphans(&folders) {
+        // Another run may be sweeping it too.
+        let _ = fs::remove_dir_all(folders.join(name));
+    }
+}
+
+fn orphans(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| is_orphan(name)).collect()
 }
 
 /// Ends what runs in a namespace and removes it; no error when it is gone already.
@@ -64,11 +71,11 @@ fn start_time(pid: u32) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_orphan, namespace};
+    use super::{is_orphan, owned};
 
     #[test]
     fn only_namespaces_of_dead_owners_are_orphans() {
-        assert!(!is_orphan(&namespace("n1")), "we live");
+        assert!(!is_orphan(&owned("n1")), "we live");
         assert!(
             is_orphan("muster-4194305-77-n1"),
             "no process id is that large"

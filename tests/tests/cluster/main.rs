@@ -6,6 +6,7 @@ mod crash;
 mod cut;
 mod forming;
 mod growth;
+mod harness;
 mod leave;
 mod loss;
 mod pause;
