@@ -2,16 +2,19 @@
 
 use rustix::process::Signal;
 
-use crate::harness::{Agent, Place, Running, signal, stdout};
+use crate::harness::{Agent, Place, Running, signal, stdout, wait_for};
 
 #[test]
 fn events_are_lines_for_people_or_documents() {
     let place = Place::new();
     let agent = Agent::start(&place, "n1");
-    let text = Running::start(&mut agent.ask(&["watch"]));
-    let json = Running::start(&mut agent.ask(&["watch", "--output", "json"]));
-    let other = Running::start(&mut agent.ask(&["watch", "--types", "member-left"]));
     let cursor = cursor(&agent);
+    let watch = |arguments: &[&str]| {
+        let since = ["watch", "--since", &cursor];
+        Running::start(&mut agent.ask(&[&since, arguments].concat()))
+    };
+    let (text, json) = (watch(&[]), watch(&["--output", "json"]));
+    let other = watch(&["--types", "member-left"]);
     stdout(&mut agent.ask(&["tag", "set", "zone=a"]));
     text.stdout.line("an event", |line| {
         line.contains("member-updated     n1 127.0.0.1:")
@@ -22,19 +25,31 @@ fn events_are_lines_for_people_or_documents() {
     let event: serde_json::Value = serde_json::from_str(&line).expect("one document a line");
     assert_eq!(event["member"]["tags"]["zone"], "a");
     assert_eq!(other.stdout.get(), "");
-    // Again from before it.
-    let again = Running::start(&mut agent.ask(&["watch", "--since", &cursor]));
-    again
-        .stdout
-        .line("the same event", |line| line.contains("member-updated"));
+}
+
+#[test]
+fn without_a_cursor_it_starts_with_what_comes_next() {
+    let place = Place::new();
+    let agent = Agent::start(&place, "n1");
+    stdout(&mut agent.ask(&["tag", "set", "before=1"]));
+    let watch = Running::start(&mut agent.ask(&["watch", "--output", "json"]));
+    // Nobody can tell when it is connected: what comes next is repeated until it is seen.
+    let mut number = 0;
+    let state = || watch.stderr.get();
+    wait_for("an event", state, || {
+        number += 1;
+        stdout(&mut agent.ask(&["tag", "set", &format!("after={number}")]));
+        (!watch.stdout.get().is_empty()).then_some(())
+    });
+    let first = watch.stdout.get().lines().next().map(str::to_owned);
+    assert!(first.is_some_and(|first| first.contains("\"after\"")));
 }
 
 #[test]
 fn it_goes_on_after_a_restart_of_the_agent_and_says_what_was_lost() {
     let place = Place::new();
     let agent = Agent::start(&place, "n1");
-    let watch = Running::start(&mut agent.ask(&["watch"]));
-    // Only what was connected can notice.
+    let watch = Running::start(&mut agent.ask(&["watch", "--since", &cursor(&agent)]));
     stdout(&mut agent.ask(&["tag", "set", "zone=a"]));
     watch
         .stdout
