@@ -1,8 +1,10 @@
 //! The client of an agent's local socket: HTTP/1.1 over a UNIX socket, typed.
 
 use std::fmt;
+use std::fs;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
@@ -96,6 +98,10 @@ impl fmt::Display for Attempt {
         ];
         let known = why.iter().find(|(kind, _)| *kind == self.error.kind());
         write!(formatter, "{}: ", self.socket.display())?;
+        let found = fs::metadata(&self.socket).map(|found| found.file_type());
+        if found.is_ok_and(|found| !found.is_socket()) {
+            return formatter.write_str("this is not a socket");
+        }
         match known {
             Some((_, words)) => formatter.write_str(words),
             None => self.error.fmt(formatter),

@@ -16,6 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
@@ -169,6 +170,13 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
+    if let (Command::Dev(_), Some(_)) = (&cli.command, &cli.socket) {
+        let text =
+            "`muster dev` makes its own sockets; --socket is for commands that ask one agent";
+        Cli::command()
+            .error(ErrorKind::ArgumentConflict, text)
+            .exit();
+    }
     let variable = std::env::var_os("MUSTER_SOCKET").filter(|path| !path.is_empty());
     let socket = cli
         .socket

@@ -62,6 +62,15 @@ fn a_socket_that_nobody_listens_at_is_said_to_be_stale() {
 }
 
 #[test]
+fn a_file_that_is_no_socket_is_said_to_be_none() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let text = Client::find(Some(folder.path()))
+        .expect_err("a folder")
+        .to_string();
+    assert!(text.contains(": this is not a socket"), "{text}");
+}
+
+#[test]
 fn a_refusal_shows_the_detail_of_the_problem_document() {
     let problem = r#"{"type":"urn:x","title":"Bad seed","status":400,"detail":"'x' has no port"}"#;
     let (_folder, client, server) = answering(&http("400 Bad Request", problem));
