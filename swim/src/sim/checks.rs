@@ -119,7 +119,11 @@ impl Watch {
             );
             // That a member is back and that it has changed are told one after the other.
             let changed_too = event.kind == EventKind::Updated;
-            assert!(before != &seen || changed_too, "{} tells no news: {event:?}", self.me);
+            assert!(
+                before != &seen || changed_too,
+                "{} tells no news: {event:?}",
+                self.me
+            );
         } else {
             assert!(
                 expected.is_some(),

@@ -371,7 +371,10 @@ impl Cluster {
     /// The datagrams and openings of streams that anybody has sent to where a process listens, or
     /// listened.
     pub fn sent_to(&self, pid: Pid) -> u64 {
-        self.sent_to.get(&self.process(pid).launch.addr).copied().unwrap_or(0)
+        self.sent_to
+            .get(&self.process(pid).launch.addr)
+            .copied()
+            .unwrap_or(0)
     }
 
     /// The host of a process.
@@ -453,7 +456,10 @@ impl Cluster {
 
 impl Drop for Cluster {
     /// A test that fails tells how to see it again.
-    #[allow(clippy::disallowed_macros, reason = "a failing test has no other way to say it")]
+    #[allow(
+        clippy::disallowed_macros,
+        reason = "a failing test has no other way to say it"
+    )]
     fn drop(&mut self) {
         if std::thread::panicking() {
             for line in self.trace.last() {

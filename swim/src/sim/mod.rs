@@ -17,6 +17,9 @@ mod process;
 mod streams;
 mod trace;
 
+#[cfg(test)]
+mod tests;
+
 pub use cluster::{Cluster, Options};
 pub use dice::Dice;
 pub use network::{Faults, Network};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use muster_swim::Config;
 use muster_swim::sim::{Cluster, Launch, Options};
 
 use crate::support::*;
@@ -14,12 +15,24 @@ const SEAL_BYTES: u64 = 41;
 
 /// Packets and bytes on the wire that a member sends in a second.
 fn cost(seed: u64, count: usize, measured: Duration) -> (f64, f64) {
-    let options = Options { watch: count <= 200, ..options() };
+    let options = Options {
+        watch: count <= 200,
+        ..options()
+    };
     let mut cluster = Cluster::new(seed, options);
-    let pids = cluster.grow(count, Launch::numbered);
-    must(&mut cluster, secs(60), "the members find each other", Cluster::agrees);
-    // Let the updates of joining end: each is passed on only so often, some twenty in a datagram.
-    cluster.run_for(secs(30 + count as u64));
+    // Fewer repetitions change nothing once all is said, and are sooner through.
+    let config = Config {
+        gossip_multiplier: 1,
+        ..Config::default()
+    };
+    let pids = cluster.grow(count, |at| Launch::numbered(at).config(config.clone()));
+    must(
+        &mut cluster,
+        secs(60),
+        "the members find each other",
+        Cluster::agrees,
+    );
+    cluster.run_for(secs(60 + count as u64 / 25));
     let before: Vec<_> = pids.iter().map(|pid| cluster.traffic(*pid)).collect();
     cluster.run_for(measured);
     assert!(cluster.agrees(), "quiet is quiet");
@@ -33,7 +46,10 @@ fn cost(seed: u64, count: usize, measured: Duration) -> (f64, f64) {
         bytes += on_wire;
         most = most.max(on_wire);
         assert_eq!(traffic.streams_opened, 0, "quiet members open no streams");
-        assert_eq!(cluster.node(*pid).stats().datagrams_sent, cluster.traffic(*pid).datagrams_sent);
+        assert_eq!(
+            cluster.node(*pid).stats().datagrams_sent,
+            cluster.traffic(*pid).datagrams_sent
+        );
     }
     let share = count as f64 * measured.as_secs_f64();
     let (packets, bytes) = (packets as f64 / share, bytes as f64 / share);
@@ -75,11 +91,19 @@ fn names_of_usual_length_stay_within_the_budget() {
         launch
     };
     let pids = cluster.grow(60, named);
-    must(&mut cluster, secs(60), "the members find each other", Cluster::agrees);
+    must(
+        &mut cluster,
+        secs(60),
+        "the members find each other",
+        Cluster::agrees,
+    );
     cluster.run_for(secs(60));
     let before: Vec<_> = pids.iter().map(|pid| cluster.traffic(*pid)).collect();
     cluster.run_for(secs(120));
-    let traffic = pids.iter().zip(&before).map(|(pid, before)| cluster.traffic(*pid).since(before));
+    let traffic = pids
+        .iter()
+        .zip(&before)
+        .map(|(pid, before)| cluster.traffic(*pid).since(before));
     let bytes: u64 = traffic
         .map(|traffic| traffic.bytes_sent + traffic.datagrams_sent * (HEADER_BYTES + SEAL_BYTES))
         .sum();

@@ -92,15 +92,20 @@ fn the_death_of_a_third_at_once_is_known_to_all_others() {
                 }
             }
             let survivors = cluster.up();
-            let took = must(&mut cluster, secs(20), "all survivors know all victims", |cluster| {
-                all_hold(cluster, &survivors, &victims, State::Unreachable)
-            });
+            let took = must(
+                &mut cluster,
+                secs(20),
+                "all survivors know all victims",
+                |cluster| all_hold(cluster, &survivors, &victims, State::Unreachable),
+            );
             println!("seed {seed}: 20 of 60 (hosts: {host}) are known to all after {took:?}");
             cluster.run_for(secs(30));
             assert!(cluster.agrees(), "and nobody else is lost");
             for (at, event) in all_told(&cluster, "member-unreachable", since) {
                 let names = victims.iter().map(|pid| &cluster.launched(*pid).name);
-                let about_victim = names.clone().any(|name| event.contains(&format!("{name:?}")));
+                let about_victim = names
+                    .clone()
+                    .any(|name| event.contains(&format!("{name:?}")));
                 assert!(about_victim, "{at:?} told {event}");
             }
             cluster.check();
@@ -133,7 +138,10 @@ fn the_kind_of_silence_is_told() {
         cluster.run_for(secs(10));
         let mut seen = Vec::new();
         for pid in pids.iter().filter(|pid| **pid != pids[4]) {
-            let events = cluster.events(*pid).iter().filter(|event| event.time >= since);
+            let events = cluster
+                .events(*pid)
+                .iter()
+                .filter(|event| event.time >= since);
             seen.extend(events.filter_map(|event| match &event.kind {
                 EventKind::Suspect { silence, .. } => *silence,
                 EventKind::Reachable
@@ -144,7 +152,10 @@ fn the_kind_of_silence_is_told() {
             }));
         }
         assert!(!seen.is_empty(), "somebody met {expected:?} itself");
-        assert!(seen.iter().all(|silence| *silence == expected), "{expected:?}, not {seen:?}");
+        assert!(
+            seen.iter().all(|silence| *silence == expected),
+            "{expected:?}, not {seen:?}"
+        );
     }
 }
 

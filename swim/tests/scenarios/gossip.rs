@@ -24,7 +24,10 @@ fn a_tag_reaches_all() {
         });
         println!("seed {seed}: 40 members see the tag after {took:?}");
         for at in pids.iter().filter(|at| **at != pids[3]) {
-            assert_eq!(told(&cluster, *at, pids[3], "member-updated", since).len(), 1);
+            assert_eq!(
+                told(&cluster, *at, pids[3], "member-updated", since).len(),
+                1
+            );
         }
         assert!(cluster.remove_tag(pids[3], "role"));
         must(&mut cluster, secs(1), "all see it gone", |cluster| {
@@ -65,7 +68,8 @@ fn all_publish_a_kibibyte_of_tags_at_once() {
             cluster.set_tag(*pid, "big", &value).expect("it fits");
         }
         must(&mut cluster, secs(30), "all see all", |cluster| {
-            pids.iter().all(|of| all_see(cluster, *of, "big", Some(&value)))
+            pids.iter()
+                .all(|of| all_see(cluster, *of, "big", Some(&value)))
         });
         must(&mut cluster, secs(8), "all are one", Cluster::agrees);
         assert_eq!(all_told(&cluster, "member-suspect", since), []);
@@ -81,7 +85,9 @@ fn the_last_of_many_quick_changes_stays() {
         options.faults.duplicate = 0.1;
         let (mut cluster, pids) = settled_with(seed, options, 15, Launch::numbered);
         for count in 0..50 {
-            cluster.set_tag(pids[9], "count", &count.to_string()).expect("it fits");
+            cluster
+                .set_tag(pids[9], "count", &count.to_string())
+                .expect("it fits");
             cluster.run_for(ms(7));
         }
         must(&mut cluster, secs(8), "all see the last", |cluster| {
@@ -94,10 +100,15 @@ fn the_last_of_many_quick_changes_stays() {
 #[test]
 fn lost_gossip_is_repaired_by_the_digest_within_two_periods() {
     // Updates are passed on so few times that the digest must do the rest.
-    let config = || Config { gossip_multiplier: 1, gossip_fanout: 0, ..Config::default() };
+    let config = || Config {
+        gossip_multiplier: 1,
+        gossip_fanout: 0,
+        ..Config::default()
+    };
     for seed in seeds(0..10) {
-        let (mut cluster, pids) =
-            settled_with(seed, options(), 30, |at| Launch::numbered(at).config(config()));
+        let (mut cluster, pids) = settled_with(seed, options(), 30, |at| {
+            Launch::numbered(at).config(config())
+        });
         // Five hear nothing while the news goes round, too short to be missed.
         let deaf = cluster.dice().sample(&pids[1..], 5);
         for pid in &deaf {
@@ -106,7 +117,10 @@ fn lost_gossip_is_repaired_by_the_digest_within_two_periods() {
         }
         cluster.set_tag(pids[0], "role", "web").expect("it fits");
         cluster.run_for(ms(1500));
-        assert!(!all_see(&cluster, pids[0], "role", Some("web")), "it got lost");
+        assert!(
+            !all_see(&cluster, pids[0], "role", Some("web")),
+            "it got lost"
+        );
         cluster.network().heal();
         let took = must(&mut cluster, 2 * config().period, "all see it", |cluster| {
             all_see(cluster, pids[0], "role", Some("web"))
@@ -124,7 +138,9 @@ fn changes_of_all_at_once_through_half_the_network_reach_all() {
         let (mut cluster, pids) = settled(seed, 25);
         cluster.network().faults().loss = 0.5;
         for (at, pid) in pids.iter().enumerate() {
-            cluster.set_tag(*pid, "at", &at.to_string()).expect("it fits");
+            cluster
+                .set_tag(*pid, "at", &at.to_string())
+                .expect("it fits");
         }
         cluster.run_for(secs(2));
         cluster.network().faults().loss = 0.0;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use muster_swim::sim::{Cluster, Launch, Pid};
-use muster_swim::{Lifecycle, Name, SeedError, State};
+use muster_swim::{Lifecycle, Name, SeedError, State, Tags};
 
 use crate::support::*;
 
@@ -25,7 +25,12 @@ fn members_that_start_in_any_order_through_any_seed_find_each_other() {
             let pause = cluster.dice().duration(&(ms(0)..secs(3)));
             cluster.run_for(pause);
         }
-        must(&mut cluster, secs(40), "all find each other", Cluster::agrees);
+        must(
+            &mut cluster,
+            secs(40),
+            "all find each other",
+            Cluster::agrees,
+        );
         cluster.check();
     }
 }
@@ -55,7 +60,12 @@ fn two_clusters_merge_when_one_member_names_a_seed_in_the_other() {
         let to_left = cluster.launched(left[3]).addr.to_string();
         cluster.join(left[1], &[to_right]);
         cluster.join(right[2], &[to_left]);
-        must(&mut cluster, secs(5), "two clusters are one", Cluster::agrees);
+        must(
+            &mut cluster,
+            secs(5),
+            "two clusters are one",
+            Cluster::agrees,
+        );
     }
 }
 
@@ -73,7 +83,12 @@ fn a_seed_name_is_resolved_again_at_every_try() {
         assert_eq!(cluster.node(joiner).lifecycle(), Lifecycle::Joining);
         let first = cluster.launch(Launch::numbered(0));
         cluster.set_name(name, &[cluster.launched(first).addr]);
-        must(&mut cluster, secs(60), "the new address is found", Cluster::agrees);
+        must(
+            &mut cluster,
+            secs(60),
+            "the new address is found",
+            Cluster::agrees,
+        );
         assert_eq!(cluster.node(joiner).lifecycle(), Lifecycle::Member);
         assert_eq!(seed_error(&cluster, joiner), None);
     }
@@ -89,7 +104,12 @@ fn a_name_that_lists_the_whole_cluster_and_oneself_is_a_good_seed() {
         for at in 0..8 {
             cluster.launch(Launch::numbered(at).seed(name));
         }
-        must(&mut cluster, secs(30), "eight equal members find each other", Cluster::agrees);
+        must(
+            &mut cluster,
+            secs(30),
+            "eight equal members find each other",
+            Cluster::agrees,
+        );
     }
 }
 
@@ -114,15 +134,26 @@ fn joining_is_retried_for_ever_with_growing_pauses() {
     // The seed's host is there, and refuses.
     cluster.run_for(secs(60));
     let at_first = cluster.traffic(joiner).streams_opened;
-    assert!((4..=12).contains(&at_first), "{at_first} tries in the first minute");
+    assert!(
+        (4..=12).contains(&at_first),
+        "{at_first} tries in the first minute"
+    );
     cluster.run_for(48 * HOUR);
     let before = cluster.traffic(joiner).streams_opened;
     cluster.run_for(HOUR);
     let hourly = cluster.traffic(joiner).streams_opened - before;
-    assert!((100..=150).contains(&hourly), "{hourly} tries in an hour two days later");
+    assert!(
+        (100..=150).contains(&hourly),
+        "{hourly} tries in an hour two days later"
+    );
     assert_eq!(seed_error(&cluster, joiner), Some(SeedError::Refused));
     cluster.launch(Launch::numbered(0));
-    must(&mut cluster, secs(40), "the seed appears at last", Cluster::agrees);
+    must(
+        &mut cluster,
+        secs(40),
+        "the seed appears at last",
+        Cluster::agrees,
+    );
 }
 
 #[test]
@@ -145,9 +176,15 @@ fn the_traffic_of_another_cluster_is_refused() {
     stranger.cluster = Name::new("another").expect("a name");
     let stranger = cluster.launch(stranger);
     cluster.run_for(secs(30));
-    assert_eq!(seed_error(&cluster, stranger), Some(SeedError::OtherCluster));
+    assert_eq!(
+        seed_error(&cluster, stranger),
+        Some(SeedError::OtherCluster)
+    );
     assert_eq!(cluster.node(stranger).lifecycle(), Lifecycle::Joining);
-    assert!(cluster.node(pids[0]).stats().dropped.cluster > 0, "it is counted");
+    assert!(
+        cluster.node(pids[0]).stats().dropped.cluster > 0,
+        "it is counted"
+    );
     // A stranger that inherited the address of a member hears that member's pings.
     cluster.crash(pids[2]);
     let mut heir = Launch::numbered(2);
@@ -157,9 +194,16 @@ fn the_traffic_of_another_cluster_is_refused() {
         all_hold(cluster, &pids[..2], &pids[2..], State::Unreachable)
     });
     for pid in [stranger, heir] {
-        assert_eq!(cluster.node(pid).members().count(), 1, "strangers learn nothing");
+        assert_eq!(
+            cluster.node(pid).members().count(),
+            1,
+            "strangers learn nothing"
+        );
     }
-    assert!(cluster.node(heir).stats().dropped.cluster > 0, "it is counted");
+    assert!(
+        cluster.node(heir).stats().dropped.cluster > 0,
+        "it is counted"
+    );
 }
 
 #[test]
@@ -176,6 +220,31 @@ fn joining_works_through_a_bad_network() {
     }
 }
 
+#[test]
+fn a_table_of_many_frames_is_handed_to_a_joiner_whole() {
+    let mut cluster = Cluster::new(1, options());
+    let value = "z".repeat(1000);
+    let laden = |at| {
+        let mut launch = Launch::numbered(at);
+        launch.tags = Tags::new([("big", &value)]).expect("it fits");
+        launch
+    };
+    let pids = cluster.grow(150, laden);
+    must(&mut cluster, secs(30), "all know all", Cluster::agrees);
+    cluster.run_for(secs(30));
+    let joiner = cluster.launch(laden(150).seed(Launch::numbered(70).addr));
+    let took = must(&mut cluster, secs(1), "it got the whole table", |cluster| {
+        all_hold(cluster, &[joiner], &pids, State::Alive)
+    });
+    println!("150 KiB of table reach a joiner after {took:?}");
+    must(&mut cluster, secs(10), "and all got it", Cluster::agrees);
+    cluster.check();
+}
+
 fn seed_error(cluster: &Cluster, pid: Pid) -> Option<SeedError> {
-    cluster.node(pid).seeds().into_iter().find_map(|seed| seed.last_error)
+    cluster
+        .node(pid)
+        .seeds()
+        .into_iter()
+        .find_map(|seed| seed.last_error)
 }

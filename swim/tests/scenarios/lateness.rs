@@ -1,7 +1,7 @@
 //! Pauses and slow timers: who is late accuses nobody, and comes back by itself.
 
-use muster_swim::sim::{Cluster, Pid};
 use muster_swim::State;
+use muster_swim::sim::{Cluster, Pid};
 
 use crate::support::*;
 
@@ -52,7 +52,11 @@ fn after_a_pause_of_a_minute_a_member_comes_back_with_one_clean_pair_of_events()
             };
             assert!(back >= resumed);
         }
-        assert_eq!(accusations_by(&cluster, paused, resumed), [""; 0], "it accuses nobody");
+        assert_eq!(
+            accusations_by(&cluster, paused, resumed),
+            [""; 0],
+            "it accuses nobody"
+        );
         let lost = all_told(&cluster, "member-unreachable", resumed);
         assert_eq!(lost, [], "nobody is lost to it");
     }
@@ -68,7 +72,10 @@ fn a_member_whose_every_timer_is_two_seconds_late_accuses_nobody() {
         cluster.run_for(secs(600));
         assert_eq!(accusations_by(&cluster, slow, since), [""; 0]);
         assert_eq!(all_told(&cluster, "member-unreachable", since), []);
-        assert!(cluster.node(slow).stats().late > 0, "it knows that it is late");
+        assert!(
+            cluster.node(slow).stats().late > 0,
+            "it knows that it is late"
+        );
         assert!(cluster.node(slow).health() > 0, "and trusts itself less");
     }
 }
@@ -82,12 +89,17 @@ fn a_member_with_slow_timers_accuses_nobody_when_others_really_die() {
         let since = cluster.now();
         cluster.crash(pids[7]);
         let others = cluster.up();
-        must(&mut cluster, secs(20), "all know, the slow one too", |cluster| {
-            all_hold(cluster, &others, &pids[7..8], State::Unreachable)
-        });
+        must(
+            &mut cluster,
+            secs(20),
+            "all know, the slow one too",
+            |cluster| all_hold(cluster, &others, &pids[7..8], State::Unreachable),
+        );
         let by_slow = accusations_by(&cluster, pids[0], since);
-        let wrong: Vec<&String> =
-            by_slow.iter().filter(|event| !event.contains("name: \"n7\"")).collect();
+        let wrong: Vec<&String> = by_slow
+            .iter()
+            .filter(|event| !event.contains("name: \"n7\""))
+            .collect();
         assert!(wrong.is_empty(), "{wrong:?}");
         cluster.run_for(secs(60));
         assert!(cluster.agrees());

@@ -27,7 +27,10 @@ fn a_leaver_is_through_within_a_round_trip_and_known_to_all_without_an_alarm() {
             let since = cluster.now();
             let leaver = pids.remove(cluster.dice().number(0..count));
             let took = leave_takes(&mut cluster, leaver);
-            assert!(took <= ms(2), "its buddies acked within a round trip, not {took:?}");
+            assert!(
+                took <= ms(2),
+                "its buddies acked within a round trip, not {took:?}"
+            );
             must(&mut cluster, secs(1), "all know that it left", |cluster| {
                 all_hold(cluster, &pids, &[leaver], State::Left)
             });
@@ -87,7 +90,10 @@ fn all_but_one_leave_at_once() {
             all_hold(cluster, &pids[..1], &pids[1..], State::Left)
         });
         let lost = all_told(&cluster, "member-unreachable", since);
-        println!("seed {seed}: {} were missed before their goodbye was heard", lost.len());
+        println!(
+            "seed {seed}: {} were missed before their goodbye was heard",
+            lost.len()
+        );
     }
 }
 
@@ -101,7 +107,12 @@ fn a_member_that_left_may_come_back() {
         let mut launch = cluster.launched(pids[3]).clone();
         launch.clock_behind = secs(3600);
         cluster.launch(launch);
-        must(&mut cluster, secs(10), "it is back as a new life", Cluster::agrees);
+        must(
+            &mut cluster,
+            secs(10),
+            "it is back as a new life",
+            Cluster::agrees,
+        );
         cluster.check();
     }
 }

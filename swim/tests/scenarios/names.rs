@@ -18,8 +18,16 @@ fn restart(seed: u64, pause: Duration, change: impl Fn(&mut Launch)) -> Duration
     change(&mut launch);
     let old = cluster.node(victim).me().instance;
     let again = cluster.launch(launch);
-    let took = must(&mut cluster, secs(5), "the new life is known to all", Cluster::agrees);
-    assert!(cluster.node(again).me().instance > old, "a newer life has a larger instance");
+    let took = must(
+        &mut cluster,
+        secs(5),
+        "the new life is known to all",
+        Cluster::agrees,
+    );
+    assert!(
+        cluster.node(again).me().instance > old,
+        "a newer life has a larger instance"
+    );
     cluster.run_for(secs(60));
     assert!(cluster.agrees(), "and stays");
     assert_eq!(cluster.node(again).me().addr, cluster.launched(again).addr);
@@ -29,7 +37,10 @@ fn restart(seed: u64, pause: Duration, change: impl Fn(&mut Launch)) -> Duration
 
 fn restarts(what: &str, change: impl Fn(&mut Launch)) {
     for pause in [ms(0), ms(100), secs(5), HOUR] {
-        let took = seeds(0..10).into_iter().map(|seed| restart(seed, pause, &change)).max();
+        let took = seeds(0..10)
+            .into_iter()
+            .map(|seed| restart(seed, pause, &change))
+            .max();
         println!("restart {what} after {pause:?}: known to all after at most {took:?}");
     }
 }
@@ -41,7 +52,9 @@ fn a_restart_at_the_same_address_replaces_the_old_life_at_once() {
 
 #[test]
 fn a_restart_at_another_address_replaces_the_old_life_at_once() {
-    restarts("at another address", |launch| launch.addr = Launch::numbered(77).addr);
+    restarts("at another address", |launch| {
+        launch.addr = Launch::numbered(77).addr
+    });
 }
 
 #[test]
@@ -62,9 +75,12 @@ fn a_member_at_the_address_of_a_dead_one_is_not_taken_for_it() {
         launch.addr = Launch::numbered(4).addr;
         let heir = cluster.launch(launch);
         let others = cluster.up();
-        must(&mut cluster, secs(20), "the dead one is missed", |cluster| {
-            all_hold(cluster, &others, &pids[4..5], State::Unreachable)
-        });
+        must(
+            &mut cluster,
+            secs(20),
+            "the dead one is missed",
+            |cluster| all_hold(cluster, &others, &pids[4..5], State::Unreachable),
+        );
         must(&mut cluster, secs(10), "its heir is known", Cluster::agrees);
         assert!(all_hold(&cluster, &others, &[heir], State::Alive));
         cluster.run_for(secs(120));
@@ -83,7 +99,12 @@ fn two_members_that_swapped_addresses_are_told_apart() {
         std::mem::swap(&mut two.addr, &mut five.addr);
         cluster.launch(two);
         cluster.launch(five);
-        must(&mut cluster, secs(10), "both are known where they are", Cluster::agrees);
+        must(
+            &mut cluster,
+            secs(10),
+            "both are known where they are",
+            Cluster::agrees,
+        );
         cluster.run_for(secs(60));
         assert!(cluster.agrees());
     }
@@ -92,20 +113,34 @@ fn two_members_that_swapped_addresses_are_told_apart() {
 /// Of two processes with one name exactly one is left; gives the one that stopped.
 fn one_stops(cluster: &mut Cluster, pids: [Pid; 2], limit: Duration) -> Pid {
     let stopped = |cluster: &Cluster| {
-        pids.iter().copied().find(|pid| *cluster.condition(*pid) != Condition::Running)
+        pids.iter()
+            .copied()
+            .find(|pid| *cluster.condition(*pid) != Condition::Running)
     };
-    must(cluster, limit, "one of the two stops", |cluster| stopped(cluster).is_some());
+    must(cluster, limit, "one of the two stops", |cluster| {
+        stopped(cluster).is_some()
+    });
     let gone = stopped(cluster).expect("one has stopped");
     let stays = if pids[0] == gone { pids[1] } else { pids[0] };
     let stayer = cluster.node(stays).me();
     let Condition::Stopped(Stop::NameTaken { addr, instance }, _) = *cluster.condition(gone) else {
         panic!("{gone:?} is {:?}", cluster.condition(gone));
     };
-    assert_eq!((addr, instance), (stayer.addr, stayer.instance), "it says to whom");
-    assert!(instance > cluster.node(gone).me().instance, "the newer one stays");
+    assert_eq!(
+        (addr, instance),
+        (stayer.addr, stayer.instance),
+        "it says to whom"
+    );
+    assert!(
+        instance > cluster.node(gone).me().instance,
+        "the newer one stays"
+    );
     let removed = |kind: &EventKind| matches!(kind, EventKind::SelfRemoved { .. });
     let last = cluster.events(gone).last().expect("it told something");
-    assert!(removed(&last.kind), "its last event tells that it was removed: {last:?}");
+    assert!(
+        removed(&last.kind),
+        "its last event tells that it was removed: {last:?}"
+    );
     gone
 }
 
@@ -118,7 +153,12 @@ fn of_two_live_members_with_one_name_the_newer_stays() {
         let newer = cluster.launch(launch);
         let gone = one_stops(&mut cluster, [pids[4], newer], secs(20));
         assert_eq!(gone, pids[4]);
-        must(&mut cluster, secs(10), "all hold the newer one", Cluster::agrees);
+        must(
+            &mut cluster,
+            secs(10),
+            "all hold the newer one",
+            Cluster::agrees,
+        );
         cluster.run_for(secs(60));
         assert!(cluster.agrees());
         cluster.check();
@@ -134,7 +174,12 @@ fn of_two_live_members_with_one_name_one_stays_also_when_the_clock_of_one_is_beh
         launch.clock_behind = HOUR;
         let second = cluster.launch(launch);
         one_stops(&mut cluster, [pids[4], second], secs(20));
-        must(&mut cluster, secs(10), "all hold the one that stays", Cluster::agrees);
+        must(
+            &mut cluster,
+            secs(10),
+            "all hold the one that stays",
+            Cluster::agrees,
+        );
         cluster.run_for(secs(60));
         assert!(cluster.agrees());
         cluster.check();
@@ -152,11 +197,20 @@ fn two_members_with_one_name_that_meet_when_a_partition_heals_become_one() {
         launch.addr = Launch::numbered(22).addr;
         let newer = cluster.launch(launch);
         cluster.run_for(secs(60));
-        assert_eq!(*cluster.condition(pids[2]), Condition::Running, "they have not met");
+        assert_eq!(
+            *cluster.condition(pids[2]),
+            Condition::Running,
+            "they have not met"
+        );
         cluster.network().heal();
         let gone = one_stops(&mut cluster, [pids[2], newer], secs(120));
         assert_eq!(gone, pids[2]);
-        must(&mut cluster, secs(120), "all hold the newer one", Cluster::agrees);
+        must(
+            &mut cluster,
+            secs(120),
+            "all hold the newer one",
+            Cluster::agrees,
+        );
         cluster.check();
     }
 }
@@ -176,9 +230,14 @@ fn two_clusters_that_merge_keep_one_member_of_each_name() {
         let seed = cluster.launched(right[0]).addr.to_string();
         // The last one of the left has no namesake on the right.
         cluster.join(left[5], &[seed]);
-        must(&mut cluster, secs(60), "six are left", |cluster| cluster.up().len() == 6);
+        must(&mut cluster, secs(60), "six are left", |cluster| {
+            cluster.up().len() == 6
+        });
         must(&mut cluster, secs(60), "and agree", Cluster::agrees);
-        assert!(right.iter().all(|pid| cluster.up().contains(pid)), "the newer ones");
+        assert!(
+            right.iter().all(|pid| cluster.up().contains(pid)),
+            "the newer ones"
+        );
         cluster.check();
     }
 }

@@ -15,9 +15,22 @@ fn halves_that_were_apart_for_seconds_find_each_other() {
         let half = cluster.dice().sample(&pids, 10);
         cluster.partition(&half);
         cluster.run_for(pause);
+        let healed = cluster.now();
         cluster.network().heal();
         let took = must(&mut cluster, secs(90), "all are one again", Cluster::agrees);
         println!("seed {seed}: apart for {pause:?}, together after {took:?}");
+        for at in &pids {
+            for of in pids
+                .iter()
+                .filter(|of| half.contains(at) == half.contains(of))
+            {
+                let lost = told(&cluster, *at, *of, "member-unreachable", healed);
+                assert!(
+                    lost.is_empty(),
+                    "{at:?} lost {of:?} of its own side by the healing"
+                );
+            }
+        }
         cluster.check();
     }
 }
@@ -36,14 +49,24 @@ fn halves_that_were_apart_for_a_week_find_each_other() {
     for seed in seeds(0..2) {
         let mut cluster = Cluster::new(seed, options());
         let pids = cluster.grow(8, slow);
-        must(&mut cluster, secs(120), "the members find each other", Cluster::agrees);
+        must(
+            &mut cluster,
+            secs(120),
+            "the members find each other",
+            Cluster::agrees,
+        );
         cluster.run_for(HOUR);
         let (here, there) = pids.split_at(4);
         cluster.partition(here);
-        must(&mut cluster, secs(600), "each side misses the other", |cluster| {
-            all_hold(cluster, here, there, State::Unreachable)
-                && all_hold(cluster, there, here, State::Unreachable)
-        });
+        must(
+            &mut cluster,
+            secs(600),
+            "each side misses the other",
+            |cluster| {
+                all_hold(cluster, here, there, State::Unreachable)
+                    && all_hold(cluster, there, here, State::Unreachable)
+            },
+        );
         cluster.run_for(HOUR);
         let first_hours = rate(&mut cluster, &pids, 4 * HOUR);
         cluster.run_for(7 * 24 * HOUR);
@@ -62,7 +85,9 @@ fn halves_that_were_apart_for_a_week_find_each_other() {
 fn rate(cluster: &mut Cluster, pids: &[Pid], duration: Duration) -> f64 {
     let sent = |cluster: &Cluster| -> u64 {
         let traffic = pids.iter().map(|pid| cluster.traffic(*pid));
-        traffic.map(|traffic| traffic.datagrams_sent + traffic.streams_opened).sum()
+        traffic
+            .map(|traffic| traffic.datagrams_sent + traffic.streams_opened)
+            .sum()
     };
     let before = sent(cluster);
     cluster.run_for(duration);
@@ -80,7 +105,12 @@ fn with_default_settings_the_rate_stays_the_same_over_hours_of_partition() {
     println!("{first:.3} packets/s each in the first hour, {last:.3} twelve hours later");
     assert!((last / first - 1.0).abs() < 0.02);
     cluster.network().heal();
-    must(&mut cluster, secs(120), "all are one again", Cluster::agrees);
+    must(
+        &mut cluster,
+        secs(120),
+        "all are one again",
+        Cluster::agrees,
+    );
 }
 
 #[test]
@@ -97,7 +127,10 @@ fn lost_members_are_contacted_at_one_rate_however_many_they_are() {
         cluster.run_for(HOUR);
         let hourly = (sent(&cluster) - before) as f64 / survivors.len() as f64;
         println!("{lost} lost: each survivor sends them {hourly:.1} packets an hour");
-        assert!((hourly / expected - 1.0).abs() < 0.05, "{hourly} instead of {expected}");
+        assert!(
+            (hourly / expected - 1.0).abs() < 0.05,
+            "{hourly} instead of {expected}"
+        );
     }
 }
 
@@ -127,15 +160,26 @@ fn one_way(cut: impl Fn(&mut Cluster, Pid)) {
             all_hold(cluster, &pids, &[victim], State::Unreachable)
         });
         cluster.run_for(secs(60));
-        assert!(all_hold(&cluster, &pids, &pids, State::Alive), "the others lose nobody else");
+        assert!(
+            all_hold(&cluster, &pids, &pids, State::Alive),
+            "the others lose nobody else"
+        );
         for at in &pids {
             for of in &pids {
                 let lost = told(&cluster, *at, *of, "member-unreachable", since);
-                assert!(at == of || lost.is_empty(), "{at:?} lost {of:?} for a while");
+                assert!(
+                    at == of || lost.is_empty(),
+                    "{at:?} lost {of:?} for a while"
+                );
             }
         }
         cluster.network().heal();
-        let took = must(&mut cluster, secs(120), "all are one again", Cluster::agrees);
+        let took = must(
+            &mut cluster,
+            secs(120),
+            "all are one again",
+            Cluster::agrees,
+        );
         println!("seed {seed}: together after {took:?}");
         cluster.check();
     }
@@ -158,13 +202,20 @@ fn three_sides_become_one() {
     for seed in seeds(0..6) {
         let (mut cluster, pids) = settled(seed, 18);
         let hosts = |cluster: &Cluster, pids: &[Pid]| {
-            pids.iter().map(|pid| cluster.host(*pid)).collect::<Vec<_>>()
+            pids.iter()
+                .map(|pid| cluster.host(*pid))
+                .collect::<Vec<_>>()
         };
         let sides = [hosts(&cluster, &pids[..6]), hosts(&cluster, &pids[6..9])];
         cluster.network().partition(&sides);
         cluster.run_for(secs(300));
         cluster.network().heal();
-        must(&mut cluster, secs(120), "all are one again", Cluster::agrees);
+        must(
+            &mut cluster,
+            secs(120),
+            "all are one again",
+            Cluster::agrees,
+        );
         cluster.check();
     }
 }
@@ -172,23 +223,42 @@ fn three_sides_become_one() {
 #[test]
 fn sides_that_forgot_each_other_meet_through_seeds() {
     let forgetful = |at| {
-        let config = Config { forget_after: secs(600), ..Config::default() };
+        let config = Config {
+            forget_after: secs(600),
+            ..Config::default()
+        };
         let launch = Launch::numbered(at).config(config);
         // Everybody knows two seeds, one on either side.
-        launch.seed(Launch::numbered(0).addr).seed(Launch::numbered(1).addr)
+        launch
+            .seed(Launch::numbered(0).addr)
+            .seed(Launch::numbered(1).addr)
     };
     for seed in seeds(0..4) {
         let mut cluster = Cluster::new(seed, options());
         let pids: Vec<Pid> = (0..8).map(|at| cluster.launch(forgetful(at))).collect();
-        must(&mut cluster, secs(60), "the members find each other", Cluster::agrees);
+        must(
+            &mut cluster,
+            secs(60),
+            "the members find each other",
+            Cluster::agrees,
+        );
         let even: Vec<Pid> = pids.iter().copied().step_by(2).collect();
         cluster.partition(&even);
         cluster.run_for(2 * HOUR);
         for pid in &pids {
-            assert_eq!(cluster.node(*pid).members().count(), 4, "the other side is forgotten");
+            assert_eq!(
+                cluster.node(*pid).members().count(),
+                4,
+                "the other side is forgotten"
+            );
         }
         cluster.network().heal();
-        must(&mut cluster, secs(300), "all are one again", Cluster::agrees);
+        must(
+            &mut cluster,
+            secs(300),
+            "all are one again",
+            Cluster::agrees,
+        );
         cluster.check();
     }
 }

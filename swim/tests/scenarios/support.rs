@@ -17,19 +17,29 @@ pub(crate) const fn secs(count: u64) -> Duration {
 
 pub(crate) const HOUR: Duration = secs(3600);
 
-/// The seeds to run: these, or the one that was asked for.
+/// The seeds to run: these, or the ones that were asked for.
 pub(crate) fn seeds(range: Range<u64>) -> Vec<u64> {
-    match setting("MUSTER_SIM_SEED") {
-        Some(seed) => vec![seed],
-        None => range.collect(),
-    }
+    let asked = setting::<String>("MUSTER_SIM_SEED").map(|asked| {
+        let (first, end) = asked.split_once("..").unwrap_or((&asked, ""));
+        let first = first
+            .parse()
+            .expect("MUSTER_SIM_SEED is SEED or FIRST..END");
+        first..end.parse().unwrap_or(first + 1)
+    });
+    asked.unwrap_or(range).collect()
 }
 
 pub(crate) fn options() -> Options {
-    Options { trace_lines: setting("MUSTER_SIM_TRACE").unwrap_or(0), ..Options::default() }
+    Options {
+        trace_lines: setting("MUSTER_SIM_TRACE").unwrap_or(0),
+        ..Options::default()
+    }
 }
 
-#[allow(clippy::disallowed_methods, reason = "a failing test is replayed from outside")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a failing test is replayed from outside"
+)]
 fn setting<T: FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok()?.parse().ok()
 }
@@ -47,7 +57,12 @@ pub(crate) fn settled_with(
 ) -> (Cluster, Vec<Pid>) {
     let mut cluster = Cluster::new(seed, options);
     let pids = cluster.grow(count, launch);
-    must(&mut cluster, secs(30), "the members find each other", Cluster::agrees);
+    must(
+        &mut cluster,
+        secs(30),
+        "the members find each other",
+        Cluster::agrees,
+    );
     cluster.run_for(secs(12));
     assert!(cluster.agrees(), "a calm cluster stays as it is");
     (cluster, pids)
@@ -83,14 +98,18 @@ pub(crate) fn all_hold(
     subjects: &[Pid],
     state: State,
 ) -> bool {
-    let mut pairs = observers.iter().flat_map(|at| subjects.iter().map(move |of| (*at, *of)));
+    let mut pairs = observers
+        .iter()
+        .flat_map(|at| subjects.iter().map(move |of| (*at, *of)));
     pairs.all(|(at, of)| at == of || cluster.state(at, of) == Some(state))
 }
 
 /// All events of a kind since `since`, with the process that told them.
 pub(crate) fn all_told(cluster: &Cluster, kind: &str, since: Time) -> Vec<(Pid, String)> {
     let up = cluster.up();
-    let events = up.iter().flat_map(|pid| cluster.events(*pid).iter().map(|event| (*pid, event)));
+    let events = up
+        .iter()
+        .flat_map(|pid| cluster.events(*pid).iter().map(|event| (*pid, event)));
     events
         .filter(|(_, event)| event.time >= since && event.kind.as_str() == kind)
         .map(|(pid, event)| (pid, format!("{event:?}")))

@@ -25,7 +25,12 @@ impl Swarm {
         let size = cluster.dice().number(2..24);
         *cluster.network().faults() = draw_faults(&mut cluster);
         let config = draw_config(&mut cluster);
-        let mut swarm = Swarm { cluster, size, config, next_host: 200 };
+        let mut swarm = Swarm {
+            cluster,
+            size,
+            config,
+            next_host: 200,
+        };
         for at in 0..size {
             let launch = swarm.member(at);
             swarm.cluster.launch(launch);
@@ -37,7 +42,9 @@ impl Swarm {
 
     fn member(&self, at: usize) -> Launch {
         let launch = Launch::numbered(at).config(self.config.clone());
-        (0..ANCHORS).fold(launch, |launch, seed| launch.seed(Launch::numbered(seed).addr))
+        (0..ANCHORS).fold(launch, |launch, seed| {
+            launch.seed(Launch::numbered(seed).addr)
+        })
     }
 
     /// The safety phase: whatever happens, every step must pass the checks.
@@ -53,7 +60,9 @@ impl Swarm {
 
     fn hurt_once(&mut self) {
         let running = self.with_condition(&Condition::Running);
-        let Some(victim) = self.one_of(&running) else { return self.start_some() };
+        let Some(victim) = self.one_of(&running) else {
+            return self.start_some();
+        };
         let host = self.cluster.host(victim);
         match self.cluster.dice().number(0..14) {
             0 => self.cluster.crash(victim),
@@ -75,7 +84,9 @@ impl Swarm {
             10 => self.cut_some(host, &running),
             11 => {
                 let value = self.cluster.dice().number(0..1000).to_string();
-                self.cluster.set_tag(victim, "tag", &value).expect("it fits");
+                self.cluster
+                    .set_tag(victim, "tag", &value)
+                    .expect("it fits");
             }
             12 => self.start_namesake(victim),
             _ => self.leave_one(victim),
@@ -131,7 +142,10 @@ impl Swarm {
 
     fn is_up(&self, at: usize) -> bool {
         let name: &Name = &Launch::numbered(at).name;
-        self.cluster.up().iter().any(|pid| self.cluster.launched(*pid).name == *name)
+        self.cluster
+            .up()
+            .iter()
+            .any(|pid| self.cluster.launched(*pid).name == *name)
     }
 
     fn resume_some(&mut self) {
@@ -143,7 +157,8 @@ impl Swarm {
 
     fn with_condition(&self, condition: &Condition) -> Vec<Pid> {
         let up = self.cluster.up().into_iter();
-        up.filter(|pid| self.cluster.condition(*pid) == condition).collect()
+        up.filter(|pid| self.cluster.condition(*pid) == condition)
+            .collect()
     }
 
     fn one_of<T: Copy>(&mut self, things: &[T]) -> Option<T> {
@@ -162,11 +177,19 @@ impl Swarm {
         }
         // Leavers are through soon; then the anchors are needed.
         self.cluster.run_for(secs(6));
-        for at in (0..ANCHORS.min(self.size)).filter(|at| !self.is_up(*at)).collect::<Vec<_>>() {
+        for at in (0..ANCHORS.min(self.size))
+            .filter(|at| !self.is_up(*at))
+            .collect::<Vec<_>>()
+        {
             let launch = self.member(at);
             self.cluster.launch(launch);
         }
-        must(&mut self.cluster, secs(300), "all agree when the faults end", Cluster::agrees);
+        must(
+            &mut self.cluster,
+            secs(300),
+            "all agree when the faults end",
+            Cluster::agrees,
+        );
         self.cluster.run_for(secs(60));
         assert!(self.cluster.agrees(), "and go on to agree");
         self.cluster.check();

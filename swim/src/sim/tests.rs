@@ -1,0 +1,282 @@
+//! The virtual network by itself.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::agenda::Agenda;
+use super::dice::Dice;
+use super::drive::SimEvent;
+use super::network::{Faults, Network};
+use super::process::{Input, Pid};
+use super::streams::{Arrival, Connection, Medium, Side, Streams};
+use crate::time::Time;
+
+const CALLER: Pid = Pid(1);
+const CALLEE: Pid = Pid(2);
+
+/// Two hosts and the streams between them, without nodes.
+struct Wire {
+    agenda: Agenda<SimEvent>,
+    network: Network,
+    dice: Dice,
+    streams: Streams,
+    listens: bool,
+    heard: Vec<(Time, Pid, Input)>,
+}
+
+fn host(number: u8) -> IpAddr {
+    IpAddr::from([10, 0, 0, number])
+}
+
+impl Wire {
+    fn new(seed: u64) -> Wire {
+        Wire {
+            agenda: Agenda::new(),
+            network: Network::new(Faults::default()),
+            dice: Dice::new(seed),
+            streams: Streams::default(),
+            listens: true,
+            heard: Vec::new(),
+        }
+    }
+
+    fn with<T>(&mut self, call: impl FnOnce(&mut Streams, &mut Medium<'_>) -> T) -> T {
+        let mut medium = Medium {
+            agenda: &mut self.agenda,
+            network: &self.network,
+            dice: &mut self.dice,
+        };
+        call(&mut self.streams, &mut medium)
+    }
+
+    fn connect(&mut self) -> Connection {
+        let to = SocketAddr::new(host(2), 7946);
+        self.with(|streams, medium| streams.connect(CALLER, host(1), to, medium))
+    }
+
+    fn send(&mut self, id: Connection, side: Side, bytes: &[u8]) {
+        self.with(|streams, medium| streams.send(id, side, bytes, medium));
+    }
+
+    fn run(&mut self, duration: Duration) {
+        let end = self.agenda.now() + duration;
+        while let Some(event) = self.agenda.next_until(end) {
+            let SimEvent::Stream(arrival) = event else {
+                panic!("only streams here: {event:?}")
+            };
+            let knocks = matches!(arrival, Arrival::Knock(_));
+            let listener = (knocks && self.listens).then_some(CALLEE);
+            let inputs = self.with(|streams, medium| streams.arrive(arrival, listener, medium));
+            let now = self.agenda.now();
+            self.heard
+                .extend(inputs.into_iter().map(|(pid, input)| (now, pid, input)));
+        }
+    }
+
+    /// What a process heard, in words; data joined.
+    fn words(&self, of: Pid) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut joined = Vec::new();
+        for (_, _, input) in self.heard.iter().filter(|(_, pid, _)| *pid == of) {
+            match input {
+                Input::Data { bytes, .. } => {
+                    joined.extend_from_slice(bytes);
+                    continue;
+                }
+                Input::Opened { .. } => words.push("opened".to_owned()),
+                Input::Connected { .. } => words.push("connected".to_owned()),
+                Input::Closed { end, .. } => {
+                    words.push(String::from_utf8_lossy(&joined).into_owned());
+                    words.push(format!("{end:?}"));
+                    joined.clear();
+                }
+                Input::Datagram { .. } | Input::Resolved { .. } => panic!("{input:?}"),
+            }
+        }
+        if !joined.is_empty() {
+            words.push(String::from_utf8_lossy(&joined).into_owned());
+        }
+        words
+    }
+
+    fn opened(seed: u64) -> (Wire, Connection) {
+        let mut wire = Wire::new(seed);
+        let id = wire.connect();
+        wire.run(Duration::from_secs(1));
+        assert_eq!(wire.words(CALLER), ["connected"]);
+        assert_eq!(wire.words(CALLEE), ["opened"]);
+        (wire, id)
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn data_arrives_in_order_in_random_chunks_before_the_close() {
+    let mut chunkings = Vec::new();
+    for seed in 0..20 {
+        let (mut wire, id) = Wire::opened(seed);
+        for part in ["one ", "two ", "three ", "four"] {
+            wire.send(id, Side::Caller, part.as_bytes());
+        }
+        wire.with(|streams, medium| streams.close(id, Side::Caller, medium));
+        wire.run(SECOND);
+        assert_eq!(
+            wire.words(CALLEE),
+            ["opened", "one two three four", "Closed"]
+        );
+        chunkings.push(wire.heard.len());
+    }
+    chunkings.sort_unstable();
+    chunkings.dedup();
+    assert!(
+        chunkings.len() > 3,
+        "the seed decides where it is cut: {chunkings:?}"
+    );
+}
+
+#[test]
+fn what_is_sent_before_the_stream_stands_arrives_when_it_does() {
+    let mut wire = Wire::new(1);
+    let id = wire.connect();
+    wire.send(id, Side::Caller, b"early");
+    wire.run(SECOND);
+    assert_eq!(wire.words(CALLEE), ["opened", "early"]);
+}
+
+#[test]
+fn a_host_without_the_process_refuses() {
+    let mut wire = Wire::new(1);
+    wire.listens = false;
+    wire.connect();
+    wire.run(SECOND);
+    assert_eq!(wire.words(CALLER), ["", "Refused"]);
+}
+
+#[test]
+fn a_dead_process_closes_its_streams_and_a_dead_host_does_not() {
+    let (mut wire, _) = Wire::opened(1);
+    wire.with(|streams, medium| streams.end_process(CALLEE, medium));
+    wire.run(Duration::from_millis(2));
+    assert_eq!(wire.words(CALLER), ["connected", "", "Closed"]);
+
+    let (mut wire, id) = Wire::opened(1);
+    wire.network.set_down(host(2), true);
+    wire.streams.end_host(host(2));
+    wire.send(id, Side::Caller, b"hello?");
+    wire.run(60 * SECOND);
+    assert_eq!(wire.words(CALLER), ["connected"], "silence");
+    // The host is back and knows nothing of the stream.
+    wire.network.set_down(host(2), false);
+    wire.run(200 * SECOND);
+    assert_eq!(wire.words(CALLER), ["connected", "", "Closed"]);
+    assert_eq!(wire.words(CALLEE), ["opened"]);
+}
+
+#[test]
+fn a_cut_is_silent_and_data_comes_when_it_heals() {
+    for way in [(host(1), host(2)), (host(2), host(1))] {
+        let mut wire = Wire::new(1);
+        wire.network.cut(way.0, way.1);
+        wire.connect();
+        wire.run(20 * SECOND);
+        assert!(wire.heard.is_empty(), "it takes both ways to open a stream");
+        wire.network.heal();
+        wire.run(60 * SECOND);
+        assert_eq!(wire.words(CALLER), ["connected"]);
+    }
+    let (mut wire, id) = Wire::opened(1);
+    wire.network.cut_both_ways(host(1), host(2));
+    wire.send(id, Side::Callee, b"late");
+    wire.run(10 * SECOND);
+    assert_eq!(wire.words(CALLER), ["connected"]);
+    wire.network.heal();
+    wire.run(20 * SECOND);
+    assert_eq!(wire.words(CALLER), ["connected", "late"]);
+}
+
+#[test]
+fn kernels_give_up_at_last() {
+    let mut wire = Wire::new(1);
+    wire.network.cut(host(1), host(2));
+    wire.connect();
+    wire.run(300 * SECOND);
+    assert_eq!(wire.words(CALLER), ["", "Failed"]);
+
+    let (mut wire, id) = Wire::opened(1);
+    wire.network.cut(host(1), host(2));
+    wire.send(id, Side::Caller, b"x");
+    wire.run(3600 * SECOND);
+    assert_eq!(wire.words(CALLER), ["connected", "", "Closed"]);
+}
+
+#[test]
+fn datagrams_meet_the_faults_of_their_link() {
+    let mut dice = Dice::new(1);
+    let mut network = Network::default();
+    let count = |network: &Network, dice: &mut Dice, from, to| {
+        (0..1000)
+            .map(|_| network.datagram(host(from), host(to), dice).len())
+            .sum::<usize>()
+    };
+    assert_eq!(count(&network, &mut dice, 1, 2), 1000);
+    network.link(host(1), host(2)).loss = 0.25;
+    let arrived = count(&network, &mut dice, 1, 2);
+    assert!(
+        (700..800).contains(&arrived),
+        "{arrived} of 1000 at a loss of a quarter"
+    );
+    assert_eq!(
+        count(&network, &mut dice, 2, 1),
+        1000,
+        "the other way is as it was"
+    );
+    network.heal();
+    network.faults().duplicate = 0.5;
+    let arrived = count(&network, &mut dice, 1, 2);
+    assert!(
+        (1400..1600).contains(&arrived),
+        "{arrived} of 1000 with half of them doubled"
+    );
+}
+
+#[test]
+fn cuts_deafness_muteness_and_partitions_close_paths() {
+    let mut network = Network::default();
+    let open = |network: &Network| {
+        [(1, 2), (2, 1), (1, 3), (3, 1), (2, 3), (3, 2)]
+            .map(|(from, to)| network.is_open(host(from), host(to)))
+    };
+    assert_eq!(open(&network), [true; 6]);
+    network.cut(host(1), host(2));
+    assert_eq!(open(&network), [false, true, true, true, true, true]);
+    network.heal();
+    network.deafen(host(1));
+    assert_eq!(open(&network), [true, false, true, false, true, true]);
+    network.heal();
+    network.mute(host(1));
+    assert_eq!(open(&network), [false, true, false, true, true, true]);
+    network.heal();
+    network.partition(&[vec![host(3)]]);
+    assert_eq!(open(&network), [true, true, false, false, false, false]);
+    network.heal();
+    network.set_down(host(2), true);
+    assert_eq!(open(&network), [false, false, true, true, false, false]);
+    network.heal();
+    assert!(
+        !network.is_open(host(1), host(2)),
+        "healing switches no host on"
+    );
+}
+
+#[test]
+fn events_of_one_instant_come_in_the_order_they_were_planned() {
+    let mut agenda = Agenda::new();
+    agenda.after(2 * SECOND, 'c');
+    agenda.after(SECOND, 'a');
+    agenda.after(SECOND, 'b');
+    let end = Time::ZERO + 3 * SECOND;
+    let order: Vec<char> = std::iter::from_fn(|| agenda.next_until(end)).collect();
+    assert_eq!(order, ['a', 'b', 'c']);
+    assert_eq!(agenda.now(), end);
+}
