@@ -4,7 +4,7 @@
 //! the protocol never waits for it. Lines that find no room are dropped, counted and announced.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt::{self, Write as _};
 use std::io::{self, Write as _};

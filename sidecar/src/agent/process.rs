@@ -27,6 +27,16 @@ pub(super) enum Signal {
 }
 
 impl Signal {
+    const ALL: [Signal; 3] = [Signal::Terminate, Signal::Interrupt, Signal::Reload];
+
+    fn os(self) -> OsSignal {
+        match self {
+            Signal::Terminate => OsSignal::Term,
+            Signal::Interrupt => OsSignal::Int,
+            Signal::Reload => OsSignal::Hup,
+        }
+    }
+
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Signal::Terminate => "TERM",
@@ -47,15 +57,12 @@ impl Signal {
 
 /// Takes the signals of this process from now on.
 pub(super) fn signals(executor: &LocalExecutor<'static>) -> io::Result<Receiver<Signal>> {
-    let mut arriving = Signals::new([OsSignal::Term, OsSignal::Int, OsSignal::Hup])?;
+    let mut arriving = Signals::new(Signal::ALL.map(Signal::os))?;
     let (sender, receiver) = bounded(SIGNALS);
     let forward = async move {
         while let Some(Ok(signal)) = arriving.next().await {
-            let signal = match signal {
-                OsSignal::Term => Signal::Terminate,
-                OsSignal::Int => Signal::Interrupt,
-                OsSignal::Hup => Signal::Reload,
-                _ => continue,
+            let Some(signal) = Signal::ALL.into_iter().find(|known| known.os() == signal) else {
+                continue;
             };
             if sender.send(signal).await.is_err() {
                 return;

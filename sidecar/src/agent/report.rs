@@ -61,3 +61,42 @@ impl SeedWatch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tracing::level_filters::LevelFilter;
+
+    use super::*;
+    use crate::log::tests::{without_time, written};
+    use crate::settings::LogFormat;
+
+    #[test]
+    fn a_seed_is_told_once_when_it_fails_and_once_when_it_works_again() {
+        let seed = |last_error| {
+            let seed = "db1:7946".to_owned();
+            [SeedInfo {
+                seed,
+                joined: false,
+                last_error,
+            }]
+        };
+        let mut watch = SeedWatch::default();
+        let lines = written(LevelFilter::INFO, LogFormat::Text, || {
+            watch.look(&seed(None));
+            watch.look(&seed(Some(SeedError::Unresolved)));
+            watch.look(&seed(Some(SeedError::Unresolved)));
+            watch.look(&seed(Some(SeedError::Unanswered)));
+            watch.look(&seed(None));
+            watch.look(&seed(None));
+        });
+        let lines: Vec<&str> = lines.iter().map(|line| without_time(line)).collect();
+        assert_eq!(
+            lines,
+            [
+                "WARN seed-failed seed=db1:7946 error=\"its name does not resolve\"\n",
+                "WARN seed-failed seed=db1:7946 error=\"it does not answer\"\n",
+                "INFO seed-works seed=db1:7946\n",
+            ]
+        );
+    }
+}

@@ -159,14 +159,16 @@ fn is_dual(ip: IpAddr) -> bool {
 }
 
 fn fault(addr: SocketAddr, protocol: &'static str, error: io::Error) -> SocketsError {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => SocketsError::InUse { addr, protocol },
-        io::ErrorKind::AddrNotAvailable => SocketsError::NotOurs { addr },
-        _ => SocketsError::Other {
-            addr,
-            protocol,
-            error,
-        },
+    if error.kind() == io::ErrorKind::AddrInUse {
+        return SocketsError::InUse { addr, protocol };
+    }
+    if error.kind() == io::ErrorKind::AddrNotAvailable {
+        return SocketsError::NotOurs { addr };
+    }
+    SocketsError::Other {
+        addr,
+        protocol,
+        error,
     }
 }
 

@@ -20,6 +20,9 @@ use smol::{Async, LocalExecutor, Task, Timer};
 
 use super::input::Input;
 
+#[cfg(test)]
+mod tests;
+
 /// Most bytes taken from a stream at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
 

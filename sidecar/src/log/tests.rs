@@ -3,7 +3,7 @@ use std::sync::Mutex;
 use super::*;
 
 /// What `lines` makes of the events that `speak` gives.
-fn written(level: LevelFilter, format: LogFormat, speak: impl FnOnce()) -> Vec<String> {
+pub(crate) fn written(level: LevelFilter, format: LogFormat, speak: impl FnOnce()) -> Vec<String> {
     let written = Arc::new(Mutex::new(Vec::new()));
     let into = Arc::clone(&written);
     let sink = move |line| into.lock().expect("no writer panics").push(line);
@@ -20,7 +20,7 @@ fn written(level: LevelFilter, format: LogFormat, speak: impl FnOnce()) -> Vec<S
     lines.clone()
 }
 
-fn without_time(line: &str) -> &str {
+pub(crate) fn without_time(line: &str) -> &str {
     line.split_once(' ').map_or(line, |(_, rest)| rest)
 }
 

@@ -1,5 +1,6 @@
 //! The TOML file: every value with its line and column, every problem at once.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
@@ -45,51 +46,52 @@ fn read_text(path: &Path) -> std::io::Result<String> {
 }
 
 pub(super) fn parse(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Layer {
+    let (document, errors) = DeTable::parse_recoverable(text);
     let mut reader = Reader {
         path,
         text,
+        broken: BTreeSet::new(),
         layer: Layer::default(),
         found: Vec::new(),
     };
-    let (document, errors) = DeTable::parse_recoverable(text);
     for error in errors {
-        let at = error.span().unwrap_or(0..0);
+        let start = error.span().map_or(0, |at| at.start);
+        let (line, column) = reader.position(start);
+        reader.broken.insert(line);
+        let place = reader.place(line, column);
         let message = error.message().to_owned();
-        reader.found.push((
-            at.start,
-            Problem::Syntax {
-                place: reader.place(&at),
-                message,
-            },
-        ));
+        reader.found.push(Problem::Syntax { place, message });
     }
     for (key, value) in document.get_ref() {
         reader.top_level(key, value);
     }
-    // The table comes in the order of the keys; people read in that of the lines.
-    reader.found.sort_by_key(|(offset, _)| *offset);
-    problems.extend(reader.found.into_iter().map(|(_, problem)| problem));
+    problems.append(&mut reader.found);
     reader.layer
 }
 
 struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
+    /// Lines that are no TOML: what was made of them is not judged a second time.
+    broken: BTreeSet<usize>,
     layer: Layer,
-    found: Vec<(usize, Problem)>,
+    found: Vec<Problem>,
 }
 
 impl Reader<'_> {
     fn top_level(&mut self, key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) {
         let Some(setting) = table::find(key.get_ref()) else {
             let nearest = table::nearest(key.get_ref());
-            let (key, at) = (key.get_ref().to_string(), key.span());
-            let problem = Problem::Unknown {
-                place: self.place(&at),
-                key,
-                nearest,
-            };
-            return self.found.push((at.start, problem));
+            let (line, column) = self.position(key.span().start);
+            let (place, key) = (self.place(line, column), key.get_ref().to_string());
+            if !self.broken.contains(&line) {
+                self.found.push(Problem::Unknown {
+                    place,
+                    key,
+                    nearest,
+                });
+            }
+            return;
         };
         match (&setting.form, value.get_ref()) {
             (Form::List(_), DeValue::Array(items)) => {
@@ -150,23 +152,27 @@ impl Reader<'_> {
     }
 
     fn add(&mut self, setting: &Setting, name: &str, text: String, at: &Range<usize>) {
-        let given = self.given(name, text, at);
-        self.layer.add(setting.name, given);
+        if let Some(given) = self.given(name, text, at) {
+            self.layer.add(setting.name, given);
+        }
     }
 
     fn refuse(&mut self, setting: &Setting, name: &str, at: &Range<usize>) {
-        let problem = Problem::value(&self.given(name, String::new(), at), setting);
-        self.found.push((at.start, problem));
+        if let Some(given) = self.given(name, String::new(), at) {
+            self.found.push(Problem::value(&given, setting));
+        }
     }
 
-    fn given(&self, name: &str, text: String, at: &Range<usize>) -> Given {
-        let shown = self.shown(at);
-        Given {
+    fn given(&self, name: &str, text: String, at: &Range<usize>) -> Option<Given> {
+        let (line, column) = self.position(at.start);
+        let (shown, place) = (self.shown(at), self.place(line, column));
+        let name = name.to_owned();
+        (!self.broken.contains(&line)).then_some(Given {
             text,
             shown,
-            name: name.to_owned(),
-            place: self.place(at),
-        }
+            name,
+            place,
+        })
     }
 
     /// The value as it stands in the file, on one line.
@@ -179,15 +185,16 @@ impl Reader<'_> {
         shown
     }
 
-    fn place(&self, at: &Range<usize>) -> Place {
-        let before = self.text.get(..at.start).unwrap_or(self.text);
+    fn place(&self, line: usize, column: usize) -> Place {
+        let path = self.path.to_owned();
+        Place::File { path, line, column }
+    }
+
+    /// Line and column of an offset, both from 1.
+    fn position(&self, offset: usize) -> (usize, usize) {
+        let before = self.text.get(..offset).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = before.matches('\n').count() + 1;
-        let column = before[line_start..].chars().count() + 1;
-        Place::File {
-            path: self.path.to_owned(),
-            line,
-            column,
-        }
+        (line, before[line_start..].chars().count() + 1)
     }
 }

@@ -30,7 +30,9 @@ impl Args for Flags {
                     .long("config")
                     .value_name("PATH")
                     .value_parser(clap::value_parser!(PathBuf))
-                    .help("TOML file of settings [MUSTER_CONFIG]"),
+                    .help(
+                        "TOML file of settings, with the names of the flags [env: MUSTER_CONFIG]",
+                    ),
             )
             .arg(
                 Arg::new("exit_with_parent")

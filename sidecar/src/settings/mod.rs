@@ -11,6 +11,7 @@ mod socket;
 mod table;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -108,6 +109,13 @@ impl Preset {
     /// All of them.
     pub const ALL: [Preset; 3] = [Preset::Lan, Preset::Wan, Preset::Local];
 
+    /// The one with this word.
+    pub fn named(word: &str) -> Option<Preset> {
+        Preset::ALL
+            .into_iter()
+            .find(|preset| preset.as_str() == word)
+    }
+
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -123,6 +131,23 @@ impl Preset {
             Preset::Lan => Config::lan(),
             Preset::Wan => Config::wan(),
             Preset::Local => Config::local(),
+        }
+    }
+}
+
+impl LogFormat {
+    /// The one with this word.
+    pub fn named(word: &str) -> Option<LogFormat> {
+        [LogFormat::Text, LogFormat::Json]
+            .into_iter()
+            .find(|format| format.as_str() == word)
+    }
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
         }
     }
 }
@@ -157,11 +182,7 @@ impl Settings {
         };
         let mut settings = merge(layers, &mut problems);
         settings.parent = flags.parent;
-        if problems.is_empty() {
-            Ok(settings)
-        } else {
-            Err(SettingsError(problems))
-        }
+        problem::none_of(problems).map(|()| settings)
     }
 
     /// Reads the file again, with the flags and variables of the start. `self` is unchanged.
@@ -173,11 +194,7 @@ impl Settings {
         }
         let mut settings = merge(layers, &mut problems);
         settings.parent = self.parent;
-        if problems.is_empty() {
-            Ok(settings)
-        } else {
-            Err(SettingsError(problems))
-        }
+        problem::none_of(problems).map(|()| settings)
     }
 
     /// Settings that the file gives otherwise than at `self`'s start and that a reload cannot
@@ -251,7 +268,7 @@ fn merge(layers: Layers, problems: &mut Vec<Problem>) -> Settings {
     let preset = rising
         .iter()
         .rev()
-        .find_map(|layer| layer.texts("preset").find_map(table::preset));
+        .find_map(|layer| layer.texts("preset").find_map(Preset::named));
     let mut settings = Settings::of_preset(preset.unwrap_or(Preset::Lan), layers);
     let mut origins: BTreeMap<&'static str, Given> = BTreeMap::new();
     for (setting, layer) in TABLE
@@ -289,7 +306,7 @@ fn check_ranges(
             Some(given) => (given.place.clone(), given.shown.clone()),
             None => (Place::Preset(settings.preset.as_str()), error.given),
         };
-        let allowed = table::tidy_range(&error.allowed);
+        let allowed = values::tidy_range(&error.allowed);
         problems.push(Problem::Value {
             place,
             name: error.setting.to_owned(),

@@ -87,6 +87,30 @@ impl Problem {
             allowed: setting.allowed_with_form(),
         }
     }
+
+    fn position(&self) -> (usize, usize) {
+        let place = match self {
+            Problem::Value { place, .. }
+            | Problem::Unknown { place, .. }
+            | Problem::Syntax { place, .. } => place,
+            Problem::Unreadable { .. } => return (0, 0),
+            Problem::HostName(_) => return (usize::MAX, 0),
+        };
+        match place {
+            Place::File { line, column, .. } => (*line, *column),
+            Place::Variable(_) | Place::Flag(_) | Place::Preset(_) => (usize::MAX, 0),
+        }
+    }
+}
+
+/// An error of all problems, if there are any: the file's in the order of its lines, then the rest.
+pub(super) fn none_of(mut problems: Vec<Problem>) -> Result<(), SettingsError> {
+    problems.sort_by_key(Problem::position);
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(SettingsError(problems))
+    }
 }
 
 impl fmt::Display for Place {

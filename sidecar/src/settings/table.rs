@@ -1,12 +1,13 @@
 //! The one table of settings.
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
-
 use muster_swim::{Name, limits};
-use tracing::level_filters::LevelFilter;
 
-use super::{Advertise, DEFAULT_PORT, LogFormat, Preset, Settings};
+use super::{LogFormat, Preset, Settings, values};
+
+const NAME: &str = "1 to 128 bytes of printable characters without space at the ends";
+
+/// Users or groups that may be listed.
+const ACCOUNTS: usize = 1024;
 
 /// One setting: the flag `--name`, the variable `MUSTER_NAME` and the key `name` of the file.
 pub struct Setting {
@@ -17,7 +18,7 @@ pub struct Setting {
     pub(super) value_name: &'static str,
     pub(super) form: Form,
     allowed: Allowed,
-    take: fn(&mut Settings, &str) -> Option<()>,
+    take: fn(&mut Settings, &str) -> bool,
     show: fn(&Settings) -> String,
 }
 
@@ -55,11 +56,8 @@ macro_rules! duration {
             value_name: "DURATION",
             form: Form::Duration,
             allowed: Allowed::Core,
-            take: |settings, text| {
-                settings.swim.$field = humantime::parse_duration(text).ok()?;
-                Some(())
-            },
-            show: |settings| human(settings.swim.$field),
+            take: |s, text| put(&mut s.swim.$field, humantime::parse_duration(text).ok()),
+            show: |s| values::human(s.swim.$field),
         }
     };
 }
@@ -73,213 +71,161 @@ macro_rules! count {
             value_name: "N",
             form: Form::Count,
             allowed: Allowed::Core,
-            take: |settings, text| {
-                settings.swim.$field = text.parse().ok()?;
-                Some(())
-            },
-            show: |settings| settings.swim.$field.to_string(),
-        }
-    };
-}
-
-/// A setting of the sidecar.
-macro_rules! setting {
-    ($name:literal, $value:literal, $form:expr, $doc:literal, $allowed:literal, $take:expr, $show:expr) => {
-        Setting {
-            name: $name,
-            doc: $doc,
-            value_name: $value,
-            form: $form,
-            allowed: Allowed::Words($allowed),
-            take: $take,
-            show: $show,
+            take: |s, text| put(&mut s.swim.$field, text.parse().ok()),
+            show: |s| s.swim.$field.to_string(),
         }
     };
 }
 
 /// Every setting, in the order of the help.
 pub static TABLE: &[Setting] = &[
-    setting!(
-        "cluster",
-        "NAME",
-        Form::Text,
-        "Cluster to belong to; traffic of another one is refused",
-        "1 to 128 bytes of printable characters without space at the ends",
-        |s, text| Some(s.cluster = Name::new(text).ok()?),
-        |s| s.cluster.to_string()
-    ),
-    setting!(
-        "name",
-        "NAME",
-        Form::Text,
-        "Name of this member, unique in the cluster",
-        "1 to 128 bytes of printable characters without space at the ends",
-        |s, text| Some(s.name = Name::new(text).ok()?),
-        |_| "the host name".to_owned()
-    ),
-    setting!(
-        "bind",
-        "IP:PORT",
-        Form::Text,
-        "Where UDP and TCP listen; port 0 takes a free one",
-        "an IP address, with a port or without, such as 10.0.0.5:7946, [::]:7946 or 10.0.0.5",
-        |s, text| Some(
-            s.bind = address(text)
-                .map(|(ip, port)| { SocketAddr::new(ip, port.unwrap_or(DEFAULT_PORT)) })?
+    Setting {
+        name: "cluster",
+        doc: "Cluster to belong to; traffic of another one is refused",
+        value_name: "NAME",
+        form: Form::Text,
+        allowed: Allowed::Words(NAME),
+        take: |s, text| put(&mut s.cluster, Name::new(text).ok()),
+        show: |s| s.cluster.to_string(),
+    },
+    Setting {
+        name: "name",
+        doc: "Name of this member, unique in the cluster",
+        value_name: "NAME",
+        form: Form::Text,
+        allowed: Allowed::Words(NAME),
+        take: |s, text| put(&mut s.name, Name::new(text).ok()),
+        show: |_| "the host name".to_owned(),
+    },
+    Setting {
+        name: "bind",
+        doc: "Where UDP and TCP listen; port 0 takes a free one",
+        value_name: "IP:PORT",
+        form: Form::Text,
+        allowed: Allowed::Words(
+            "an IP address, with a port or without, such as 10.0.0.5:7946, [::]:7946 or 10.0.0.5",
         ),
-        |s| s.bind.to_string()
-    ),
-    setting!(
-        "advertise",
-        "IP:PORT",
-        Form::Text,
-        "Where others reach this member, when that is not where it binds",
-        "an IP address that is not 0.0.0.0 or [::], with a port or without (not 0)",
-        |s, text| {
-            let (ip, port) = address(text)?;
-            let ip = ip.to_canonical();
-            let usable = !ip.is_unspecified() && port != Some(0);
-            usable.then(|| s.advertise = Some(Advertise { ip, port }))
-        },
-        |_| "the address of bind, or the one on the route to the first seed".to_owned()
-    ),
-    setting!(
-        "join",
-        "HOST:PORT",
-        Form::List(|s| &mut s.seeds),
-        "Members to join through; tried for ever, names are resolved again each time",
-        "host:port, such as db1.example:7946, 10.0.0.5:7946 or [2001:db8::5]:7946, at most 64",
-        |s, text| {
-            let fits = s.seeds.len() < limits::SEEDS && is_seed(text);
-            fits.then(|| s.seeds.push(text.to_owned()))
-        },
-        |_| "none".to_owned()
-    ),
-    setting!(
-        "tags",
-        "KEY=VALUE",
-        Form::Tags,
-        "What this member publishes",
-        "key=value without control characters, at most 64 tags and 1024 bytes together",
-        |s, text| {
-            let (key, value) = text.split_once('=')?;
-            Some(s.tags = s.tags.with(key, value).ok()?)
-        },
-        |_| "none".to_owned()
-    ),
-    setting!(
-        "socket",
-        "PATH",
-        Form::Text,
-        "The local socket",
-        "a path of 1 to 107 bytes",
-        |s, text| {
-            let fits = (1..=107).contains(&text.len()) && !text.contains('\0');
-            fits.then(|| s.socket = Some(text.into()))
-        },
-        |_| "$XDG_RUNTIME_DIR, /run/muster (root) or /tmp/muster-UID".to_owned()
-    ),
-    setting!(
-        "socket_mode",
-        "MODE",
-        Form::Mode,
-        "Permissions of the local socket, in octal",
-        "0 to 0777 in octal, such as \"0660\"",
-        |s, text| {
-            let digits = text.strip_prefix("0o").unwrap_or(text);
-            let octal = !digits.starts_with(['+', '-']);
-            let mode = u32::from_str_radix(digits, 8)
-                .ok()
-                .filter(|&mode| octal && mode <= 0o777)?;
-            Some(s.access.mode = mode)
-        },
-        |s| format!("{:04o}", s.access.mode)
-    ),
-    setting!(
-        "socket_group",
-        "GROUP",
-        Form::Text,
-        "Group that owns the local socket, by name or number",
-        "the name or number of a group",
-        |s, text| (!text.is_empty()).then(|| s.access.group = Some(text.to_owned())),
-        |_| "the group of the process".to_owned()
-    ),
-    setting!(
-        "allow_users",
-        "USER",
-        Form::List(|s| &mut s.access.allow_users),
-        "Users who may change things, beside root and the agent's own, by name or number",
-        "the name or number of a user",
-        |s, text| (!text.is_empty()).then(|| s.access.allow_users.push(text.to_owned())),
-        |_| "none".to_owned()
-    ),
-    setting!(
-        "allow_groups",
-        "GROUP",
-        Form::List(|s| &mut s.access.allow_groups),
-        "Groups whose members may change things, by name or number",
-        "the name or number of a group",
-        |s, text| (!text.is_empty()).then(|| s.access.allow_groups.push(text.to_owned())),
-        |_| "none".to_owned()
-    ),
-    setting!(
-        "event_buffer",
-        "N",
-        Form::Count,
-        "Events kept for clients that come back",
-        "16 to 1048576",
-        |s, text| {
-            let events = text
-                .parse()
-                .ok()
-                .filter(|events| (16..=1_048_576).contains(events))?;
-            Some(s.event_buffer = events)
-        },
-        |s| s.event_buffer.to_string()
-    ),
-    setting!(
-        "log_level",
-        "LEVEL",
-        Form::Text,
-        "Least important lines that are logged",
-        "error, warn, info, debug, trace or off",
-        |s, text| {
-            // The parser knows numbers too; they would be a second way to say the same.
-            let word = text.chars().all(char::is_alphabetic) && !text.is_empty();
-            Some(s.log_level = text.parse().ok().filter(|_: &LevelFilter| word)?)
-        },
-        |s| s.log_level.to_string()
-    ),
-    setting!(
-        "log_format",
-        "FORMAT",
-        Form::Text,
-        "How log lines are written",
-        "text or json",
-        |s, text| Some(
-            s.log_format = match text {
-                "text" => LogFormat::Text,
-                "json" => LogFormat::Json,
-                _ => return None,
-            }
+        take: |s, text| put(&mut s.bind, values::bind(text)),
+        show: |s| s.bind.to_string(),
+    },
+    Setting {
+        name: "advertise",
+        doc: "Where others reach this member, when that is not where it binds",
+        value_name: "IP:PORT",
+        form: Form::Text,
+        allowed: Allowed::Words(
+            "an IP address that is not 0.0.0.0 or [::], with a port (not 0) or without",
         ),
-        |s| match s.log_format {
-            LogFormat::Text => "text".to_owned(),
-            LogFormat::Json => "json".to_owned(),
-        }
-    ),
-    setting!(
-        "preset",
-        "PRESET",
-        Form::Text,
-        "What the settings of the protocol start from",
-        "lan, wan or local",
-        |s, text| {
-            // Chosen before anything else was applied: this only judges the word.
-            preset(text).map(|_| s.preset).map(drop)
+        take: |s, text| put(&mut s.advertise, values::advertise(text).map(Some)),
+        show: |_| "the address of bind, or the one on the route to the first seed".to_owned(),
+    },
+    Setting {
+        name: "join",
+        doc: "Members to join through; tried for ever, names are resolved again each time",
+        value_name: "HOST:PORT",
+        form: Form::List(|s| &mut s.seeds),
+        allowed: Allowed::Words(
+            "host:port, such as db1.example:7946 or [2001:db8::5]:7946, at most 64 of them",
+        ),
+        take: |s, text| push(&mut s.seeds, limits::SEEDS, values::seed(text)),
+        show: |_| "none".to_owned(),
+    },
+    Setting {
+        name: "tags",
+        doc: "What this member publishes",
+        value_name: "KEY=VALUE",
+        form: Form::Tags,
+        allowed: Allowed::Words(
+            "key=value without control characters, at most 64 tags and 1024 bytes together",
+        ),
+        take: |s, text| {
+            let tags = values::with_tag(&s.tags, text);
+            put(&mut s.tags, tags)
         },
-        |s| s.preset.as_str().to_owned()
-    ),
+        show: |_| "none".to_owned(),
+    },
+    Setting {
+        name: "socket",
+        doc: "The local socket",
+        value_name: "PATH",
+        form: Form::Text,
+        allowed: Allowed::Words("a path of 1 to 107 bytes"),
+        take: |s, text| put(&mut s.socket, values::socket(text).map(Some)),
+        show: |_| "muster.sock in $XDG_RUNTIME_DIR, /run/muster or /tmp/muster-UID".to_owned(),
+    },
+    Setting {
+        name: "socket_mode",
+        doc: "Permissions of the local socket",
+        value_name: "MODE",
+        form: Form::Mode,
+        allowed: Allowed::Words("0 to 0777 in octal, in the file as \"0660\" or 0o660"),
+        take: |s, text| put(&mut s.access.mode, values::mode(text)),
+        show: |s| format!("{:04o}", s.access.mode),
+    },
+    Setting {
+        name: "socket_group",
+        doc: "Group that owns the local socket",
+        value_name: "GROUP",
+        form: Form::Text,
+        allowed: Allowed::Words("the name or number of a group"),
+        take: |s, text| put(&mut s.access.group, values::account(text).map(Some)),
+        show: |_| "the group of the process".to_owned(),
+    },
+    Setting {
+        name: "allow_users",
+        doc: "Users who may change things, beside root and the agent's own",
+        value_name: "USER",
+        form: Form::List(|s| &mut s.access.allow_users),
+        allowed: Allowed::Words("the name or number of a user"),
+        take: |s, text| push(&mut s.access.allow_users, ACCOUNTS, values::account(text)),
+        show: |_| "none".to_owned(),
+    },
+    Setting {
+        name: "allow_groups",
+        doc: "Groups whose members may change things",
+        value_name: "GROUP",
+        form: Form::List(|s| &mut s.access.allow_groups),
+        allowed: Allowed::Words("the name or number of a group"),
+        take: |s, text| push(&mut s.access.allow_groups, ACCOUNTS, values::account(text)),
+        show: |_| "none".to_owned(),
+    },
+    Setting {
+        name: "event_buffer",
+        doc: "Events kept for clients that come back",
+        value_name: "N",
+        form: Form::Count,
+        allowed: Allowed::Words("16 to 1048576"),
+        take: |s, text| put(&mut s.event_buffer, values::count(text, 16..=1_048_576)),
+        show: |s| s.event_buffer.to_string(),
+    },
+    Setting {
+        name: "log_level",
+        doc: "Least important lines that are logged",
+        value_name: "LEVEL",
+        form: Form::Text,
+        allowed: Allowed::Words("error, warn, info, debug, trace or off"),
+        take: |s, text| put(&mut s.log_level, values::log_level(text)),
+        show: |s| s.log_level.to_string(),
+    },
+    Setting {
+        name: "log_format",
+        doc: "How log lines are written",
+        value_name: "FORMAT",
+        form: Form::Text,
+        allowed: Allowed::Words("text or json"),
+        take: |s, text| put(&mut s.log_format, LogFormat::named(text)),
+        show: |s| s.log_format.as_str().to_owned(),
+    },
+    Setting {
+        name: "preset",
+        doc: "What the settings of the protocol start from",
+        value_name: "PRESET",
+        form: Form::Text,
+        allowed: Allowed::Words("lan, wan or local"),
+        // Chosen before anything else was applied: this only judges the word.
+        take: |_, text| Preset::named(text).is_some(),
+        show: |s| s.preset.as_str().to_owned(),
+    },
     duration!(
         period,
         "Each successor and one random member are pinged once in this time"
@@ -380,7 +326,7 @@ impl Setting {
 
     /// Takes one value; false: it cannot be one, and nothing was changed.
     pub(super) fn take(&self, settings: &mut Settings, text: &str) -> bool {
-        (self.take)(settings, text).is_some()
+        (self.take)(settings, text)
     }
 
     /// [`Setting::allowed`] for someone who may not know how such a value is written.
@@ -404,7 +350,7 @@ impl Setting {
         let errors = settings.swim.check();
         let range = errors.iter().find(|error| error.setting == self.name);
         range
-            .map(|error| tidy_range(&error.allowed))
+            .map(|error| values::tidy_range(&error.allowed))
             .unwrap_or_default()
     }
 }
@@ -419,62 +365,14 @@ pub(super) fn nearest(key: &str) -> Option<&'static str> {
     let distance = |name: &str| strsim::damerau_levenshtein(&key, name);
     let names = TABLE.iter().map(|setting| setting.name);
     let (distance, name) = names.map(|name| (distance(name), name)).min()?;
-    (distance <= 1 + name.len() / 4).then_some(name)
+    (distance <= 1.max(name.len() / 3)).then_some(name)
 }
 
-pub(super) fn preset(text: &str) -> Option<Preset> {
-    Preset::ALL
-        .into_iter()
-        .find(|preset| preset.as_str() == text)
+fn put<T>(place: &mut T, value: Option<T>) -> bool {
+    value.map(|value| *place = value).is_some()
 }
 
-/// A range of the core with its durations as people write them: `100ms to 1m`.
-pub(super) fn tidy_range(range: &str) -> String {
-    let tidy = |word: &str| match humantime::parse_duration(word) {
-        Ok(duration) => human(duration),
-        Err(_) => word.to_owned(),
-    };
-    range.split(' ').map(tidy).collect::<Vec<_>>().join(" ")
-}
-
-/// A duration in the largest unit that gives a whole number.
-fn human(duration: Duration) -> String {
-    const UNITS: [(&str, u128); 6] = [
-        ("days", 86_400_000_000_000),
-        ("h", 3_600_000_000_000),
-        ("m", 60_000_000_000),
-        ("s", 1_000_000_000),
-        ("ms", 1_000_000),
-        ("us", 1_000),
-    ];
-    let nanos = duration.as_nanos();
-    let unit = UNITS
-        .into_iter()
-        .find(|(_, size)| nanos > 0 && nanos.is_multiple_of(*size));
-    let (unit, size) = unit.unwrap_or(("ns", 1));
-    format!("{}{unit}", nanos / size)
-}
-
-/// `IP:PORT`, `[IP]:PORT`, `[IP]` or `IP`.
-fn address(text: &str) -> Option<(IpAddr, Option<u16>)> {
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        return Some((address.ip(), Some(address.port())));
-    }
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(text);
-    Some((bare.parse().ok()?, None))
-}
-
-/// Whether `text` is `host:port`, an IPv6 address in brackets.
-fn is_seed(text: &str) -> bool {
-    let Some((host, port)) = text.rsplit_once(':') else {
-        return false;
-    };
-    let bracketed = host.starts_with('[') && host.ends_with(']');
-    let host_fits = !host.is_empty()
-        && (bracketed || !host.contains(':'))
-        && !host.chars().any(|c| c.is_whitespace() || c.is_control());
-    host_fits && text.len() <= limits::SEED_BYTES && port.parse().is_ok_and(|port: u16| port != 0)
+fn push(list: &mut Vec<String>, most: usize, value: Option<String>) -> bool {
+    let value = value.filter(|_| list.len() < most);
+    value.map(|value| list.push(value)).is_some()
 }

@@ -1,0 +1,113 @@
+//! How the value of a setting is read from its text, and written.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use muster_swim::{Tags, limits};
+use tracing::level_filters::LevelFilter;
+
+use super::{Advertise, DEFAULT_PORT};
+use crate::api::PATH_BYTES;
+
+/// An address to listen on. A mapped IPv4 address is meant as what it is.
+pub(super) fn bind(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = address(text)?;
+    Some(SocketAddr::new(
+        ip.to_canonical(),
+        port.unwrap_or(DEFAULT_PORT),
+    ))
+}
+
+/// An address to tell others.
+pub(super) fn advertise(text: &str) -> Option<Advertise> {
+    let (ip, port) = address(text)?;
+    let ip = ip.to_canonical();
+    let usable = !ip.is_unspecified() && port != Some(0);
+    usable.then_some(Advertise { ip, port })
+}
+
+/// `IP:PORT`, `[IP]:PORT`, `[IP]` or `IP`.
+fn address(text: &str) -> Option<(IpAddr, Option<u16>)> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Some((address.ip(), Some(address.port())));
+    }
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(text);
+    Some((bare.parse().ok()?, None))
+}
+
+/// `host:port`, an IPv6 address in brackets.
+pub(super) fn seed(text: &str) -> Option<String> {
+    let (host, port) = text.rsplit_once(':')?;
+    let is_bracketed = host.starts_with('[') && host.ends_with(']');
+    let is_host = !host.is_empty()
+        && (is_bracketed || !host.contains(':'))
+        && !host.chars().any(|c| c.is_whitespace() || c.is_control());
+    let is_port = port.parse().is_ok_and(|port: u16| port != 0);
+    (is_host && is_port && text.len() <= limits::SEED_BYTES).then(|| text.to_owned())
+}
+
+/// The tags with one more, given as `key=value`.
+pub(super) fn with_tag(tags: &Tags, text: &str) -> Option<Tags> {
+    let (key, value) = text.split_once('=')?;
+    tags.with(key, value).ok()
+}
+
+/// A path that fits a socket's address.
+pub(super) fn socket(text: &str) -> Option<PathBuf> {
+    let fits = (1..=PATH_BYTES).contains(&text.len()) && !text.contains('\0');
+    fits.then(|| text.into())
+}
+
+/// Permission bits in octal, with `0o` or without.
+pub(super) fn mode(text: &str) -> Option<u32> {
+    let digits = text.strip_prefix("0o").unwrap_or(text);
+    let mode = u32::from_str_radix(digits, 8).ok()?;
+    (digits.starts_with(|c: char| c.is_ascii_digit()) && mode <= 0o777).then_some(mode)
+}
+
+/// A user or group; whether it exists shows at the start.
+pub(super) fn account(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+pub(super) fn count(text: &str, range: RangeInclusive<usize>) -> Option<usize> {
+    text.parse().ok().filter(|count| range.contains(count))
+}
+
+/// A word only: the numbers that `tracing` also knows would be a second way to say the same.
+pub(super) fn log_level(text: &str) -> Option<LevelFilter> {
+    let is_word = !text.is_empty() && text.chars().all(char::is_alphabetic);
+    text.parse().ok().filter(|_| is_word)
+}
+
+/// A range of the core with its durations as people write them: `100ms to 1m`.
+pub(super) fn tidy_range(range: &str) -> String {
+    let tidy = |word: &str| match humantime::parse_duration(word) {
+        Ok(duration) if word.ends_with('s') => human(duration),
+        Ok(_) | Err(_) => word.to_owned(),
+    };
+    range.split(' ').map(tidy).collect::<Vec<_>>().join(" ")
+}
+
+/// A duration in the largest unit that gives a whole number.
+pub(super) fn human(duration: Duration) -> String {
+    const UNITS: [(&str, u128); 6] = [
+        ("days", 86_400_000_000_000),
+        ("h", 3_600_000_000_000),
+        ("m", 60_000_000_000),
+        ("s", 1_000_000_000),
+        ("ms", 1_000_000),
+        ("us", 1_000),
+    ];
+    let nanos = duration.as_nanos();
+    let unit = UNITS
+        .into_iter()
+        .find(|(_, size)| nanos > 0 && nanos.is_multiple_of(*size));
+    let (unit, size) = unit.unwrap_or(("ns", 1));
+    format!("{}{unit}", nanos / size)
+}
