@@ -13,5 +13,5 @@ pub(crate) use digest::bucket;
 pub(crate) use name::check as check_name;
 pub use name::{Name, NameError};
 pub use statement::{Incarnation, Instance, Rank, Record, Statement, Status, precedence};
-pub(crate) use table::{Merge, Table};
+pub(crate) use table::{Member, Merge, Table};
 pub use tags::{TagError, Tags};

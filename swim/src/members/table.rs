@@ -1,5 +1,7 @@
 //! The member table: what this node holds of every member, itself included.
 
+use std::time::Duration;
+
 use hashbrown::HashMap;
 
 use super::digest::{self, Digest};
@@ -17,6 +19,8 @@ pub(crate) struct Member {
     pub(crate) statement: Statement,
     /// Since when it has its state here.
     pub(crate) since: Time,
+    /// How long it had been lost when this node heard of it.
+    pub(crate) lost_before: Duration,
     pub(crate) round_trip: RoundTrip,
     /// Present exactly while the status is `Suspect`.
     pub(crate) suspicion: Option<Box<Suspicion>>,
@@ -140,6 +144,7 @@ impl Table {
         self.slots[id as usize] = Some(Member {
             statement,
             since: now,
+            lost_before: Duration::ZERO,
             round_trip: RoundTrip::default(),
             suspicion: None,
             place: 0,
@@ -159,6 +164,7 @@ impl Table {
         }
         if old_rank.status != new_rank.status || old_rank.instance != new_rank.instance {
             member.since = now;
+            member.lost_before = Duration::ZERO;
         }
         if new_rank.status != Status::Suspect {
             member.suspicion = None;

@@ -1,6 +1,7 @@
 //! Learning: what others say of members, what it changes here, and how it is passed on.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::{Lifecycle, Node, Timer};
 use crate::event::{EventKind, MemberInfo, State, UnreachableCause};
@@ -8,7 +9,7 @@ use crate::gossip::Urgency;
 use crate::limits;
 use crate::members::{Merge, Name, Rank, Record, Statement, Status};
 use crate::time::Time;
-use crate::wire::{self, Header, Message, Update};
+use crate::wire::{self, Entry, Header, Message, Update};
 
 impl Node {
     /// An update from a datagram.
@@ -41,8 +42,10 @@ impl Node {
         }
     }
 
-    /// A statement from another table, read whole over a stream.
-    pub(super) fn learn_statement(&mut self, statement: Statement, by: &Name, now: Time) {
+    /// A member from another table, read whole over a stream.
+    pub(super) fn learn_entry(&mut self, entry: Entry, by: &Name, now: Time) {
+        let Entry { statement, lost_for_s } = entry;
+        let lost_for = Duration::from_secs(lost_for_s.into());
         let rank = statement.rank();
         let Statement { record, status } = statement;
         let name = record.name.clone();
@@ -56,9 +59,11 @@ impl Node {
             Status::Left if held.is_none() => {}
             // Forgotten here, and soon there.
             Status::Unreachable if self.forgotten.get(&name).is_some_and(|old| rank <= *old) => {}
+            Status::Unreachable if held.is_none() && lost_for >= self.config.forget_after => {}
             Status::Unreachable if !present => {
                 let cause = UnreachableCause::Told { by: by.clone() };
                 self.accept(Statement { record, status }, Some(cause), now);
+                self.on_lost_before(&name, rank, lost_for, now);
             }
             Status::Alive | Status::Suspect | Status::Unreachable | Status::Left => {
                 if self.lacks_record(&name, rank) {
@@ -67,6 +72,17 @@ impl Node {
                 self.on_claim(&name, rank, status, by.clone(), true, now);
             }
         }
+    }
+
+    /// A member that was lost long ago is forgotten so much earlier.
+    fn on_lost_before(&mut self, name: &Name, rank: Rank, lost_for: Duration, now: Time) {
+        let held = self.table.get_mut(name.as_str());
+        let Some(member) = held.filter(|held| held.statement.rank() == rank) else { return };
+        // Others may have lost it before us: the earliest counts.
+        member.lost_before = lost_for.saturating_sub(now.since(member.since)).max(member.lost_before);
+        let since = now.since(member.since) + member.lost_before;
+        let left = self.config.forget_after.saturating_sub(since);
+        self.set_timer(Timer::Forget(name.clone()), now + left);
     }
 
     /// Whether `rank` speaks of a version that we do not have. A goodbye needs none.

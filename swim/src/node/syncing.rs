@@ -4,15 +4,16 @@
 //! digests and its members in the buckets that differ; the puller returns what it knows better.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use hashbrown::HashMap;
 
 use super::streams::{Purpose, StreamEnd, StreamId};
 use super::{Node, SeedError};
 use crate::limits;
-use crate::members::{self, Name, Rank, Record, Statement, Status};
+use crate::members::{self, Member, Name, Rank, Record, Statement, Status};
 use crate::time::Time;
-use crate::wire::{Frame, Refusal};
+use crate::wire::{Entry, Frame, Refusal};
 
 /// When to pull.
 #[derive(Clone, Debug, Default)]
@@ -133,14 +134,15 @@ impl Node {
         }
         // Ours before we learn of the puller: both sides then compare what they had.
         let ours = self.table.digest().fold(theirs.len());
-        let statements: Vec<Statement> = self
+        let entries: Vec<Entry> = self
             .differing(&ours, theirs)
             // A goodbye is news only to those who have something in its bucket.
-            .filter(|(bucket, statement)| statement.status != Status::Left || theirs[*bucket] != 0)
-            .map(|(_, statement)| statement.clone())
+            .filter(|(bucket, member)| !has_left(member) || theirs[*bucket] != 0)
+            .map(|(_, member)| entry(member, now))
             .collect();
-        self.send_state(stream, ours, statements);
-        self.learn_statement(Statement { record, status: Status::Alive }, &puller, now);
+        self.send_state(stream, ours, entries);
+        let statement = Statement { record, status: Status::Alive };
+        self.learn_entry(Entry { statement, lost_for_s: 0 }, &puller, now);
     }
 
     /// What the other side of our pull has in the buckets that differ.
@@ -148,20 +150,22 @@ impl Node {
         &mut self,
         stream: StreamId,
         from: &Name,
-        statements: Vec<Statement>,
+        entries: Vec<Entry>,
         last: bool,
         now: Time,
     ) {
         let Some(pull) = self.pull_on(stream) else { return };
-        let held = |statement: &Statement| (statement.record.name.clone(), statement.rank());
-        pull.received.extend(statements.iter().map(held));
+        let held = |Entry { statement, .. }: &Entry| {
+            (statement.record.name.clone(), statement.rank())
+        };
+        pull.received.extend(entries.iter().map(held));
         if pull.received.len() > limits::MEMBERS {
             // No table is so large: it would go on for ever.
             self.stats.dropped.too_long += 1;
             return self.end_stream(stream, StreamEnd::Closed, true, now);
         }
-        for statement in statements {
-            self.learn_statement(statement, from, now);
+        for entry in entries {
+            self.learn_entry(entry, from, now);
         }
         if last && self.is_active() {
             self.return_state(stream, now);
@@ -176,14 +180,14 @@ impl Node {
             (std::mem::take(&mut pull.theirs), std::mem::take(&mut pull.received));
         if !theirs.is_empty() {
             let ours = self.table.digest().fold(theirs.len());
-            let better: Vec<Statement> = self
+            let better: Vec<Entry> = self
                 .differing(&ours, &theirs)
-                .map(|(_, statement)| statement)
-                .filter(|statement| match received.get(&statement.record.name) {
-                    Some(rank) => statement.rank() > *rank,
-                    None => statement.status != Status::Left,
+                .map(|(_, member)| member)
+                .filter(|member| match received.get(&member.statement.record.name) {
+                    Some(rank) => member.statement.rank() > *rank,
+                    None => !has_left(member),
                 })
-                .cloned()
+                .map(|member| entry(member, now))
                 .collect();
             if !better.is_empty() {
                 self.send_state(stream, Vec::new(), better);
@@ -196,15 +200,15 @@ impl Node {
     pub(super) fn on_returned_state(
         &mut self,
         stream: StreamId,
-        statements: Vec<Statement>,
+        entries: Vec<Entry>,
         last: bool,
         now: Time,
     ) {
         let Some(puller) = self.serve_on(stream).and_then(|serve| serve.puller.clone()) else {
             return;
         };
-        for statement in statements {
-            self.learn_statement(statement, &puller, now);
+        for entry in entries {
+            self.learn_entry(entry, &puller, now);
         }
         if last {
             self.end_stream(stream, StreamEnd::Closed, true, now);
@@ -239,23 +243,22 @@ impl Node {
         &self,
         ours: &[u64],
         theirs: &[u64],
-    ) -> impl Iterator<Item = (usize, &Statement)> {
+    ) -> impl Iterator<Item = (usize, &Member)> {
         let differs: Vec<bool> = ours.iter().zip(theirs).map(|(a, b)| a != b).collect();
         self.table.iter().filter_map(move |member| {
-            let statement = &member.statement;
-            let bucket = members::bucket(&statement.record.name, differs.len());
-            differs[bucket].then_some((bucket, statement))
+            let bucket = members::bucket(&member.statement.record.name, differs.len());
+            differs[bucket].then_some((bucket, member))
         })
     }
 
-    /// Sends statements in frames that each keep their limit.
-    fn send_state(&mut self, stream: StreamId, buckets: Vec<u64>, statements: Vec<Statement>) {
+    /// Sends members in frames that each keep their limit.
+    fn send_state(&mut self, stream: StreamId, buckets: Vec<u64>, entries: Vec<Entry>) {
         let mut buckets = buckets;
         let mut members = Vec::new();
         let mut bytes = buckets.len() * 10;
-        for statement in statements {
-            bytes += longest(&statement);
-            members.push(statement);
+        for entry in entries {
+            bytes += longest(&entry);
+            members.push(entry);
             if bytes > limits::FRAME_STATE_FILL {
                 let frame = Frame::State {
                     from: self.me.name.clone(),
@@ -276,9 +279,23 @@ impl Node {
 /// gossip intervals.
 const SETTLING: u32 = 10;
 
-/// An upper bound of a statement's encoding.
-fn longest(statement: &Statement) -> usize {
-    let tags: usize =
-        statement.record.tags.iter().map(|(key, value)| key.len() + value.len() + 4).sum();
-    statement.record.name.as_str().len() + tags + 48
+fn has_left(member: &Member) -> bool {
+    member.statement.status == Status::Left
+}
+
+/// A member as it is told to others.
+fn entry(member: &Member, now: Time) -> Entry {
+    let lost_for = match member.statement.status {
+        Status::Unreachable => member.lost_before + now.since(member.since),
+        Status::Alive | Status::Suspect | Status::Left => Duration::ZERO,
+    };
+    let lost_for_s = u32::try_from(lost_for.as_secs()).unwrap_or(u32::MAX);
+    Entry { statement: member.statement.clone(), lost_for_s }
+}
+
+/// An upper bound of an entry's encoding.
+fn longest(entry: &Entry) -> usize {
+    let record = &entry.statement.record;
+    let tags: usize = record.tags.iter().map(|(key, value)| key.len() + value.len() + 4).sum();
+    record.name.as_str().len() + tags + 48
 }

@@ -4,10 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::datagram::{DropReason, append, check_record};
-use super::message::Refusal;
+use super::message::{Entry, Refusal};
 use super::VERSION;
 use crate::limits;
-use crate::members::{Instance, Name, Record, Statement};
+use crate::members::{Instance, Name, Record};
 
 /// What a stream carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) enum Frame {
     Pull { cluster: Name, record: Record, buckets: Vec<u64> },
     /// Members that differ, as `from` holds them. The first frame of an answer brings the
     /// answerer's digests.
-    State { from: Name, buckets: Vec<u64>, members: Vec<Statement>, last: bool },
+    State { from: Name, buckets: Vec<u64>, members: Vec<Entry>, last: bool },
     /// No.
     Refuse(Refusal),
 }
@@ -44,7 +44,7 @@ struct StateBody {
     from: Name,
     last: bool,
     buckets: Vec<u64>,
-    members: Vec<Statement>,
+    members: Vec<Entry>,
 }
 
 const PING: u8 = 1;
@@ -163,7 +163,7 @@ fn decode_body(kind: u8, body: &[u8]) -> Result<Frame, DropReason> {
                 check_buckets(&buckets)?;
             }
             for member in &members {
-                check_record(&member.record)?;
+                check_record(&member.statement.record)?;
             }
             Ok(Frame::State { from, buckets, members, last })
         }

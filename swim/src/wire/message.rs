@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::members::{Incarnation, Instance, Name, Rank, Record, Status};
+use crate::members::{Incarnation, Instance, Name, Rank, Record, Statement, Status};
 
 /// The cluster's name on a datagram: its hash, so that a long name costs nothing. Streams carry
 /// the name itself.
@@ -90,6 +90,15 @@ impl Update {
             }
         }
     }
+}
+
+/// A member as it stands in the sender's table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) statement: Statement,
+    /// How long it has been lost, in seconds: all forget it at about the same time, also those that
+    /// hear of it later. Zero for others.
+    pub(crate) lost_for_s: u32,
 }
 
 /// Why a stream is refused, in words that the other side can act on.

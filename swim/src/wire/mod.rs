@@ -15,7 +15,7 @@ pub(crate) use datagram::{
     Datagram, DropReason, decode, encode_head, encode_update, is_reachable,
 };
 pub(crate) use frame::{Frame, FrameReader, encode_frame};
-pub(crate) use message::{ClusterId, Header, Message, Refusal, RelayTarget, Update};
+pub(crate) use message::{ClusterId, Entry, Header, Message, Refusal, RelayTarget, Update};
 
 /// The protocol version, first byte of every datagram and of every frame's payload.
 pub(crate) const VERSION: u8 = 1;

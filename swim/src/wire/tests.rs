@@ -7,11 +7,11 @@ mod sizes;
 use std::net::SocketAddr;
 
 use super::{
-    ClusterId, DropReason, Frame, FrameReader, Header, Message, Update, decode, encode_frame,
-    encode_head, encode_update,
+    ClusterId, DropReason, Entry, Frame, FrameReader, Header, Message, Update, decode,
+    encode_frame, encode_head, encode_update,
 };
 use crate::limits;
-use crate::members::{Incarnation, Instance, Name, Record, Statement, Tags};
+use crate::members::{Incarnation, Instance, Name, Record, Statement, Status, Tags};
 
 /// A header as a member of the cluster `muster` sends it.
 const HEADER: fn() -> Header<'static> = || Header {
@@ -89,8 +89,8 @@ fn assert_frame_within_limits(frame: &Frame) {
             buckets, members, ..
         } => {
             assert!(buckets.len() <= limits::DIGEST_BUCKETS);
-            for Statement { record, .. } in members {
-                assert_record_within_limits(record);
+            for member in members {
+                assert_record_within_limits(&member.statement.record);
             }
         }
     }
@@ -101,6 +101,15 @@ fn fullest_tags() -> Tags {
     let each = limits::TAGS_BYTES / limits::TAGS;
     let tags = Tags::new((0..limits::TAGS).map(|n| (format!("{n:02}"), "v".repeat(each - 2))));
     tags.expect("tags at their limits are within them")
+}
+
+/// A member as a state frame tells it, lost for as long as a number holds.
+fn entry(record: Record, status: Status) -> Entry {
+    let statement = Statement { record, status };
+    Entry {
+        statement,
+        lost_for_s: u32::MAX,
+    }
 }
 
 fn longest_name() -> Name {

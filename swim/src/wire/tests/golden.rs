@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::members::Status;
-use crate::wire::{Refusal, RelayTarget};
+use crate::wire::{Entry, Refusal, RelayTarget};
 
 /// A message and the file that holds its bytes.
 struct Vector {
@@ -226,9 +226,13 @@ fn frame_samples(frame: &Frame) -> Vec<(String, Frame)> {
         Frame::State { from, .. } => {
             let statuses = chain(Status::Alive, status_after).into_iter();
             let members = statuses.zip([record_ipv4, record_ipv6].into_iter().cycle());
-            let members = members.map(|(status, record)| Statement {
-                record: record(),
-                status,
+            let members = members.map(|(status, record)| Entry {
+                lost_for_s: if status == Status::Unreachable {
+                    700
+                } else {
+                    0
+                },
+                ..entry(record(), status)
             });
             let (from, members) = (from.clone(), members.collect());
             let full = Frame::State {

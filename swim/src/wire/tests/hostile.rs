@@ -173,10 +173,7 @@ fn an_address_nobody_can_listen_at_is_malformed() {
             Err(DropReason::Malformed),
             "pull by {text}"
         );
-        let members = vec![Statement {
-            record,
-            status: Status::Alive,
-        }];
+        let members = vec![entry(record, Status::Alive)];
         let state = Frame::State {
             from: name("n"),
             buckets: vec![],
@@ -301,11 +298,7 @@ fn a_frame_longer_than_its_kind_is_refused_before_its_body() {
 fn a_reader_holds_no_more_than_a_frame_and_one_read() {
     const READ: usize = 64 * 1024;
     let most = limits::FRAME_STATE_BYTES + 6 + READ;
-    let record = longest_record();
-    let member = Statement {
-        record,
-        status: Status::Alive,
-    };
+    let member = entry(longest_record(), Status::Alive);
     let members = vec![member; limits::FRAME_STATE_FILL / 1400];
     let state = Frame::State {
         from: longest_name(),

@@ -130,10 +130,7 @@ fn the_largest_frames_keep_the_limits_of_their_kinds() {
 /// A state frame is closed at its fill mark: the longest entry must still fit behind it.
 #[test]
 fn one_more_member_fits_behind_the_fill_mark_of_a_state_frame() {
-    let member = Statement {
-        record: longest_record(),
-        status: Status::Left,
-    };
+    let member = entry(longest_record(), Status::Left);
     let entry = postcard::to_stdvec(&member).expect("it serializes").len();
     assert!(
         limits::FRAME_STATE_FILL + entry <= limits::FRAME_STATE_BYTES,
