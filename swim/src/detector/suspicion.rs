@@ -48,6 +48,12 @@ impl Suspicion {
         self.max = self.min;
     }
 
+    /// Whether it has lasted half its shortest time: long enough to have been refuted by anybody
+    /// who is there.
+    pub(crate) fn is_ripe(&self, now: Time) -> bool {
+        now.since(self.started) >= self.min / 2
+    }
+
     /// Adds time that this node lost and that must not count against the suspect.
     pub(crate) fn postpone(&mut self, by: Duration) {
         self.started += by;

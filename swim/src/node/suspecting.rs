@@ -43,8 +43,9 @@ impl Node {
         }
     }
 
-    /// Another member holds this one for unreachable. When we thought it well it gets the shortest
-    /// time to refute that, so that a healed partition does not bring down the other half.
+    /// Another member holds this one for unreachable. When we thought it well until just now it
+    /// gets the shortest time to refute that, however many say so: a healed partition must not
+    /// bring down the other half. In an undivided cluster all have suspected it about as long.
     pub(super) fn on_unreachable_claim(
         &mut self,
         name: &Name,
@@ -54,18 +55,21 @@ impl Node {
         now: Time,
     ) {
         let Some(status) = self.held_at(name, rank) else { return };
+        let suspicion = self.table.get(name.as_str()).and_then(|member| member.suspicion.as_ref());
+        let ripe = suspicion.is_some_and(|suspicion| suspicion.is_ripe(now));
         match status {
             Status::Alive => {
                 self.suspect(name, by, None, now);
                 self.hasten(name);
             }
-            Status::Suspect if hearsay => self.hasten(name),
+            Status::Suspect if hearsay || !ripe => self.hasten(name),
             Status::Suspect => self.unreachable(name, UnreachableCause::Told { by }, now),
             Status::Unreachable | Status::Left => {}
         }
     }
 
-    /// The status held of a member if we hold it at just this version; `None` when the claim is old.
+    /// The status held of a member if we hold it at just this version; `None` when the claim is
+    /// old.
     fn held_at(&self, name: &Name, rank: Rank) -> Option<Status> {
         let held = &self.table.get(name.as_str())?.statement;
         let record = &held.record;

@@ -13,10 +13,10 @@ fn leave_takes(cluster: &mut Cluster, pid: Pid) -> Duration {
     must(cluster, secs(6), "the leaver is through", |cluster| {
         *cluster.condition(pid) != Condition::Running
     });
-    match cluster.condition(pid) {
-        Condition::Stopped(Stop::Left, at) => *at - since,
-        other => panic!("{pid:?} left and is {other:?}"),
-    }
+    let Condition::Stopped(Stop::Left, at) = cluster.condition(pid) else {
+        panic!("{pid:?} left and is {:?}", cluster.condition(pid));
+    };
+    *at - since
 }
 
 #[test]
