@@ -4,4 +4,5 @@
 mod commands;
 mod dev;
 mod harness;
+mod screen;
 mod watch;

@@ -1,8 +1,11 @@
 //! `muster watch`.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixListener;
+
 use rustix::process::Signal;
 
-use crate::harness::{Agent, Place, Running, signal, stdout, wait_for};
+use crate::harness::{Agent, Place, Running, muster, signal, stdout, wait_for};
 
 #[test]
 fn events_are_lines_for_people_or_documents() {
@@ -72,6 +75,38 @@ fn it_goes_on_after_a_restart_of_the_agent_and_says_what_was_lost() {
     watch
         .stdout
         .line("the next event", |line| line.contains("member-updated"));
+}
+
+#[test]
+fn it_asks_again_for_what_comes_after_the_last_event() {
+    let place = Place::new();
+    let socket = place.join("a.sock");
+    let listener = UnixListener::bind(&socket).expect("a socket can be bound");
+    let watch = Running::start(&mut muster(&[
+        "watch", "--since", "7.0", "--socket", &socket,
+    ]));
+    let asked = |answer: &str| {
+        loop {
+            let (mut stream, _) = listener.accept().expect("it connects");
+            let mut request = [0; 4096];
+            let count = stream.read(&mut request).expect("it asks");
+            // A connection without a request only finds out whether somebody listens.
+            if count > 0 {
+                stream.write_all(answer.as_bytes()).expect("it reads");
+                return String::from_utf8_lossy(&request[..count]).into_owned();
+            }
+        }
+    };
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+    let first = asked(&format!(
+        "{head}id: 7.1\nevent: member-left\ndata: {{}}\n\n"
+    ));
+    assert!(first.starts_with("GET /v1/events?since=7.0 "), "{first}");
+    let second = asked(head);
+    assert!(second.starts_with("GET /v1/events?since=7.1 "), "{second}");
+    watch
+        .stdout
+        .line("the event", |line| line == "member-left {}");
 }
 
 #[test]

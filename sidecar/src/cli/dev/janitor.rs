@@ -1,8 +1,8 @@
 //! The janitor: a process of its own that tidies up after `muster dev`, also when that was killed.
 //!
-//! It sits in its own session, so that no signal of the terminal reaches it, and reads a socket whose
-//! other end only `muster dev` holds. When that process ends, however it does, the kernel closes
-//! that end and the janitor removes the folder and gives the terminal back.
+//! It sits in its own session, so that no signal of the terminal reaches it, and reads a socket
+//! whose other end only `muster dev` holds. When that process ends, however it does, the kernel
+//! closes that end and the janitor removes the folder and gives the terminal back.
 
 use std::fs;
 use std::io::{self, IsTerminal, Read};
