@@ -1,4 +1,5 @@
-//! The sidecar `muster`: the protocol of `muster_swim` on real sockets, a local API, a command line.
+//! The sidecar `muster`: the protocol of `muster_swim` on real sockets, a local API, a command
+//! line.
 //!
 //! This is the only crate that touches sockets, files and the clock. It decides nothing about
 //! members: that is the core's.

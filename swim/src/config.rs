@@ -6,7 +6,8 @@ use crate::limits;
 
 /// Settings of the protocol, each with unit, range and why.
 ///
-/// Start from a preset and change what must be changed; [`Config::check`] names what is out of range.
+/// Start from a preset and change what must be changed; [`Config::check`] names what is out of
+/// range.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// A member pings each of its successors and one random member once in this time.

@@ -1,8 +1,8 @@
 //! The membership protocol of Muster: SWIM with ring buddies, sans-IO.
 //!
-//! [`Node`] is one member's whole protocol. It has no clock, socket, thread or randomness of its own:
-//! the caller hands in time, datagrams and streams, and carries out what the node asks for. The
-//! sidecar, the embedded agent and the simulator drive the same few calls.
+//! [`Node`] is one member's whole protocol. It has no clock, socket, thread or randomness of its
+//! own: the caller hands in time, datagrams and streams, and carries out what the node asks for.
+//! The sidecar, the embedded agent and the simulator drive the same few calls.
 
 pub mod config;
 mod detector;

@@ -4,11 +4,8 @@
 
 use std::time::Duration;
 
-/// Longest member name, in bytes of UTF-8.
+/// Longest name of a member or a cluster, in bytes of UTF-8.
 pub const NAME_BYTES: usize = 128;
-
-/// Longest cluster name, in bytes of UTF-8.
-pub const CLUSTER_BYTES: usize = 128;
 
 /// All keys and values of one member's tags together, in bytes.
 pub const TAGS_BYTES: usize = 1024;
@@ -29,7 +26,8 @@ pub const SEAL_BYTES: usize = 41;
 /// What a datagram may hold before it is sealed.
 pub const PLAIN_DATAGRAM_BYTES: usize = DATAGRAM_BYTES - SEAL_BYTES;
 
-/// Longest header and message of a datagram: version, cluster, a name, message with an IPv6 address.
+/// Longest header and message of a datagram: version, cluster, a name, message with an IPv6
+/// address.
 pub const DATAGRAM_HEAD_BYTES: usize = 201;
 
 /// The longest update that fits into any datagram. A longer record travels by stream only.

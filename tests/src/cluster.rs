@@ -116,7 +116,8 @@ impl Cluster {
         SocketAddr::new(ip, PORT)
     }
 
-    /// Starts the sidecar of a host under its usual name and address, with the first three hosts as seeds.
+    /// Starts the sidecar of a host under its usual name and address, with the first three hosts as
+    /// seeds.
     pub fn start(&mut self, number: usize) {
         let name = format!("n{number}");
         self.start_as(number, &name, false);
@@ -152,7 +153,8 @@ impl Cluster {
         }
     }
 
-    /// Checks again and again during all of `span`; panics with what everyone sees at the first complaint.
+    /// Checks again and again during all of `span`; panics with what everyone sees at the first
+    /// complaint.
     pub fn hold(
         &self,
         span: Duration,
@@ -164,7 +166,8 @@ impl Cluster {
         }
     }
 
-    /// Waits until each running sidecar sees all running ones alive, and no host's sidecar that it does not.
+    /// Waits until each running sidecar sees all running ones alive, and no host's sidecar that it
+    /// does not.
     pub fn wait_all_see_all(&self) {
         self.wait(
             Duration::from_secs(120),
@@ -201,8 +204,8 @@ impl Cluster {
         self.hosts.iter().map(Host::mark).collect()
     }
 
-    /// Complains about each event of this kind since `marks`, in any log of a running sidecar, that is
-    /// about someone else than `expected`.
+    /// Complains about each event of this kind since `marks`, in any log of a running sidecar, that
+    /// is about someone else than `expected`.
     ///
     /// # Errors
     /// The first such line.

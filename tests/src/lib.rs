@@ -1,7 +1,8 @@
-//! A cluster of real sidecars in network namespaces, as one value that a test can hurt and question.
+//! A cluster of real sidecars in network namespaces, as one value that a test can hurt and
+//! question.
 //!
-//! [`Cluster`] owns everything: a [`Network`] (a switch with one cable per host), the [`Host`]s on it, the
-//! sidecar processes, their sockets and logs. Dropping it, also in a panic, removes it all.
+//! [`Cluster`] owns everything: a [`Network`] (a switch with one cable per host), the [`Host`]s on
+//! it, the sidecar processes, their sockets and logs. Dropping it, also in a panic, removes it all.
 
 mod binary;
 mod cluster;

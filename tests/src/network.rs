@@ -1,7 +1,7 @@
 //! One switch and a cable to each host, all of it in network namespaces of this process.
 //!
-//! Faults are rules of the switch, so a host cannot notice them other than by what does not arrive. There is no
-//! route to anywhere else: what the hosts send stays among them.
+//! Faults are rules of the switch, so a host cannot notice them other than by what does not arrive.
+//! There is no route to anywhere else: what the hosts send stays among them.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -121,8 +121,8 @@ impl Network {
         counts.filter_map(count).sum()
     }
 
-    /// Writes the hosts file that programs started later in this host's namespace see; in place, so that
-    /// running ones see the change too.
+    /// Writes the hosts file that programs started later in this host's namespace see; in place, so
+    /// that running ones see the change too.
     pub fn set_hosts_file(&self, host: usize, text: &str) {
         let folder = format!("/etc/netns/{}", self.namespace(host));
         fs::create_dir_all(&folder).expect("root may write to /etc/netns");

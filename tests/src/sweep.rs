@@ -1,7 +1,7 @@
 //! Names of network namespaces and temporary folders, and the removal of those whose owner is gone.
 //!
-//! Each is called `muster-PID-START-WHAT`: the process that made it and when that started, so that a recycled
-//! process id is not taken for the owner.
+//! Each is called `muster-PID-START-WHAT`: the process that made it and when that started, so that
+//! a recycled process id is not taken for the owner.
 
 use std::env;
 use std::fs;

@@ -28,9 +28,9 @@ pub enum AdvertiseError {
     },
 }
 
-/// The address to tell others: `advertise`, else `bound` itself when it is one address, else the one
-/// on the route to the first seed that has one. `resolve` gives a seed's addresses, `route` the local
-/// address of a route.
+/// The address to tell others: `advertise`, else `bound` itself when it is one address, else the
+/// one on the route to the first seed that has one. `resolve` gives a seed's addresses, `route` the
+/// local address of a route.
 pub(super) async fn choose(
     advertise: Option<Advertise>,
     bound: SocketAddr,
@@ -51,7 +51,8 @@ pub(super) async fn choose(
     let mut tried = Vec::new();
     for seed in seeds {
         match find_route(bound, seed, &resolve, &route).await {
-            // Often the host's own name, which many hosts keep as 127.0.1.1: better ones may follow.
+            // Often the host's own name, which many hosts keep as 127.0.1.1: better ones may
+            // follow.
             Ok(ip) if ip.is_loopback() => loopback = loopback.or(Some(ip)),
             Ok(ip) => return Ok(SocketAddr::new(ip, bound.port())),
             Err(error) => tried.push(format!("{seed}: {error}")),

@@ -1,6 +1,6 @@
 //! The running sidecar: the core on real sockets.
 //!
-//! The way of a datagram: `sockets` -> [`running`] (`select`, `apply`) -> `Node::handle_datagram` ->
+//! The way of a datagram: `sockets`, then `running` (`select`, `apply`), `Node::handle_datagram`,
 //! `drain`, which sends, logs and publishes what the node has to say. `streams`, `input` and
 //! `process` wait for everything else and tell the loop; `handle` is what the local socket sees.
 

@@ -52,8 +52,8 @@ impl Access {
             .try_for_each(|group| group_id(group).map(drop))
     }
 
-    /// Whether the process at the other end may change things. Names are looked up each time: a user
-    /// added meanwhile counts.
+    /// Whether the process at the other end may change things. Names are looked up each time: a
+    /// user added meanwhile counts.
     pub(super) fn may_change(&self, peer: &Peer) -> bool {
         let own = rustix::process::geteuid().as_raw();
         peer.uid == 0

@@ -14,8 +14,8 @@ const SCAN: usize = 4096;
 
 /// The recent events of this agent, each rendered once for all streams.
 ///
-/// Streams hold a cursor and nothing else: one that reads slowly costs nobody anything, and one that
-/// falls out of the buffer is told so.
+/// Streams hold a cursor and nothing else: one that reads slowly costs nobody anything, and one
+/// that falls out of the buffer is told so.
 #[derive(Debug)]
 pub struct EventLog {
     origin: u64,

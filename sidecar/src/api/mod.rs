@@ -29,8 +29,8 @@ pub async fn serve(listener: Listener, handle: Handle, access: Access) {
     serve_until(listener, handle, access, std::future::pending()).await;
 }
 
-/// Serves the local socket until `stop` is ready. Then the socket file is removed, the answers under
-/// way are finished (for a second at most), and streams end after the last event.
+/// Serves the local socket until `stop` is ready. Then the socket file is removed, the answers
+/// under way are finished (for a second at most), and streams end after the last event.
 pub async fn serve_until(
     listener: Listener,
     handle: Handle,

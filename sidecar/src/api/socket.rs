@@ -106,9 +106,10 @@ pub enum SocketError {
 /// names its holder; what is no socket is left alone.
 ///
 /// Two starters must not both find the same file stale and the later one delete the socket that the
-/// earlier one just made: the whole step is done under a lock (`flock`) of the *folder*. A lock file
-/// of its own would have to stay for ever, since removing one brings the race back, and renaming a
-/// socket over the path lets the later one win over a live one. The kernel refuses connections until
+/// earlier one just made: the whole step is done under a lock (`flock`) of the *folder*. A lock
+/// file of its own would have to stay for ever, since removing one brings the race back, and
+/// renaming a socket over the path lets the later one win over a live one. The kernel refuses
+/// connections until
 /// `listen`, so that mode and group are set before anybody gets in.
 pub fn bind(path: &Path, access: &Access) -> Result<Listener, SocketError> {
     access.check()?;

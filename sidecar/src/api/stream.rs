@@ -202,8 +202,9 @@ impl EventStream {
         }
     }
 
-    /// Waits for the next event, and shows now and then that the stream lives. The keep-alive carries
-    /// the cursor: after a long time without an event of the wanted types it still is recent.
+    /// Waits for the next event, and shows now and then that the stream lives. The keep-alive
+    /// carries the cursor: after a long time without an event of the wanted types it still is
+    /// recent.
     fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<Option<Vec<u8>>> {
         let mut log = self.handle.log().borrow_mut();
         let last = log.cursor();

@@ -22,7 +22,9 @@ pub(crate) struct Expected {
 
 impl Expected {
     pub(crate) fn new(rings: usize) -> Expected {
-        Expected { rings: vec![None; rings] }
+        Expected {
+            rings: vec![None; rings],
+        }
     }
 
     /// A ping or an answer of `name` arrived.
@@ -55,7 +57,11 @@ impl Expected {
                 overdue
             }
             other => {
-                *other = Some(Expectation { name: name.clone(), instance, proved: now });
+                *other = Some(Expectation {
+                    name: name.clone(),
+                    instance,
+                    proved: now,
+                });
                 false
             }
         }

@@ -128,13 +128,17 @@ impl Probes {
     pub(crate) fn widen(&mut self, seq: u32, relays: impl IntoIterator<Item = Name>) {
         if let Some(round) = self.rounds.get_mut(&seq) {
             round.stage = Stage::Indirect;
-            round.relays.extend(relays.into_iter().map(|relay| (relay, false)));
+            round
+                .relays
+                .extend(relays.into_iter().map(|relay| (relay, false)));
         }
     }
 
     /// `from` says that it, or the one it asked for us, is there.
     pub(crate) fn acked(&mut self, seq: u32, from: &str, instance: Instance) -> Answer {
-        let Some(round) = self.rounds.get(&seq) else { return Answer::Unknown };
+        let Some(round) = self.rounds.get(&seq) else {
+            return Answer::Unknown;
+        };
         let direct = round.target.as_str() == from && round.instance == instance;
         // Also after its nack: the target's answer may come late.
         let relayed = round.relays.iter().any(|(relay, _)| relay.as_str() == from);
@@ -149,18 +153,34 @@ impl Probes {
 
     /// The relay `from` is there but got no answer.
     pub(crate) fn nacked(&mut self, seq: u32, from: &str) -> Answer {
-        let Some(round) = self.rounds.get_mut(&seq) else { return Answer::Unknown };
-        for (_, nacked) in round.relays.iter_mut().filter(|(relay, _)| relay.as_str() == from) {
+        let Some(round) = self.rounds.get_mut(&seq) else {
+            return Answer::Unknown;
+        };
+        for (_, nacked) in round
+            .relays
+            .iter_mut()
+            .filter(|(relay, _)| relay.as_str() == from)
+        {
             *nacked = true;
         }
-        if round.exhausted() { Answer::Exhausted } else { Answer::Noted }
+        if round.exhausted() {
+            Answer::Exhausted
+        } else {
+            Answer::Noted
+        }
     }
 
     /// The stream probe got so far.
     pub(crate) fn streamed(&mut self, seq: u32, stream: StreamProbe) -> Answer {
-        let Some(round) = self.rounds.get_mut(&seq) else { return Answer::Unknown };
+        let Some(round) = self.rounds.get_mut(&seq) else {
+            return Answer::Unknown;
+        };
         round.stream = stream;
-        if round.exhausted() { Answer::Exhausted } else { Answer::Noted }
+        if round.exhausted() {
+            Answer::Exhausted
+        } else {
+            Answer::Noted
+        }
     }
 
     pub(crate) fn get(&self, seq: u32) -> Option<&Round> {

@@ -14,7 +14,9 @@ pub(crate) struct RoundTrip {
 impl RoundTrip {
     /// Takes one measured round trip.
     pub(crate) fn sample(&mut self, measured: Duration) {
-        let us = u32::try_from(measured.as_micros()).unwrap_or(u32::MAX / 8).clamp(1, u32::MAX / 8);
+        let us = u32::try_from(measured.as_micros())
+            .unwrap_or(u32::MAX / 8)
+            .clamp(1, u32::MAX / 8);
         if self.smoothed_us == 0 {
             self.smoothed_us = us;
             self.variation_us = us / 2;
@@ -22,7 +24,8 @@ impl RoundTrip {
             // RFC 6298 (2.3): beta = 1/4, alpha = 1/8.
             let off = self.smoothed_us.abs_diff(us);
             self.variation_us = (3 * self.variation_us + off) / 4;
-            self.smoothed_us = ((7 * u64::from(self.smoothed_us) + u64::from(us)) / 8).max(1) as u32;
+            self.smoothed_us =
+                ((7 * u64::from(self.smoothed_us) + u64::from(us)) / 8).max(1) as u32;
         }
     }
 

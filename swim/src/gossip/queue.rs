@@ -40,7 +40,12 @@ impl Queue {
     pub(crate) fn put(&mut self, subject: &Name, urgency: Urgency, bytes: Vec<u8>) {
         self.remove(subject);
         self.serial += 1;
-        let entry = Entry { bytes, urgency, sent: 0, serial: self.serial };
+        let entry = Entry {
+            bytes,
+            urgency,
+            sent: 0,
+            serial: self.serial,
+        };
         self.order.insert(key(subject, &entry));
         self.entries.insert(subject.clone(), entry);
     }
@@ -59,12 +64,15 @@ impl Queue {
             let first = self.order.range(from..).next()?;
             (first.0 == urgency).then_some(first.1)
         };
-        let least = [Urgency::First, Urgency::Normal].into_iter().filter_map(least_of).min();
+        let least = [Urgency::First, Urgency::Normal]
+            .into_iter()
+            .filter_map(least_of)
+            .min();
         least.is_some_and(|sent| sent < times)
     }
 
-    /// Appends updates that fit until `buffer` has `room` bytes; each that was sent `limit` times is
-    /// done. The update about `but` is left out: it was already said.
+    /// Appends updates that fit until `buffer` has `room` bytes; each that was sent `limit` times
+    /// is done. The update about `but` is left out: it was already said.
     pub(crate) fn fill(
         &mut self,
         buffer: &mut Vec<u8>,
@@ -78,7 +86,10 @@ impl Queue {
             if buffer.len() + SMALLEST > room || misfits == MISFITS {
                 break;
             }
-            let entry = self.entries.get(&place.3).expect("the order names queued updates only");
+            let entry = self
+                .entries
+                .get(&place.3)
+                .expect("the order names queued updates only");
             if but == Some(&place.3) {
                 continue;
             }
@@ -106,9 +117,16 @@ impl Queue {
 
     /// Whether order and entries say the same.
     pub(crate) fn check_invariants(&self) {
-        assert_eq!(self.order.len(), self.entries.len(), "every update is in the order once");
+        assert_eq!(
+            self.order.len(),
+            self.entries.len(),
+            "every update is in the order once"
+        );
         for (name, entry) in &self.entries {
-            assert!(self.order.contains(&key(name, entry)), "{name} is in the order");
+            assert!(
+                self.order.contains(&key(name, entry)),
+                "{name} is in the order"
+            );
         }
     }
 }
@@ -120,7 +138,12 @@ const SMALLEST: usize = 8;
 const MISFITS: usize = 8;
 
 fn key(subject: &Name, entry: &Entry) -> Key {
-    (entry.urgency, entry.sent, Reverse(entry.serial), subject.clone())
+    (
+        entry.urgency,
+        entry.sent,
+        Reverse(entry.serial),
+        subject.clone(),
+    )
 }
 
 /// How often an update is passed on among `members`: `multiplier` log2(n + 1), rounded up

@@ -47,7 +47,8 @@ fn an_update_is_sent_as_often_as_the_limit_says() {
     assert_eq!(sent, 7);
 }
 
-/// A cluster that shrinks has a smaller limit: what was sent as often already goes once more at most.
+/// A cluster that shrinks has a smaller limit: what was sent as often already goes once more at
+/// most.
 #[test]
 fn a_limit_that_shrinks_ends_what_is_past_it() {
     let mut queue = Queue::default();

@@ -17,7 +17,10 @@ pub(crate) struct Digest {
 
 impl Digest {
     pub(crate) fn new() -> Digest {
-        Digest { buckets: vec![0; DIGEST_BUCKETS], total: 0 }
+        Digest {
+            buckets: vec![0; DIGEST_BUCKETS],
+            total: 0,
+        }
     }
 
     /// Adds what is held of a member, or takes it out when it was in.
@@ -39,7 +42,10 @@ impl Digest {
     pub(crate) fn fold(&self, count: usize) -> Vec<u64> {
         debug_assert!(count.is_power_of_two() && count <= DIGEST_BUCKETS);
         let each = DIGEST_BUCKETS / count;
-        self.buckets.chunks(each).map(|chunk| chunk.iter().fold(0, |sum, hash| sum ^ hash)).collect()
+        self.buckets
+            .chunks(each)
+            .map(|chunk| chunk.iter().fold(0, |sum, hash| sum ^ hash))
+            .collect()
     }
 }
 

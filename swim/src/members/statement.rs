@@ -121,8 +121,8 @@ impl Statement {
 /// Which of two statements about the *same name* counts: the greater one.
 ///
 /// A total order, so that merging is commutative, associative and idempotent. Two lives that began
-/// in the same microsecond are told apart by address and tags; which one wins matters less than that
-/// everybody picks the same.
+/// in the same microsecond are told apart by address and tags; which one wins matters less than
+/// that everybody picks the same.
 pub fn precedence(one: &Statement, other: &Statement) -> Ordering {
     debug_assert_eq!(
         one.record.name, other.record.name,

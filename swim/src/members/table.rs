@@ -120,7 +120,9 @@ impl Table {
             self.insert(statement, now);
             return Merge::New;
         };
-        let held = self.slots[id as usize].as_ref().expect("the index names filled slots only");
+        let held = self.slots[id as usize]
+            .as_ref()
+            .expect("the index names filled slots only");
         if precedence(&statement, &held.statement).is_le() {
             return Merge::Old;
         }
@@ -156,7 +158,9 @@ impl Table {
 
     fn replace(&mut self, id: u32, statement: Statement, now: Time) -> Statement {
         let before = self.digest.total();
-        let member = self.slots[id as usize].as_mut().expect("only filled slots are replaced");
+        let member = self.slots[id as usize]
+            .as_mut()
+            .expect("only filled slots are replaced");
         let name = statement.record.name.clone();
         let (old_rank, new_rank) = (member.statement.rank(), statement.rank());
         if old_rank.instance != new_rank.instance {
@@ -199,7 +203,9 @@ impl Table {
     }
 
     fn enlist(&mut self, id: u32, status: Status) {
-        let member = self.slots[id as usize].as_mut().expect("only filled slots are listed");
+        let member = self.slots[id as usize]
+            .as_mut()
+            .expect("only filled slots are listed");
         let order = match kind(status) {
             Kind::Present => {
                 self.rings.insert(&member.statement.record.name);
@@ -214,7 +220,9 @@ impl Table {
     }
 
     fn delist(&mut self, id: u32, status: Status) {
-        let member = self.slots[id as usize].as_ref().expect("only filled slots are listed");
+        let member = self.slots[id as usize]
+            .as_ref()
+            .expect("only filled slots are listed");
         let place = member.place;
         let order = match kind(status) {
             Kind::Present => {
@@ -228,7 +236,10 @@ impl Table {
             return;
         }
         for (moved, place) in order.remove(place).into_iter().flatten() {
-            self.slots[moved as usize].as_mut().expect("lists name filled slots only").place = place;
+            self.slots[moved as usize]
+                .as_mut()
+                .expect("lists name filled slots only")
+                .place = place;
         }
     }
 
@@ -236,7 +247,10 @@ impl Table {
     pub(crate) fn next_present(&mut self, rng: &mut Rng) -> Option<Name> {
         let (id, swapped) = self.present.next(rng)?;
         for (moved, place) in swapped {
-            self.slots[moved as usize].as_mut().expect("lists name filled slots only").place = place;
+            self.slots[moved as usize]
+                .as_mut()
+                .expect("lists name filled slots only")
+                .place = place;
         }
         Some(self.name_of(id).clone())
     }
@@ -254,11 +268,19 @@ impl Table {
             return chosen;
         }
         // From a random start in random steps; a small list is walked whole.
-        let tries = if ids.len() <= 4 * count { ids.len() } else { 4 * count };
+        let tries = if ids.len() <= 4 * count {
+            ids.len()
+        } else {
+            4 * count
+        };
         let start = rng.below(ids.len());
         for turn in 0..tries {
             let walk = ids.len() <= 4 * count;
-            let at = if walk { (start + turn) % ids.len() } else { rng.below(ids.len()) };
+            let at = if walk {
+                (start + turn) % ids.len()
+            } else {
+                rng.below(ids.len())
+            };
             let member = self.slots[ids[at] as usize].as_ref();
             let member = member.expect("lists name filled slots only");
             let name = &member.statement.record.name;
@@ -277,11 +299,16 @@ impl Table {
         if self.lost.ids.is_empty() {
             return None;
         }
-        Some(self.name_of(self.lost.ids[rng.below(self.lost.ids.len())]).clone())
+        Some(
+            self.name_of(self.lost.ids[rng.below(self.lost.ids.len())])
+                .clone(),
+        )
     }
 
     fn name_of(&self, id: u32) -> &Name {
-        let member = self.slots[id as usize].as_ref().expect("lists name filled slots only");
+        let member = self.slots[id as usize]
+            .as_ref()
+            .expect("lists name filled slots only");
         &member.statement.record.name
     }
 
@@ -312,7 +339,11 @@ impl Table {
             };
             let name = &member.statement.record.name;
             let status = member.statement.status;
-            assert_eq!(self.index.get(name), Some(&(id as u32)), "the index names {name}");
+            assert_eq!(
+                self.index.get(name),
+                Some(&(id as u32)),
+                "the index names {name}"
+            );
             digest.toggle(name, member.statement.rank());
             assert_eq!(
                 member.suspicion.is_some(),
@@ -328,18 +359,39 @@ impl Table {
                 Kind::Lost => &self.lost,
                 Kind::Departed => continue,
             };
-            assert_eq!(list.ids[member.place as usize], id as u32, "{name} is in its list");
+            assert_eq!(
+                list.ids[member.place as usize], id as u32,
+                "{name} is in its list"
+            );
             present += usize::from(kind(status) == Kind::Present);
             lost += usize::from(kind(status) == Kind::Lost);
         }
-        assert_eq!((present, lost), (self.present.ids.len(), self.lost.ids.len()));
-        assert_eq!(digest.total(), self.digest.total(), "the digest is that of the members");
-        assert_eq!(digest.fold(16), self.digest.fold(16), "and so are its buckets");
-        let me_on_rings = usize::from(kind(self.slots[0].as_ref().map_or(
-            Status::Left,
-            |me| me.statement.status,
-        )) == Kind::Present);
-        assert_eq!(self.rings.len(), present + me_on_rings, "the rings hold all that are present");
+        assert_eq!(
+            (present, lost),
+            (self.present.ids.len(), self.lost.ids.len())
+        );
+        assert_eq!(
+            digest.total(),
+            self.digest.total(),
+            "the digest is that of the members"
+        );
+        assert_eq!(
+            digest.fold(16),
+            self.digest.fold(16),
+            "and so are its buckets"
+        );
+        let me_on_rings = usize::from(
+            kind(
+                self.slots[0]
+                    .as_ref()
+                    .map_or(Status::Left, |me| me.statement.status),
+            ) == Kind::Present,
+        );
+        assert_eq!(
+            self.rings.len(),
+            present + me_on_rings,
+            "the rings hold all that are present"
+        );
         assert!(self.index.len() <= limits::MEMBERS);
     }
 
@@ -419,7 +471,10 @@ impl Order {
         if self.cursor >= self.ids.len() {
             self.cursor = 0;
         }
-        let (here, there) = (self.cursor, self.cursor + rng.below(self.ids.len() - self.cursor));
+        let (here, there) = (
+            self.cursor,
+            self.cursor + rng.below(self.ids.len() - self.cursor),
+        );
         self.ids.swap(here, there);
         self.cursor += 1;
         let id = self.ids[here];

@@ -18,7 +18,11 @@ impl Node {
         if !self.is_active() {
             return;
         }
-        let Datagram { header, message, updates } = match wire::decode(datagram, self.cluster_id) {
+        let Datagram {
+            header,
+            message,
+            updates,
+        } = match wire::decode(datagram, self.cluster_id) {
             Ok(decoded) => decoded,
             Err(reason) => return self.count_dropped(reason),
         };
@@ -78,22 +82,38 @@ impl Node {
     /// Where the sender of a datagram takes streams: where it says, while it is in the life that we
     /// know; a new life may have moved.
     pub(super) fn listens_at(&self, header: &Header<'_>, from: SocketAddr) -> SocketAddr {
-        let known = self.table.get(header.from).map(|member| &member.statement.record);
+        let known = self
+            .table
+            .get(header.from)
+            .map(|member| &member.statement.record);
         let same_life = known.filter(|record| record.instance == header.instance);
         same_life.map_or(from, |record| record.addr)
     }
 
     fn on_ping(&mut self, seq: u32, target: Instance, header: &Header<'_>, from: SocketAddr) {
         let here = target == self.me.instance;
-        let message = if here { Message::Ack { seq } } else { Message::Wrong { seq } };
+        let message = if here {
+            Message::Ack { seq }
+        } else {
+            Message::Wrong { seq }
+        };
         let first = self.word_for(header.from, header.instance, header.incarnation);
-        self.send(Outgoing { to: from, message, first });
+        self.send(Outgoing {
+            to: from,
+            message,
+            first,
+        });
     }
 
     fn on_ack(&mut self, seq: u32, header: &Header<'_>, now: Time) {
         if let Some(relay) = self.relays.acked(seq, header.instance) {
             self.timers.cancel(&Timer::Relay(seq));
-            self.send_plain(relay.asker, Message::Ack { seq: relay.asker_seq });
+            self.send_plain(
+                relay.asker,
+                Message::Ack {
+                    seq: relay.asker_seq,
+                },
+            );
             return;
         }
         if self.on_namesake_answer(seq, header.instance, now) {
@@ -113,21 +133,43 @@ impl Node {
         }
     }
 
-    fn on_ping_request(&mut self, asker_seq: u32, target: RelayTarget, from: SocketAddr, now: Time) {
+    fn on_ping_request(
+        &mut self,
+        asker_seq: u32,
+        target: RelayTarget,
+        from: SocketAddr,
+        now: Time,
+    ) {
         let seq = self.next_seq();
         let instance = target.instance;
-        if !self.relays.start(seq, Relay { asker: from, asker_seq, instance, nacked: false }) {
+        if !self.relays.start(
+            seq,
+            Relay {
+                asker: from,
+                asker_seq,
+                instance,
+                nacked: false,
+            },
+        ) {
             self.stats.dropped.busy += 1;
             return;
         }
-        self.send_plain(target.addr, Message::Ping { seq, target: instance });
+        self.send_plain(
+            target.addr,
+            Message::Ping {
+                seq,
+                target: instance,
+            },
+        );
         // Lifeguard section IV-A: a nack at 80 % of the time in which the asker waits.
         let patience = std::time::Duration::from_millis(target.patience_ms.into());
         self.set_timer(Timer::Relay(seq), now + patience * 4 / 5);
     }
 
     pub(super) fn on_relay_timeout(&mut self, seq: u32, now: Time) {
-        let Some(relay) = self.relays.timed_out(seq) else { return };
+        let Some(relay) = self.relays.timed_out(seq) else {
+            return;
+        };
         let (asker, asker_seq) = (relay.asker, relay.asker_seq);
         self.send_plain(asker, Message::Nack { seq: asker_seq });
         // A late ack is still passed on.
@@ -139,7 +181,9 @@ impl Node {
         if self.on_namesake_gone(seq, now) {
             return;
         }
-        let Some(round) = self.probes.get(seq) else { return };
+        let Some(round) = self.probes.get(seq) else {
+            return;
+        };
         if round.target.as_str() == header.from {
             // It was restarted: its own new record supersedes the old life.
             self.end_round(seq);

@@ -66,9 +66,9 @@ pub(super) struct Seeds {
 }
 
 impl Node {
-    /// Adds seeds (`host:port`) and tries them at once. All are checked before any is added. Each is
-    /// tried, with growing pauses, until it has answered once; after that it is looked at now and
-    /// then, so that a cluster that fell apart finds itself again.
+    /// Adds seeds (`host:port`) and tries them at once. All are checked before any is added. Each
+    /// is tried, with growing pauses, until it has answered once; after that it is looked at now
+    /// and then, so that a cluster that fell apart finds itself again.
     pub fn join(&mut self, seeds: &[String], now: Time) -> Result<(), SeedError> {
         self.enter(now);
         match self.lifecycle {
@@ -80,8 +80,10 @@ impl Node {
         for seed in seeds {
             check_seed(seed)?;
         }
-        let new: BTreeSet<&String> =
-            seeds.iter().filter(|seed| !self.seeds.known.contains_key(*seed)).collect();
+        let new: BTreeSet<&String> = seeds
+            .iter()
+            .filter(|seed| !self.seeds.known.contains_key(*seed))
+            .collect();
         if self.seeds.known.len() + new.len() > limits::SEEDS {
             return Err(SeedError::TooMany);
         }
@@ -108,13 +110,20 @@ impl Node {
     }
 
     fn try_seed(&mut self, seed: &str, now: Time) {
-        self.actions.push_back(Action::Resolve { seed: seed.to_owned() });
+        self.actions.push_back(Action::Resolve {
+            seed: seed.to_owned(),
+        });
         // Should no answer come at all, it is tried again all the same.
         self.set_timer(Timer::Seed(seed.to_owned()), now + 2 * limits::STREAM_IDLE);
     }
 
     pub(super) fn on_seed_timeout(&mut self, seed: &str, now: Time) {
-        if self.seeds.known.get(seed).is_some_and(|known| !known.joined) {
+        if self
+            .seeds
+            .known
+            .get(seed)
+            .is_some_and(|known| !known.joined)
+        {
             self.try_seed(seed, now);
         }
     }
@@ -125,7 +134,9 @@ impl Node {
         if !self.is_active() || self.lifecycle == Lifecycle::Leaving {
             return;
         }
-        let Some(known) = self.seeds.known.get_mut(seed) else { return };
+        let Some(known) = self.seeds.known.get_mut(seed) else {
+            return;
+        };
         let joined = known.joined;
         if addresses.is_empty() {
             if !joined {
@@ -167,13 +178,10 @@ impl Node {
     }
 
     /// One stream to a seed is over, or there was nobody to open one to.
-    pub(super) fn on_seed_tried(
-        &mut self,
-        seed: &str,
-        outcome: Result<(), SeedError>,
-        now: Time,
-    ) {
-        let Some(known) = self.seeds.known.get_mut(seed) else { return };
+    pub(super) fn on_seed_tried(&mut self, seed: &str, outcome: Result<(), SeedError>, now: Time) {
+        let Some(known) = self.seeds.known.get_mut(seed) else {
+            return;
+        };
         known.trying = known.trying.saturating_sub(1);
         match outcome {
             Ok(()) => {

@@ -30,9 +30,18 @@ impl Node {
         }
         match update {
             Update::Record(record) => {
-                self.accept(Statement { record, status: Status::Alive }, None, now);
+                self.accept(
+                    Statement {
+                        record,
+                        status: Status::Alive,
+                    },
+                    None,
+                    now,
+                );
             }
-            Update::Claim { name, status, by, .. } => {
+            Update::Claim {
+                name, status, by, ..
+            } => {
                 if self.lacks_record(&name, rank) {
                     // Somebody knows a record that we missed, or that no datagram holds.
                     return self.pull_news(self.listens_at(header, from), now);
@@ -44,7 +53,10 @@ impl Node {
 
     /// A member from another table, read whole over a stream.
     pub(super) fn learn_entry(&mut self, entry: Entry, by: &Name, now: Time) {
-        let Entry { statement, lost_for_s } = entry;
+        let Entry {
+            statement,
+            lost_for_s,
+        } = entry;
         let lost_for = Duration::from_secs(lost_for_s.into());
         let rank = statement.rank();
         let Statement { record, status } = statement;
@@ -52,7 +64,10 @@ impl Node {
         if name == self.me.name {
             return self.on_word_about_me(rank, Some(record.addr), now);
         }
-        let held = self.table.get(name.as_str()).map(|member| member.statement.status);
+        let held = self
+            .table
+            .get(name.as_str())
+            .map(|member| member.statement.status);
         let present = matches!(held, Some(Status::Alive | Status::Suspect));
         match status {
             // Nothing to take back: a goodbye of somebody we never met.
@@ -67,7 +82,14 @@ impl Node {
             }
             Status::Alive | Status::Suspect | Status::Unreachable | Status::Left => {
                 if self.lacks_record(&name, rank) {
-                    self.accept(Statement { record, status: Status::Alive }, None, now);
+                    self.accept(
+                        Statement {
+                            record,
+                            status: Status::Alive,
+                        },
+                        None,
+                        now,
+                    );
                 }
                 self.on_claim(&name, rank, status, by.clone(), true, now);
             }
@@ -77,9 +99,13 @@ impl Node {
     /// A member that was lost long ago is forgotten so much earlier.
     fn on_lost_before(&mut self, name: &Name, rank: Rank, lost_for: Duration, now: Time) {
         let held = self.table.get_mut(name.as_str());
-        let Some(member) = held.filter(|held| held.statement.rank() == rank) else { return };
+        let Some(member) = held.filter(|held| held.statement.rank() == rank) else {
+            return;
+        };
         // Others may have lost it before us: the earliest counts.
-        member.lost_before = lost_for.saturating_sub(now.since(member.since)).max(member.lost_before);
+        member.lost_before = lost_for
+            .saturating_sub(now.since(member.since))
+            .max(member.lost_before);
         let since = now.since(member.since) + member.lost_before;
         let left = self.config.forget_after.saturating_sub(since);
         self.set_timer(Timer::Forget(name.clone()), now + left);
@@ -87,7 +113,11 @@ impl Node {
 
     /// Whether `rank` speaks of a version that we do not have. A goodbye needs none.
     fn lacks_record(&self, name: &Name, rank: Rank) -> bool {
-        let Some(held) = self.table.get(name.as_str()).map(|member| &member.statement.record) else {
+        let Some(held) = self
+            .table
+            .get(name.as_str())
+            .map(|member| &member.statement.record)
+        else {
             return rank.status != Status::Left;
         };
         rank.instance > held.instance
@@ -110,7 +140,9 @@ impl Node {
             Status::Suspect => self.on_suspect_claim(name, rank, by, now),
             Status::Unreachable => self.on_unreachable_claim(name, rank, by, hearsay, now),
             Status::Left => {
-                let Some(held) = self.table.get(name.as_str()) else { return };
+                let Some(held) = self.table.get(name.as_str()) else {
+                    return;
+                };
                 let record = held.statement.record.clone();
                 if record.instance == rank.instance {
                     self.accept(Statement { record, status }, None, now);
@@ -126,8 +158,15 @@ impl Node {
         cause: Option<UnreachableCause>,
         now: Time,
     ) {
-        debug_assert_ne!(statement.record.name, self.me.name, "only we speak for ourselves");
-        debug_assert_ne!(statement.status, Status::Suspect, "suspicion has its own way in");
+        debug_assert_ne!(
+            statement.record.name, self.me.name,
+            "only we speak for ourselves"
+        );
+        debug_assert_ne!(
+            statement.status,
+            Status::Suspect,
+            "suspicion has its own way in"
+        );
         let name = statement.record.name.clone();
         let status = statement.status;
         let before = match self.table.merge(statement, now) {
@@ -160,23 +199,26 @@ impl Node {
         cause: Option<UnreachableCause>,
         now: Time,
     ) {
-        let Some(member) = self.table.get(name.as_str()) else { return };
+        let Some(member) = self.table.get(name.as_str()) else {
+            return;
+        };
         let (info, status) = (self.table.info(member), member.statement.status);
         let mut held = None;
         if let Some(before) = before {
             let same_life = before.record.instance == info.instance;
             let here = matches!(before.status, Status::Alive | Status::Suspect);
             if !same_life && here {
-                let superseded = UnreachableCause::Superseded { instance: info.instance };
+                let superseded = UnreachableCause::Superseded {
+                    instance: info.instance,
+                };
                 let old = superseded_info(&before.record, now);
                 self.tell(old, EventKind::Unreachable { cause: superseded }, now);
             }
             held = same_life.then_some(before);
         }
         let held_status = held.as_ref().map(|held| held.status);
-        let unchanged = |held: &Statement| {
-            held.record.tags == info.tags && held.record.addr == info.addr
-        };
+        let unchanged =
+            |held: &Statement| held.record.tags == info.tags && held.record.addr == info.addr;
         let updated = held.as_ref().is_some_and(|held| !unchanged(held));
         match status {
             Status::Alive => {
@@ -209,7 +251,9 @@ impl Node {
             return;
         }
         self.queue.remove(name);
-        let Some(statement) = self.table.forget(name, now) else { return };
+        let Some(statement) = self.table.forget(name, now) else {
+            return;
+        };
         if statement.status == Status::Unreachable && self.forgotten.len() < limits::MEMBERS {
             self.forgotten.insert(name.clone(), statement.rank());
             self.set_timer(Timer::Forget(name.clone()), now + limits::TOMBSTONE);
@@ -218,7 +262,9 @@ impl Node {
 
     /// Passes on what is held of a member.
     pub(super) fn gossip_member(&mut self, name: &Name, now: Time) {
-        let Some(member) = self.table.get(name.as_str()) else { return };
+        let Some(member) = self.table.get(name.as_str()) else {
+            return;
+        };
         let statement = &member.statement;
         let (update, urgency) = match statement.status {
             Status::Alive => (Update::Record(statement.record.clone()), Urgency::Normal),
@@ -229,10 +275,22 @@ impl Node {
     }
 
     pub(super) fn gossip_suspicion(&mut self, name: &Name, by: &Name, now: Time) {
-        let Some(member) = self.table.get(name.as_str()) else { return };
-        let Record { instance, incarnation, .. } = member.statement.record;
+        let Some(member) = self.table.get(name.as_str()) else {
+            return;
+        };
+        let Record {
+            instance,
+            incarnation,
+            ..
+        } = member.statement.record;
         let (by, status) = (by.clone(), Status::Suspect);
-        let update = Update::Claim { name: name.clone(), instance, incarnation, status, by };
+        let update = Update::Claim {
+            name: name.clone(),
+            instance,
+            incarnation,
+            status,
+            by,
+        };
         self.gossip(name, Urgency::Normal, update, now);
     }
 
@@ -264,7 +322,10 @@ impl Node {
         let bytes = wire::encode_update(&update);
         match update {
             Update::Record(record) if bytes.len() > limits::UPDATE_BYTES => {
-                let statement = Statement { record, status: Status::Alive };
+                let statement = Statement {
+                    record,
+                    status: Status::Alive,
+                };
                 wire::encode_update(&self.claim_of(&statement))
             }
             Update::Record(_) | Update::Claim { .. } => bytes,
@@ -283,7 +344,9 @@ impl Node {
         let successors =
             (0..rings.count()).filter_map(|ring| rings.successor(ring, &self.me.name).cloned());
         let mut targets: Vec<Name> = successors.collect();
-        let random = self.table.some_present(self.config.gossip_fanout, &mut self.rng, |_| true);
+        let random = self
+            .table
+            .some_present(self.config.gossip_fanout, &mut self.rng, |_| true);
         targets.extend(random);
         targets.sort();
         targets.dedup();
@@ -292,7 +355,11 @@ impl Node {
         }
         for target in targets {
             let member = self.table.get(target.as_str());
-            let to = member.expect("targets were drawn from the table").statement.record.addr;
+            let to = member
+                .expect("targets were drawn from the table")
+                .statement
+                .record
+                .addr;
             self.send_plain(to, Message::Gossip);
         }
         if self.lifecycle != Lifecycle::Left {

@@ -30,13 +30,24 @@ impl Node {
         // Whoever else has our name: it may have it now.
         self.namesake = None;
         self.timers.cancel(&Timer::Namesake);
-        self.table.set_me(Statement { record: self.me.clone(), status: Status::Left }, now);
+        self.table.set_me(
+            Statement {
+                record: self.me.clone(),
+                status: Status::Left,
+            },
+            now,
+        );
         let name = self.me.name.clone();
         self.gossip_member(&name, now);
         let seq = self.next_seq();
         let until = now + self.config.leave_timeout;
         let (asked, acked) = (BTreeSet::new(), BTreeSet::new());
-        self.goodbye = Some(Goodbye { asked, acked, seq, until });
+        self.goodbye = Some(Goodbye {
+            asked,
+            acked,
+            seq,
+            until,
+        });
         self.say_goodbye(now);
     }
 
@@ -48,11 +59,18 @@ impl Node {
             let answers = member.is_some_and(|member| member.statement.status == Status::Alive);
             answers && !acked.contains(name)
         };
-        self.table.rings().buddies(&self.me.name).into_iter().filter(waits).collect()
+        self.table
+            .rings()
+            .buddies(&self.me.name)
+            .into_iter()
+            .filter(waits)
+            .collect()
     }
 
     fn say_goodbye(&mut self, now: Time) {
-        let Some(goodbye) = &mut self.goodbye else { return };
+        let Some(goodbye) = &mut self.goodbye else {
+            return;
+        };
         goodbye.asked.clear();
         let until = goodbye.until;
         let again = now + self.config.probe_timeout_max / 2;
@@ -62,7 +80,9 @@ impl Node {
 
     /// Tells those that were not told yet, or ends when all know.
     fn go_on_leaving(&mut self, now: Time) {
-        let Some(goodbye) = self.goodbye.clone() else { return };
+        let Some(goodbye) = self.goodbye.clone() else {
+            return;
+        };
         let waiting = self.unaware_buddies(&goodbye.acked);
         if waiting.is_empty() || now >= goodbye.until {
             self.goodbye = None;
@@ -79,11 +99,26 @@ impl Node {
 
     /// The ping begins with the goodbye, so that its ack says that it was heard.
     fn ping_goodbye(&mut self, buddy: &Name, seq: u32) {
-        let Some(member) = self.table.get(buddy.as_str()) else { return };
-        let (to, target) = (member.statement.record.addr, member.statement.record.instance);
-        let me = Statement { record: self.me.clone(), status: Status::Left };
-        let first = Some((self.me.name.clone(), self.encode_fitting(self.claim_of(&me))));
-        self.send(Outgoing { to, message: Message::Ping { seq, target }, first });
+        let Some(member) = self.table.get(buddy.as_str()) else {
+            return;
+        };
+        let (to, target) = (
+            member.statement.record.addr,
+            member.statement.record.instance,
+        );
+        let me = Statement {
+            record: self.me.clone(),
+            status: Status::Left,
+        };
+        let first = Some((
+            self.me.name.clone(),
+            self.encode_fitting(self.claim_of(&me)),
+        ));
+        self.send(Outgoing {
+            to,
+            message: Message::Ping { seq, target },
+            first,
+        });
     }
 
     pub(super) fn on_leave_timeout(&mut self, now: Time) {
@@ -91,7 +126,9 @@ impl Node {
     }
 
     pub(super) fn on_goodbye_ack(&mut self, seq: u32, from: &str, now: Time) {
-        let Some(member) = self.table.get(from) else { return };
+        let Some(member) = self.table.get(from) else {
+            return;
+        };
         let name = member.statement.record.name.clone();
         if let Some(goodbye) = self.goodbye.as_mut().filter(|goodbye| goodbye.seq == seq) {
             goodbye.acked.insert(name);

@@ -1,7 +1,8 @@
 //! The node: one member's whole protocol behind four kinds of method.
 //!
-//! A datagram takes this way: `handle_datagram` -> `wire::decode` -> `on_<message>` -> a sub-machine
-//! returns what happened -> outputs are queued -> `poll_transmit`, `poll_action`, `poll_event`,
+//! A datagram takes this way: `handle_datagram` -> `wire::decode` -> `on_<message>` -> a
+//! sub-machine returns what happened -> outputs are queued -> `poll_transmit`, `poll_action`,
+//! `poll_event`,
 //! `poll_timeout`.
 
 mod datagrams;
@@ -34,9 +35,7 @@ use crate::detector::{Expected, Health, Probes, Relays};
 use crate::event::{Event, MemberInfo};
 use crate::gossip::Queue;
 use crate::limits;
-use crate::members::{
-    Incarnation, Instance, Name, Rank, Record, Statement, Status, Table, Tags,
-};
+use crate::members::{Incarnation, Instance, Name, Rank, Record, Statement, Status, Table, Tags};
 use crate::rng::Rng;
 use crate::stats::Stats;
 use crate::time::Time;
@@ -105,8 +104,8 @@ pub struct RingPlace {
 ///
 /// Four kinds of method only: getters, `handle_*` (network and time), commands (verbs), `poll_*`
 /// (outputs). **The draining rule:** after any `handle_*` or command call [`Node::poll_transmit`],
-/// [`Node::poll_action`] and [`Node::poll_event`] until each gives `None`, then re-arm the one timer
-/// from [`Node::poll_timeout`]. Debug builds assert it.
+/// [`Node::poll_action`] and [`Node::poll_event`] until each gives `None`, then re-arm the one
+/// timer from [`Node::poll_timeout`]. Debug builds assert it.
 ///
 /// `now` must not run backwards; the node measures by it how late it is woken.
 #[derive(Debug)]
@@ -169,7 +168,10 @@ impl Node {
             incarnation: Incarnation::default(),
             tags: identity.tags,
         };
-        let statement = Statement { record: me.clone(), status: Status::Alive };
+        let statement = Statement {
+            record: me.clone(),
+            status: Status::Alive,
+        };
         let mut node = Node {
             cluster_id: ClusterId::of(&identity.cluster),
             cluster: identity.cluster,
@@ -224,7 +226,8 @@ impl Node {
 
     /// This node as a member.
     pub fn me(&self) -> MemberInfo {
-        self.member(self.me.name.as_str()).expect("the table always holds this node")
+        self.member(self.me.name.as_str())
+            .expect("the table always holds this node")
     }
 
     /// All members that are remembered, this node included, in no particular order.
@@ -325,7 +328,9 @@ impl Node {
     /// Wake-ups that come later than this count as late: well above a busy host's scheduling,
     /// well below the time in which an answer is due.
     fn late_limit(&self) -> Duration {
-        self.config.probe_timeout_min.max(self.config.probe_timeout_max / 5)
+        self.config
+            .probe_timeout_min
+            .max(self.config.probe_timeout_max / 5)
     }
 
     /// K successors and one random member once a period (DESIGN 4.1).
@@ -351,13 +356,23 @@ impl Node {
         self.table.check_invariants();
         self.queue.check_invariants();
         self.timers.check_invariants();
-        let held = self.table.get(self.me.name.as_str()).expect("the table holds this node");
-        assert_eq!(held.statement.record, self.me, "the table says of this node what it says itself");
+        let held = self
+            .table
+            .get(self.me.name.as_str())
+            .expect("the table holds this node");
+        assert_eq!(
+            held.statement.record, self.me,
+            "the table says of this node what it says itself"
+        );
         assert!(self.streams.len() <= limits::STREAMS);
         if !self.is_active() {
             return;
         }
-        for member in self.table.iter().filter(|member| member.suspicion.is_some()) {
+        for member in self
+            .table
+            .iter()
+            .filter(|member| member.suspicion.is_some())
+        {
             let name = &member.statement.record.name;
             assert!(
                 self.timers.is_set(&Timer::Suspicion(name.clone())),

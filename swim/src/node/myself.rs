@@ -91,20 +91,38 @@ impl Node {
         }
         // Without an address it cannot be asked; its record comes with the next pull.
         let Some(addr) = addr else { return };
-        if self.namesake.as_ref().is_some_and(|known| known.instance >= rank.instance) {
+        if self
+            .namesake
+            .as_ref()
+            .is_some_and(|known| known.instance >= rank.instance)
+        {
             return;
         }
         let seq = self.next_seq();
-        self.namesake = Some(Namesake { addr, instance: rank.instance, seq, tries: 0 });
+        self.namesake = Some(Namesake {
+            addr,
+            instance: rank.instance,
+            seq,
+            tries: 0,
+        });
         self.ask_namesake(now);
     }
 
     fn ask_namesake(&mut self, now: Time) {
-        let Some(namesake) = &mut self.namesake else { return };
+        let Some(namesake) = &mut self.namesake else {
+            return;
+        };
         namesake.tries += 1;
-        let message = Message::Ping { seq: namesake.seq, target: namesake.instance };
+        let message = Message::Ping {
+            seq: namesake.seq,
+            target: namesake.instance,
+        };
         let to = namesake.addr;
-        self.send(Outgoing { to, message, first: None });
+        self.send(Outgoing {
+            to,
+            message,
+            first: None,
+        });
         let timeout = self.health.stretch(self.config.probe_timeout_max);
         self.set_timer(Timer::Namesake, now + timeout);
     }
@@ -137,7 +155,9 @@ impl Node {
 
     /// Somebody else answers at the namesake's address: it is gone.
     pub(super) fn on_namesake_gone(&mut self, seq: u32, now: Time) -> bool {
-        let Some(namesake) = self.namesake.take_if(|known| known.seq == seq) else { return false };
+        let Some(namesake) = self.namesake.take_if(|known| known.seq == seq) else {
+            return false;
+        };
         self.timers.cancel(&Timer::Namesake);
         self.begin_life_after(namesake.instance, now);
         true
@@ -160,7 +180,13 @@ impl Node {
             self.me.instance = self.me.instance.next();
         }
         self.me.incarnation = incarnation.unwrap_or_default();
-        self.table.set_me(Statement { record: self.me.clone(), status: Status::Alive }, now);
+        self.table.set_me(
+            Statement {
+                record: self.me.clone(),
+                status: Status::Alive,
+            },
+            now,
+        );
         let name = self.me.name.clone();
         self.gossip_member(&name, now);
     }

@@ -93,11 +93,16 @@ impl Node {
                 subject
             });
             let limit = send_limit(self.config.gossip_multiplier, self.table.present());
-            let filled = self.queue.fill(buffer, limits::PLAIN_DATAGRAM_BYTES, limit, said);
+            let filled = self
+                .queue
+                .fill(buffer, limits::PLAIN_DATAGRAM_BYTES, limit, said);
             if outgoing.message == Message::Gossip && filled == 0 && said.is_none() {
                 continue;
             }
-            debug_assert!(buffer.len() <= limits::PLAIN_DATAGRAM_BYTES, "room is left for sealing");
+            debug_assert!(
+                buffer.len() <= limits::PLAIN_DATAGRAM_BYTES,
+                "room is left for sealing"
+            );
             self.stats.datagrams_sent += 1;
             self.stats.bytes_sent += buffer.len() as u64;
             return Some(outgoing.to);
@@ -120,7 +125,10 @@ impl Node {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Deadline> {
         let (at, timer) = self.timers.first()?;
-        Some(Deadline { at, reason: timer.reason() })
+        Some(Deadline {
+            at,
+            reason: timer.reason(),
+        })
     }
 
     /// Queues a datagram; drops it, counted, when too many wait.
@@ -134,11 +142,19 @@ impl Node {
 
     /// Queues a message without anything that must be said first.
     pub(super) fn send_plain(&mut self, to: SocketAddr, message: Message) {
-        self.send(Outgoing { to, message, first: None });
+        self.send(Outgoing {
+            to,
+            message,
+            first: None,
+        });
     }
 
     pub(super) fn tell(&mut self, member: MemberInfo, kind: EventKind, now: Time) {
-        self.events.push_back(Event { time: now, member, kind });
+        self.events.push_back(Event {
+            time: now,
+            member,
+            kind,
+        });
     }
 
     /// Ends all activity but what is already queued.

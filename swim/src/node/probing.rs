@@ -38,7 +38,10 @@ impl Node {
             let name = self.table.rings().predecessor(ring, &self.me.name).cloned();
             let member = name.as_ref().and_then(|name| self.table.get(name.as_str()));
             let predecessor = member.map(|member| {
-                (&member.statement.record.name, member.statement.record.instance)
+                (
+                    &member.statement.record.name,
+                    member.statement.record.instance,
+                )
             });
             let overdue = self.expected.overdue(ring, predecessor, patience, now);
             if let Some(name) = name.filter(|_| overdue) {
@@ -52,7 +55,9 @@ impl Node {
         if *target == self.me.name || self.probes.runs_for(target) {
             return;
         }
-        let Some(member) = self.table.get(target.as_str()) else { return };
+        let Some(member) = self.table.get(target.as_str()) else {
+            return;
+        };
         let instance = member.statement.record.instance;
         let timeout = self.health.stretch(member.round_trip.timeout(&self.config));
         let seq = self.next_seq();
@@ -67,15 +72,26 @@ impl Node {
     /// Sends a ping, telling the target first if it is suspected (Lifeguard's buddy system,
     /// section IV-C).
     pub(super) fn ping(&mut self, target: &Name, seq: u32) {
-        let Some(member) = self.table.get(target.as_str()) else { return };
+        let Some(member) = self.table.get(target.as_str()) else {
+            return;
+        };
         let record = &member.statement.record;
         let (to, instance) = (record.addr, record.instance);
         let first = self.word_for(target.as_str(), instance, record.incarnation);
-        self.send(Outgoing { to, message: Message::Ping { seq, target: instance }, first });
+        self.send(Outgoing {
+            to,
+            message: Message::Ping {
+                seq,
+                target: instance,
+            },
+            first,
+        });
     }
 
     pub(super) fn on_round_timeout(&mut self, seq: u32, now: Time) {
-        let Some(round) = self.probes.get(seq) else { return };
+        let Some(round) = self.probes.get(seq) else {
+            return;
+        };
         match (round.stage, round.purpose) {
             (Stage::Direct, Purpose::Watch) => self.widen_round(seq, now),
             (Stage::Indirect, Purpose::Watch) => self.on_round_failed(seq, None, now),
@@ -87,25 +103,43 @@ impl Node {
 
     /// No ack in time: relays and a stream at once, in the same round.
     fn widen_round(&mut self, seq: u32, now: Time) {
-        let Some(round) = self.probes.get(seq) else { return };
+        let Some(round) = self.probes.get(seq) else {
+            return;
+        };
         let target = round.target.clone();
-        let Some(member) = self.table.get(target.as_str()) else { return self.end_round(seq) };
+        let Some(member) = self.table.get(target.as_str()) else {
+            return self.end_round(seq);
+        };
         let record = &member.statement.record;
         let (addr, instance) = (record.addr, record.instance);
         let answer_time = member.round_trip.timeout(&self.config);
-        let patience = self.health.stretch(answer_time + self.config.probe_timeout_max);
-        let relays = self.table.some_present(self.config.indirect_probes, &mut self.rng, |other| {
-            other.statement.status == Status::Alive && other.statement.record.name != target
-        });
+        let patience = self
+            .health
+            .stretch(answer_time + self.config.probe_timeout_max);
+        let relays = self
+            .table
+            .some_present(self.config.indirect_probes, &mut self.rng, |other| {
+                other.statement.status == Status::Alive && other.statement.record.name != target
+            });
         let patience_ms = u16::try_from(patience.as_millis()).unwrap_or(u16::MAX);
         for relay in &relays {
-            let relay = self.table.get(relay.as_str()).expect("relays were drawn from the table");
+            let relay = self
+                .table
+                .get(relay.as_str())
+                .expect("relays were drawn from the table");
             let to = relay.statement.record.addr;
-            let target = RelayTarget { patience_ms, addr, instance };
+            let target = RelayTarget {
+                patience_ms,
+                addr,
+                instance,
+            };
             self.send_plain(to, Message::PingRequest { seq, target });
         }
         self.probes.widen(seq, relays);
-        if self.open_stream(addr, StreamPurpose::Probe { seq }, now).is_none() {
+        if self
+            .open_stream(addr, StreamPurpose::Probe { seq }, now)
+            .is_none()
+        {
             self.probes.streamed(seq, StreamProbe::Failed);
         }
         self.set_timer(Timer::Round(seq), now + patience);
@@ -138,7 +172,9 @@ impl Node {
 
     /// A round ended without an answer. `silence` when it is known better than from the round.
     pub(super) fn on_round_failed(&mut self, seq: u32, silence: Option<Silence>, now: Time) {
-        let Some(round) = self.probes.end(seq) else { return };
+        let Some(round) = self.probes.end(seq) else {
+            return;
+        };
         self.clear_round(seq);
         if round.purpose == Purpose::Reconnect {
             return;
@@ -146,7 +182,11 @@ impl Node {
         self.stats.probes_failed += 1;
         // Lifeguard section IV-A: relays that did not even nack speak against ourselves.
         let silent = u8::try_from(round.silent_relays()).unwrap_or(u8::MAX);
-        self.health.worsen(if round.stage == Stage::Direct { 0 } else { silent });
+        self.health.worsen(if round.stage == Stage::Direct {
+            0
+        } else {
+            silent
+        });
         let silence = silence.unwrap_or_else(|| round.silence());
         self.accuse(&round.target, round.instance, silence, now);
     }

@@ -65,7 +65,13 @@ impl Streams {
         }
         self.last += 1;
         let id = StreamId(self.last);
-        self.open.insert(id, Stream { purpose, reader: FrameReader::default() });
+        self.open.insert(
+            id,
+            Stream {
+                purpose,
+                reader: FrameReader::default(),
+            },
+        );
         Some(id)
     }
 
@@ -94,14 +100,25 @@ impl Node {
     /// A stream that this node asked for is open.
     pub fn handle_stream_connected(&mut self, stream: StreamId, now: Time) {
         self.enter(now);
-        let Some(open) = self.streams.open.get(&stream) else { return };
+        let Some(open) = self.streams.open.get(&stream) else {
+            return;
+        };
         match &open.purpose {
             Purpose::Probe { seq } => {
                 let seq = *seq;
                 self.on_stream_probe(seq, StreamProbe::Accepted, now);
-                let Some(round) = self.probes.get(seq) else { return };
+                let Some(round) = self.probes.get(seq) else {
+                    return;
+                };
                 let (cluster, target) = (self.cluster.clone(), round.instance);
-                self.send_frame(stream, &Frame::Ping { cluster, target, seq });
+                self.send_frame(
+                    stream,
+                    &Frame::Ping {
+                        cluster,
+                        target,
+                        seq,
+                    },
+                );
             }
             Purpose::Pull(_) => {
                 let frame = self.pull_frame();
@@ -115,7 +132,9 @@ impl Node {
     /// Bytes of a stream, in order, cut anyhow.
     pub fn handle_stream_data(&mut self, stream: StreamId, data: &[u8], now: Time) {
         self.enter(now);
-        let Some(open) = self.streams.open.get_mut(&stream) else { return };
+        let Some(open) = self.streams.open.get_mut(&stream) else {
+            return;
+        };
         open.reader.push(data);
         self.keep_stream(stream, now);
         while let Some(open) = self.streams.open.get_mut(&stream) {
@@ -141,9 +160,18 @@ impl Node {
     }
 
     fn on_frame(&mut self, stream: StreamId, frame: Frame, now: Time) {
-        let Some(open) = self.streams.open.get_mut(&stream) else { return };
+        let Some(open) = self.streams.open.get_mut(&stream) else {
+            return;
+        };
         match (&mut open.purpose, frame) {
-            (Purpose::Serve(_), Frame::Ping { cluster, target, seq }) => {
+            (
+                Purpose::Serve(_),
+                Frame::Ping {
+                    cluster,
+                    target,
+                    seq,
+                },
+            ) => {
                 let answer = if cluster != self.cluster {
                     self.stats.dropped.cluster += 1;
                     Frame::Refuse(Refusal::Cluster)
@@ -155,15 +183,30 @@ impl Node {
                 self.send_frame(stream, &answer);
             }
             // Once on a stream: an answer may be as large as the table.
-            (Purpose::Serve(serve), Frame::Pull { cluster, record, buckets })
-                if !serve.expects_state() =>
-            {
+            (
+                Purpose::Serve(serve),
+                Frame::Pull {
+                    cluster,
+                    record,
+                    buckets,
+                },
+            ) if !serve.expects_state() => {
                 self.on_pull(stream, &cluster, record, &buckets, now);
             }
-            (Purpose::Serve(serve), Frame::State { members, last, .. }) if serve.expects_state() => {
+            (Purpose::Serve(serve), Frame::State { members, last, .. })
+                if serve.expects_state() =>
+            {
                 self.on_returned_state(stream, members, last, now);
             }
-            (Purpose::Pull(pull), Frame::State { from, buckets, members, last }) => {
+            (
+                Purpose::Pull(pull),
+                Frame::State {
+                    from,
+                    buckets,
+                    members,
+                    last,
+                },
+            ) => {
                 pull.on_buckets(buckets);
                 self.on_pulled_state(stream, &from, members, last, now);
             }
@@ -203,7 +246,10 @@ impl Node {
     }
 
     pub(super) fn send_frame(&mut self, stream: StreamId, frame: &Frame) {
-        self.actions.push_back(Action::Send { stream, bytes: encode_frame(frame) });
+        self.actions.push_back(Action::Send {
+            stream,
+            bytes: encode_frame(frame),
+        });
     }
 
     /// A stream made progress: it may live on as long again.
@@ -214,14 +260,10 @@ impl Node {
     }
 
     /// Takes a stream out and tells whoever used it. `close` when the caller still has it open.
-    pub(super) fn end_stream(
-        &mut self,
-        stream: StreamId,
-        end: StreamEnd,
-        close: bool,
-        now: Time,
-    ) {
-        let Some(open) = self.streams.open.remove(&stream) else { return };
+    pub(super) fn end_stream(&mut self, stream: StreamId, end: StreamEnd, close: bool, now: Time) {
+        let Some(open) = self.streams.open.remove(&stream) else {
+            return;
+        };
         self.timers.cancel(&Timer::Stream(stream));
         if close {
             self.actions.push_back(Action::Close { stream });
@@ -260,7 +302,11 @@ impl Node {
             Purpose::Probe { seq } => seq == round,
             Purpose::Pull(_) | Purpose::Serve(_) => false,
         };
-        let found = self.streams.open.iter().find(|(_, stream)| of_round(stream));
+        let found = self
+            .streams
+            .open
+            .iter()
+            .find(|(_, stream)| of_round(stream));
         if let Some((&stream, _)) = found {
             self.streams.open.remove(&stream);
             self.timers.cancel(&Timer::Stream(stream));

@@ -18,7 +18,9 @@ impl Node {
         silence: Silence,
         now: Time,
     ) {
-        let Some(member) = self.table.get(target.as_str()) else { return };
+        let Some(member) = self.table.get(target.as_str()) else {
+            return;
+        };
         if member.statement.record.instance != instance {
             return;
         }
@@ -35,7 +37,9 @@ impl Node {
 
     /// Another member says that it could not reach this one.
     pub(super) fn on_suspect_claim(&mut self, name: &Name, rank: Rank, by: Name, now: Time) {
-        let Some(status) = self.held_at(name, rank) else { return };
+        let Some(status) = self.held_at(name, rank) else {
+            return;
+        };
         match status {
             Status::Alive => self.suspect(name, by, None, now),
             Status::Suspect => self.confirm(name, &by, now),
@@ -54,8 +58,13 @@ impl Node {
         hearsay: bool,
         now: Time,
     ) {
-        let Some(status) = self.held_at(name, rank) else { return };
-        let suspicion = self.table.get(name.as_str()).and_then(|member| member.suspicion.as_ref());
+        let Some(status) = self.held_at(name, rank) else {
+            return;
+        };
+        let suspicion = self
+            .table
+            .get(name.as_str())
+            .and_then(|member| member.suspicion.as_ref());
         let ripe = suspicion.is_some_and(|suspicion| suspicion.is_ripe(now));
         match status {
             Status::Alive => {
@@ -79,16 +88,35 @@ impl Node {
 
     fn suspect(&mut self, name: &Name, by: Name, silence: Option<Silence>, now: Time) {
         let members = self.table.present();
-        let Some(member) = self.table.get(name.as_str()) else { return };
+        let Some(member) = self.table.get(name.as_str()) else {
+            return;
+        };
         let record = member.statement.record.clone();
         let suspicion = Suspicion::new(by.clone(), members, &self.config, now);
         let deadline = suspicion.deadline();
-        self.table.merge(Statement { record, status: Status::Suspect }, now);
-        let Some(member) = self.table.get_mut(name.as_str()) else { return };
+        self.table.merge(
+            Statement {
+                record,
+                status: Status::Suspect,
+            },
+            now,
+        );
+        let Some(member) = self.table.get_mut(name.as_str()) else {
+            return;
+        };
         member.suspicion = Some(Box::new(suspicion));
-        let info = self.table.info(self.table.get(name.as_str()).expect("it was just changed"));
+        let info = self
+            .table
+            .info(self.table.get(name.as_str()).expect("it was just changed"));
         self.set_timer(Timer::Suspicion(name.clone()), deadline);
-        self.tell(info, EventKind::Suspect { by: by.clone(), silence }, now);
+        self.tell(
+            info,
+            EventKind::Suspect {
+                by: by.clone(),
+                silence,
+            },
+            now,
+        );
         self.gossip_suspicion(name, &by, now);
         if by != self.me.name && self.is_buddy(name) {
             // Its buddies corroborate at once instead of at the next period.
@@ -97,8 +125,12 @@ impl Node {
     }
 
     fn confirm(&mut self, name: &Name, by: &Name, now: Time) {
-        let Some(member) = self.table.get_mut(name.as_str()) else { return };
-        let Some(suspicion) = &mut member.suspicion else { return };
+        let Some(member) = self.table.get_mut(name.as_str()) else {
+            return;
+        };
+        let Some(suspicion) = &mut member.suspicion else {
+            return;
+        };
         if !suspicion.confirm(by) {
             return;
         }
@@ -109,8 +141,12 @@ impl Node {
     }
 
     fn hasten(&mut self, name: &Name) {
-        let Some(member) = self.table.get_mut(name.as_str()) else { return };
-        let Some(suspicion) = &mut member.suspicion else { return };
+        let Some(member) = self.table.get_mut(name.as_str()) else {
+            return;
+        };
+        let Some(suspicion) = &mut member.suspicion else {
+            return;
+        };
         suspicion.shorten();
         let deadline = suspicion.deadline();
         self.set_timer(Timer::Suspicion(name.clone()), deadline);
@@ -126,16 +162,29 @@ impl Node {
 
     /// It did not refute in time.
     pub(super) fn on_suspicion_timeout(&mut self, name: &Name, now: Time) {
-        let Some(member) = self.table.get(name.as_str()) else { return };
-        let Some(suspicion) = &member.suspicion else { return };
+        let Some(member) = self.table.get(name.as_str()) else {
+            return;
+        };
+        let Some(suspicion) = &member.suspicion else {
+            return;
+        };
         let accusers = suspicion.accusers().to_vec();
         self.unreachable(name, UnreachableCause::Timeout { accusers }, now);
     }
 
     fn unreachable(&mut self, name: &Name, cause: UnreachableCause, now: Time) {
-        let Some(member) = self.table.get(name.as_str()) else { return };
+        let Some(member) = self.table.get(name.as_str()) else {
+            return;
+        };
         let record = member.statement.record.clone();
-        self.accept(Statement { record, status: Status::Unreachable }, Some(cause), now);
+        self.accept(
+            Statement {
+                record,
+                status: Status::Unreachable,
+            },
+            Some(cause),
+            now,
+        );
     }
 
     /// Time that this node lost does not count against those it suspects.
@@ -147,8 +196,12 @@ impl Node {
             .map(|member| member.statement.record.name.clone())
             .collect();
         for name in suspects {
-            let Some(member) = self.table.get_mut(name.as_str()) else { continue };
-            let Some(suspicion) = &mut member.suspicion else { continue };
+            let Some(member) = self.table.get_mut(name.as_str()) else {
+                continue;
+            };
+            let Some(suspicion) = &mut member.suspicion else {
+                continue;
+            };
             suspicion.postpone(by);
             let deadline = suspicion.deadline();
             self.set_timer(Timer::Suspicion(name), deadline);

@@ -141,8 +141,18 @@ impl Node {
             .map(|(_, member)| entry(member, now))
             .collect();
         self.send_state(stream, ours, entries);
-        let statement = Statement { record, status: Status::Alive };
-        self.learn_entry(Entry { statement, lost_for_s: 0 }, &puller, now);
+        let statement = Statement {
+            record,
+            status: Status::Alive,
+        };
+        self.learn_entry(
+            Entry {
+                statement,
+                lost_for_s: 0,
+            },
+            &puller,
+            now,
+        );
     }
 
     /// What the other side of our pull has in the buckets that differ.
@@ -154,10 +164,11 @@ impl Node {
         last: bool,
         now: Time,
     ) {
-        let Some(pull) = self.pull_on(stream) else { return };
-        let held = |Entry { statement, .. }: &Entry| {
-            (statement.record.name.clone(), statement.rank())
+        let Some(pull) = self.pull_on(stream) else {
+            return;
         };
+        let held =
+            |Entry { statement, .. }: &Entry| (statement.record.name.clone(), statement.rank());
         pull.received.extend(entries.iter().map(held));
         if pull.received.len() > limits::MEMBERS {
             // No table is so large: it would go on for ever.
@@ -174,10 +185,14 @@ impl Node {
 
     /// Ends our pull by sending back what we know better.
     fn return_state(&mut self, stream: StreamId, now: Time) {
-        let Some(pull) = self.pull_on(stream) else { return };
+        let Some(pull) = self.pull_on(stream) else {
+            return;
+        };
         pull.complete = true;
-        let (theirs, received) =
-            (std::mem::take(&mut pull.theirs), std::mem::take(&mut pull.received));
+        let (theirs, received) = (
+            std::mem::take(&mut pull.theirs),
+            std::mem::take(&mut pull.received),
+        );
         if !theirs.is_empty() {
             let ours = self.table.digest().fold(theirs.len());
             let better: Vec<Entry> = self
@@ -216,13 +231,7 @@ impl Node {
     }
 
     /// Our pull is over, well or not.
-    pub(super) fn on_pull_over(
-        &mut self,
-        stream: StreamId,
-        pull: Pull,
-        end: StreamEnd,
-        now: Time,
-    ) {
+    pub(super) fn on_pull_over(&mut self, stream: StreamId, pull: Pull, end: StreamEnd, now: Time) {
         if self.syncing.stream == Some(stream) {
             self.syncing.stream = None;
         }
@@ -239,11 +248,7 @@ impl Node {
 
     /// The members in buckets whose digests differ, with the number of the bucket. Suspicions are
     /// passed on as such, so that a joiner counts them too.
-    fn differing(
-        &self,
-        ours: &[u64],
-        theirs: &[u64],
-    ) -> impl Iterator<Item = (usize, &Member)> {
+    fn differing(&self, ours: &[u64], theirs: &[u64]) -> impl Iterator<Item = (usize, &Member)> {
         let differs: Vec<bool> = ours.iter().zip(theirs).map(|(a, b)| a != b).collect();
         self.table.iter().filter_map(move |member| {
             let bucket = members::bucket(&member.statement.record.name, differs.len());
@@ -271,7 +276,15 @@ impl Node {
             }
         }
         let from = self.me.name.clone();
-        self.send_frame(stream, &Frame::State { from, buckets, members, last: true });
+        self.send_frame(
+            stream,
+            &Frame::State {
+                from,
+                buckets,
+                members,
+                last: true,
+            },
+        );
     }
 }
 
@@ -290,12 +303,19 @@ fn entry(member: &Member, now: Time) -> Entry {
         Status::Alive | Status::Suspect | Status::Left => Duration::ZERO,
     };
     let lost_for_s = u32::try_from(lost_for.as_secs()).unwrap_or(u32::MAX);
-    Entry { statement: member.statement.clone(), lost_for_s }
+    Entry {
+        statement: member.statement.clone(),
+        lost_for_s,
+    }
 }
 
 /// An upper bound of an entry's encoding.
 fn longest(entry: &Entry) -> usize {
     let record = &entry.statement.record;
-    let tags: usize = record.tags.iter().map(|(key, value)| key.len() + value.len() + 4).sum();
+    let tags: usize = record
+        .tags
+        .iter()
+        .map(|(key, value)| key.len() + value.len() + 4)
+        .sum();
     record.name.as_str().len() + tags + 48
 }

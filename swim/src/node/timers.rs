@@ -109,6 +109,10 @@ impl Timers {
     }
 
     pub(crate) fn check_invariants(&self) {
-        assert_eq!(self.order.len(), self.deadlines.len(), "every timer stands in order once");
+        assert_eq!(
+            self.order.len(),
+            self.deadlines.len(),
+            "every timer stands in order once"
+        );
     }
 }

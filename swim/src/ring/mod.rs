@@ -25,7 +25,9 @@ pub(crate) struct Rings {
 
 impl Rings {
     pub(crate) fn new(rings: usize) -> Rings {
-        Rings { rings: vec![BTreeSet::new(); rings] }
+        Rings {
+            rings: vec![BTreeSet::new(); rings],
+        }
     }
 
     /// How many rings there are.
@@ -54,15 +56,23 @@ impl Rings {
     pub(crate) fn successor(&self, ring: usize, name: &Name) -> Option<&Name> {
         let places = self.rings.get(ring)?;
         let here = place(ring, name);
-        let after = places.range((Bound::Excluded(&here), Bound::Unbounded)).next();
-        after.or_else(|| places.first()).map(|(_, other)| other).filter(|other| *other != name)
+        let after = places
+            .range((Bound::Excluded(&here), Bound::Unbounded))
+            .next();
+        after
+            .or_else(|| places.first())
+            .map(|(_, other)| other)
+            .filter(|other| *other != name)
     }
 
     /// The member before `name` on a ring; `None` when there is no other.
     pub(crate) fn predecessor(&self, ring: usize, name: &Name) -> Option<&Name> {
         let places = self.rings.get(ring)?;
         let before = places.range(..place(ring, name)).next_back();
-        before.or_else(|| places.last()).map(|(_, other)| other).filter(|other| *other != name)
+        before
+            .or_else(|| places.last())
+            .map(|(_, other)| other)
+            .filter(|other| *other != name)
     }
 
     /// The neighbours of `name` on either side of every ring, each once, in order of their names.
@@ -76,5 +86,8 @@ impl Rings {
 }
 
 fn place(ring: usize, name: &Name) -> Place {
-    (xxh3_64_with_seed(name.as_str().as_bytes(), ring as u64), name.clone())
+    (
+        xxh3_64_with_seed(name.as_str().as_bytes(), ring as u64),
+        name.clone(),
+    )
 }

@@ -134,8 +134,8 @@ impl Watch {
         self.seen.insert(member.name.clone(), seen);
     }
 
-    /// The node was driven: compares it whole now and then, so that a step costs the same on average
-    /// however many members there are.
+    /// The node was driven: compares it whole now and then, so that a step costs the same on
+    /// average however many members there are.
     pub(super) fn on_step(&mut self, node: &Node) {
         let identity_holds = node.me().instance >= self.instance;
         assert!(identity_holds, "{} became an older life of itself", self.me);

@@ -72,7 +72,11 @@ pub(crate) fn decode(bytes: &[u8], cluster: ClusterId) -> Result<Datagram<'_>, D
         updates.push(update);
         bytes = rest;
     }
-    Ok(Datagram { header, message, updates })
+    Ok(Datagram {
+        header,
+        message,
+        updates,
+    })
 }
 
 /// What the types alone do not refuse.
@@ -81,7 +85,11 @@ pub(crate) fn check_record(record: &Record) -> Result<(), DropReason> {
 }
 
 fn reachable(addr: SocketAddr) -> Result<(), DropReason> {
-    if is_reachable(addr) { Ok(()) } else { Err(DropReason::Malformed) }
+    if is_reachable(addr) {
+        Ok(())
+    } else {
+        Err(DropReason::Malformed)
+    }
 }
 
 /// Whether one member may listen there: other addresses would make others send into the void.

@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::VERSION;
 use super::datagram::{DropReason, append, check_record};
 use super::message::{Entry, Refusal};
-use super::VERSION;
 use crate::limits;
 use crate::members::{Instance, Name, Record};
 
@@ -13,14 +13,27 @@ use crate::members::{Instance, Name, Record};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Frame {
     /// Stream probe.
-    Ping { cluster: Name, target: Instance, seq: u32 },
+    Ping {
+        cluster: Name,
+        target: Instance,
+        seq: u32,
+    },
     /// Its answer.
     Ack { seq: u32 },
     /// "Here are I and the digests of my buckets: what do you have that differs?"
-    Pull { cluster: Name, record: Record, buckets: Vec<u64> },
+    Pull {
+        cluster: Name,
+        record: Record,
+        buckets: Vec<u64>,
+    },
     /// Members that differ, as `from` holds them. The first frame of an answer brings the
     /// answerer's digests.
-    State { from: Name, buckets: Vec<u64>, members: Vec<Entry>, last: bool },
+    State {
+        from: Name,
+        buckets: Vec<u64>,
+        members: Vec<Entry>,
+        last: bool,
+    },
     /// No.
     Refuse(Refusal),
 }
@@ -70,20 +83,55 @@ fn limit(kind: u8) -> Option<usize> {
 pub(crate) fn encode_frame(frame: &Frame) -> Vec<u8> {
     let mut bytes = vec![0; HEAD];
     let kind = match frame.clone() {
-        Frame::Ping { cluster, target, seq } => {
-            append(&PingBody { cluster, target, seq }, &mut bytes);
+        Frame::Ping {
+            cluster,
+            target,
+            seq,
+        } => {
+            append(
+                &PingBody {
+                    cluster,
+                    target,
+                    seq,
+                },
+                &mut bytes,
+            );
             PING
         }
         Frame::Ack { seq } => {
             append(&seq, &mut bytes);
             ACK
         }
-        Frame::Pull { cluster, record, buckets } => {
-            append(&PullBody { cluster, record, buckets }, &mut bytes);
+        Frame::Pull {
+            cluster,
+            record,
+            buckets,
+        } => {
+            append(
+                &PullBody {
+                    cluster,
+                    record,
+                    buckets,
+                },
+                &mut bytes,
+            );
             PULL
         }
-        Frame::State { from, buckets, members, last } => {
-            append(&StateBody { from, last, buckets, members }, &mut bytes);
+        Frame::State {
+            from,
+            buckets,
+            members,
+            last,
+        } => {
+            append(
+                &StateBody {
+                    from,
+                    last,
+                    buckets,
+                    members,
+                },
+                &mut bytes,
+            );
             STATE
         }
         Frame::Refuse(refusal) => {
@@ -92,7 +140,10 @@ pub(crate) fn encode_frame(frame: &Frame) -> Vec<u8> {
         }
     };
     let body = bytes.len() - HEAD;
-    debug_assert!(limit(kind).is_some_and(|limit| body <= limit), "a frame keeps its own limit");
+    debug_assert!(
+        limit(kind).is_some_and(|limit| body <= limit),
+        "a frame keeps its own limit"
+    );
     let length = u32::try_from(body).expect("bodies are bounded by their limits");
     bytes[..4].copy_from_slice(&length.to_le_bytes());
     bytes[4] = VERSION;
@@ -127,7 +178,9 @@ impl FrameReader {
     /// The next whole frame; `Ok(None)` until there is one. After an error the stream is useless.
     pub(crate) fn next(&mut self) -> Result<Option<Frame>, DropReason> {
         let bytes = &self.buffer[self.start..];
-        let Some((head, rest)) = bytes.split_first_chunk::<HEAD>() else { return Ok(None) };
+        let Some((head, rest)) = bytes.split_first_chunk::<HEAD>() else {
+            return Ok(None);
+        };
         let [l0, l1, l2, l3, version, kind] = *head;
         if version != VERSION {
             return Err(DropReason::Version);
@@ -137,7 +190,9 @@ impl FrameReader {
         if length > limit {
             return Err(DropReason::TooLong);
         }
-        let Some(body) = rest.get(..length) else { return Ok(None) };
+        let Some(body) = rest.get(..length) else {
+            return Ok(None);
+        };
         let frame = decode_body(kind, body)?;
         self.start += HEAD + length;
         Ok(Some(frame))
@@ -147,25 +202,51 @@ impl FrameReader {
 fn decode_body(kind: u8, body: &[u8]) -> Result<Frame, DropReason> {
     match kind {
         PING => {
-            let PingBody { cluster, target, seq } = whole(body)?;
-            Ok(Frame::Ping { cluster, target, seq })
+            let PingBody {
+                cluster,
+                target,
+                seq,
+            } = whole(body)?;
+            Ok(Frame::Ping {
+                cluster,
+                target,
+                seq,
+            })
         }
         ACK => Ok(Frame::Ack { seq: whole(body)? }),
         PULL => {
-            let PullBody { cluster, record, buckets } = whole(body)?;
+            let PullBody {
+                cluster,
+                record,
+                buckets,
+            } = whole(body)?;
             check_record(&record)?;
             check_buckets(&buckets)?;
-            Ok(Frame::Pull { cluster, record, buckets })
+            Ok(Frame::Pull {
+                cluster,
+                record,
+                buckets,
+            })
         }
         STATE => {
-            let StateBody { from, last, buckets, members } = whole(body)?;
+            let StateBody {
+                from,
+                last,
+                buckets,
+                members,
+            } = whole(body)?;
             if !buckets.is_empty() {
                 check_buckets(&buckets)?;
             }
             for member in &members {
                 check_record(&member.statement.record)?;
             }
-            Ok(Frame::State { from, buckets, members, last })
+            Ok(Frame::State {
+                from,
+                buckets,
+                members,
+                last,
+            })
         }
         REFUSE => Ok(Frame::Refuse(whole(body)?)),
         _ => Err(DropReason::Malformed),
@@ -174,10 +255,18 @@ fn decode_body(kind: u8, body: &[u8]) -> Result<Frame, DropReason> {
 
 fn check_buckets(buckets: &[u64]) -> Result<(), DropReason> {
     let fits = buckets.len().is_power_of_two() && buckets.len() <= limits::DIGEST_BUCKETS;
-    if fits { Ok(()) } else { Err(DropReason::Malformed) }
+    if fits {
+        Ok(())
+    } else {
+        Err(DropReason::Malformed)
+    }
 }
 
 fn whole<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, DropReason> {
     let (value, rest) = postcard::take_from_bytes(body).map_err(|_| DropReason::Malformed)?;
-    if rest.is_empty() { Ok(value) } else { Err(DropReason::Malformed) }
+    if rest.is_empty() {
+        Ok(value)
+    } else {
+        Err(DropReason::Malformed)
+    }
 }

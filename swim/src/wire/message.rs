@@ -82,12 +82,13 @@ impl Update {
 
     pub(crate) fn rank(&self) -> Rank {
         match self {
-            Update::Record(record) => {
-                Rank::new(record.instance, record.incarnation, Status::Alive)
-            }
-            Update::Claim { instance, incarnation, status, .. } => {
-                Rank::new(*instance, *incarnation, *status)
-            }
+            Update::Record(record) => Rank::new(record.instance, record.incarnation, Status::Alive),
+            Update::Claim {
+                instance,
+                incarnation,
+                status,
+                ..
+            } => Rank::new(*instance, *incarnation, *status),
         }
     }
 }

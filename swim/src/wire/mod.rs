@@ -11,9 +11,7 @@ mod message;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use datagram::{
-    Datagram, DropReason, decode, encode_head, encode_update, is_reachable,
-};
+pub(crate) use datagram::{Datagram, DropReason, decode, encode_head, encode_update, is_reachable};
 pub(crate) use frame::{Frame, FrameReader, encode_frame};
 pub(crate) use message::{ClusterId, Entry, Header, Message, Refusal, RelayTarget, Update};
 

@@ -1,7 +1,7 @@
 //! Whole clusters in virtual time. Each file is a theme, each test a behaviour.
 //!
-//! `MUSTER_SIM_SEED=7` runs one seed only (`7..900` many), `MUSTER_SIM_TRACE=1000` prints the last lines of the trace
-//! of a test that fails.
+//! `MUSTER_SIM_SEED=7` runs one seed only (`7..900` many), `MUSTER_SIM_TRACE=1000` prints the last
+//! lines of the trace of a test that fails.
 
 #![allow(clippy::disallowed_macros, reason = "tests print what they measure")]
 

@@ -46,7 +46,8 @@ fn descriptors_and_memory_do_not_grow_while_members_come_and_go() {
     }
 }
 
-/// Three members crash, are noticed and come back; which ones changes with the round. The first 20 stay.
+/// Three members crash, are noticed and come back; which ones changes with the round. The first 20
+/// stay.
 fn churn(cluster: &mut Cluster, round: usize) {
     let victims: Vec<usize> = (0..3).map(|index| 21 + (round * 3 + index) % 10).collect();
     for &victim in &victims {

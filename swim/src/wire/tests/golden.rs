@@ -1,4 +1,5 @@
-//! Golden vectors: the bytes of every message, kept as files. A change here is a change of protocol.
+//! Golden vectors: the bytes of every message, kept as files. A change here is a change of
+//! protocol.
 
 use std::fmt::Write;
 use std::path::PathBuf;
