@@ -224,8 +224,16 @@ async fn leave(client: &Client) -> Result<(), Failure> {
 }
 
 fn completions(shell: Shell) -> Result<(), Failure> {
+    // The generators also offer what is hidden.
+    let whole = Cli::command();
+    let shown = whole
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set());
+    let mut command = clap::Command::new("muster")
+        .args(whole.get_arguments().cloned())
+        .subcommands(shown.cloned());
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "muster", &mut script);
+    clap_complete::generate(shell, &mut command, "muster", &mut script);
     Ok(io::Write::write_all(&mut io::stdout(), &script)?)
 }
 

@@ -125,3 +125,15 @@ fn two_agents_join_show_each_other_and_leave() {
         "{text}"
     );
 }
+
+#[test]
+fn completions_offer_the_commands_and_nothing_hidden() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = stdout(&mut muster(&["completions", shell]));
+        assert!(
+            script.contains("members") && script.contains("--socket"),
+            "{shell}"
+        );
+        assert!(!script.contains("janitor"), "{shell}");
+    }
+}

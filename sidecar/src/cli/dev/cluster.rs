@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::Signal;
 use smol::channel::Sender;
@@ -23,6 +23,9 @@ use crate::api::model::{Event, Members, RESET};
 /// A sidecar that starts joins through at most so many others.
 const SEEDS: usize = 3;
 
+/// So long after it was paused or let go on, the kernel's word on it is taken.
+const SETTLED: Duration = Duration::from_millis(300);
+
 /// All sidecars and what is known of them.
 pub(super) struct Cluster {
     setup: Setup,
@@ -38,6 +41,8 @@ struct Sidecar {
     /// What it saw at the last look; none while it does not answer.
     sees: Option<Box<Members>>,
     restart_when_ended: bool,
+    /// When it was last seen to be paused or let go on.
+    signalled: SystemTime,
     watchers: Vec<Task<()>>,
 }
 
@@ -66,6 +71,7 @@ impl Cluster {
             child,
             sees: None,
             restart_when_ended: false,
+            signalled: SystemTime::UNIX_EPOCH,
             watchers: Vec::new(),
         });
     }
@@ -154,16 +160,19 @@ impl Cluster {
     pub(super) fn look_around(&mut self) -> Result<(), DevError> {
         let now = SystemTime::now();
         for index in 0..self.sidecars.len() {
-            if self.sidecars[index].child.state.is_alive() {
-                self.ended(index, now)?;
+            self.ended(index, now)?;
+            let Sidecar {
+                child, signalled, ..
+            } = &self.sidecars[index];
+            // A signal of ours may need a moment to show.
+            if now.duration_since(*signalled).unwrap_or_default() < SETTLED {
+                continue;
             }
-            let child = &mut self.sidecars[index].child;
-            let deed = match (child.state, child.is_stopped()) {
-                (ProcessState::Running, true) => Deed::Paused,
-                (ProcessState::Paused, false) => Deed::Resumed,
-                _ => continue,
-            };
-            self.paused_or_resumed(index, deed, now);
+            if child.state == ProcessState::Running && child.is_stopped() {
+                self.paused_or_resumed(index, Deed::Paused, now);
+            } else if child.state == ProcessState::Paused && !child.is_stopped() {
+                self.paused_or_resumed(index, Deed::Resumed, now);
+            }
         }
         Ok(())
     }
@@ -213,29 +222,38 @@ impl Cluster {
         let now = SystemTime::now();
         let failed = |error: io::Error| format!("{name}: {error}");
         let sidecar = &mut self.sidecars[index];
-        match act {
-            Act::Kill => sidecar.child.signal(Signal::KILL).map_err(failed),
-            Act::Leave => sidecar.child.signal(Signal::TERM).map_err(failed),
-            Act::Pause => {
-                sidecar.child.signal(Signal::STOP).map_err(failed)?;
-                self.paused_or_resumed(index, Deed::Paused, now);
-                Ok(())
+        let (signal, deed) = match (act, sidecar.child.state) {
+            (Act::Restart, ProcessState::Waiting | ProcessState::Ended(_)) => {
+                return self.start(index).map_err(failed);
             }
-            Act::Resume => {
-                sidecar.child.signal(Signal::CONT).map_err(failed)?;
-                self.paused_or_resumed(index, Deed::Resumed, now);
-                Ok(())
+            (_, ProcessState::Waiting | ProcessState::Ended(_)) => {
+                return Err(format!(
+                    "{name} does not run; start it with: restart {name}"
+                ));
             }
-            Act::Restart if sidecar.child.state.is_alive() => {
-                sidecar.restart_when_ended = true;
-                sidecar.child.signal(Signal::KILL).map_err(failed)
+            (Act::Leave, ProcessState::Paused) => {
+                return Err(format!("{name} is paused; resume it first, or kill it"));
             }
-            Act::Restart => self.start(index).map_err(failed),
+            (Act::Pause, ProcessState::Paused) => return Err(format!("{name} is paused already")),
+            (Act::Resume, ProcessState::Starting | ProcessState::Running) => {
+                return Err(format!("{name} is not paused"));
+            }
+            (Act::Kill | Act::Restart, _) => (Signal::KILL, None),
+            (Act::Leave, _) => (Signal::TERM, None),
+            (Act::Pause, _) => (Signal::STOP, Some(Deed::Paused)),
+            (Act::Resume, _) => (Signal::CONT, Some(Deed::Resumed)),
+        };
+        sidecar.child.signal(signal).map_err(failed)?;
+        sidecar.restart_when_ended = act == Act::Restart;
+        if let Some(deed) = deed {
+            self.paused_or_resumed(index, deed, now);
         }
+        Ok(())
     }
 
     fn paused_or_resumed(&mut self, index: usize, deed: Deed, at: SystemTime) {
         let sidecar = &mut self.sidecars[index];
+        sidecar.signalled = at;
         let name = sidecar.child.name.clone();
         let text = if deed == Deed::Paused {
             sidecar.child.state = ProcessState::Paused;

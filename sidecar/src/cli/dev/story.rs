@@ -250,31 +250,32 @@ impl Happening {
         ]
     }
 
-    /// Who saw it, and when: from what caused it, or else from who saw it first.
+    /// Who saw it, and when: after what caused it, or else after the one who saw it first.
     fn seen(&self) -> String {
-        let first = self.sightings.iter().map(|(_, at)| *at).min();
-        let (words, since) = match self.cause {
-            Some((deed, since)) => (format!("{}: ", deed.words()), Some(since)),
-            None => ("seen by ".to_owned(), first),
-        };
-        let mut sightings: Vec<_> = self.sightings.iter().collect();
+        let mut sightings: Vec<&(String, SystemTime)> = self.sightings.iter().collect();
         sightings.sort_by_key(|(_, at)| *at);
-        let mut late = false;
-        let shown: Vec<String> = sightings
+        let millis =
+            |at: SystemTime, since| at.duration_since(since).unwrap_or_default().as_millis();
+        let Some((deed, since)) = self.cause else {
+            let first = sightings
+                .first()
+                .map_or(SystemTime::UNIX_EPOCH, |(_, at)| *at);
+            let shown = sightings
+                .iter()
+                .map(|(observer, at)| match millis(*at, first) {
+                    0 => observer.clone(),
+                    late => format!("{observer} +{late} ms"),
+                });
+            return format!("seen by {}", shown.collect::<Vec<_>>().join(", "));
+        };
+        let shown = sightings
             .iter()
-            .map(|(observer, at)| {
-                let since = since.and_then(|since| at.duration_since(since).ok());
-                let millis = since.unwrap_or_default().as_millis();
-                let sign = if self.cause.is_some() { " " } else { " +" };
-                if self.cause.is_none() && millis == 0 {
-                    return observer.clone();
-                }
-                late = true;
-                format!("{observer}{sign}{millis}")
-            })
-            .collect();
-        let unit = if late { " ms" } else { "" };
-        format!("{words}{}{unit}", shown.join(", "))
+            .map(|(observer, at)| format!("{observer} {}", millis(*at, since)));
+        format!(
+            "{}: {} ms",
+            deed.words(),
+            shown.collect::<Vec<_>>().join(", ")
+        )
     }
 
     /// A line for the moment at which the last of those who can see it saw it.

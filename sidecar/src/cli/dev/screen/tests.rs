@@ -78,7 +78,7 @@ fn the_layout_fills_any_screen_exactly() {
         hints: vec![vec![Cell::plain("hint ".repeat(30))]; 4],
         story: &story,
     };
-    for rows in 20..60 {
+    for rows in 0..60 {
         let look = Look {
             colour: false,
             width: Some(40),
@@ -86,6 +86,9 @@ fn the_layout_fills_any_screen_exactly() {
         let lines = layout(&picture, look, rows);
         assert_eq!(lines.len(), rows);
         assert!(lines.iter().all(|line| line.width() <= 40));
+        if rows < 20 {
+            continue;
+        }
         assert!(lines[rows - 1].ends_with("note 49"), "{}", lines[rows - 1]);
         assert_eq!(
             lines.iter().any(|line| line.contains("more")),
