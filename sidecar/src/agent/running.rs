@@ -119,9 +119,9 @@ impl Running {
 
     /// Waits for whatever comes first. All waiting of the agent is here.
     ///
-    /// A timer that is due goes ahead of what queued up meanwhile: after a pause the node must learn
-    /// how late it is before it judges by what others sent. Never twice in a row, though, while
-    /// anything else waits.
+    /// A timer that is due goes ahead of what queued up meanwhile: after a pause the node must
+    /// learn how late it is before it judges by what others sent. Never twice in a row, though,
+    /// while anything else waits.
     async fn select(&mut self) -> Input {
         let input = poll_fn(|context| {
             let is_due = self.poll_deadline(context);
@@ -181,6 +181,8 @@ impl Running {
         let now = self.handle.clock().now();
         match input {
             Input::Timeout => {
+                // It has fired: whatever the next deadline is, the timer is to be set for it.
+                self.deadline = None;
                 self.handle.change(|node| node.handle_timeout(now));
                 self.watch_seeds();
             }
