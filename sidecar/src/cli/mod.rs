@@ -230,6 +230,7 @@ fn completions(shell: Shell) -> Result<(), Failure> {
         .get_subcommands()
         .filter(|command| !command.is_hide_set());
     let mut command = clap::Command::new("muster")
+        .version(env!("CARGO_PKG_VERSION"))
         .args(whole.get_arguments().cloned())
         .subcommands(shown.cloned());
     let mut script = Vec::new();

@@ -131,7 +131,7 @@ fn completions_offer_the_commands_and_nothing_hidden() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = stdout(&mut muster(&["completions", shell]));
         assert!(
-            script.contains("members") && script.contains("--socket"),
+            script.contains("members") && script.contains("socket"),
             "{shell}"
         );
         assert!(!script.contains("janitor"), "{shell}");
