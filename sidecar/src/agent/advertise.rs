@@ -173,8 +173,8 @@ mod tests {
         assert_eq!(
             chosen(None, "0.0.0.0:7000", &["gone:7946", "far:7946", "v6:7946"]).expect_err("lost"),
             "bound to 0.0.0.0:7000, no address that others can reach is known, and no seed shows \
-             one (gone:7946: no such name; far:7946: no route; v6:7946: it has no address that this \
-             socket can reach): give it with --advertise"
+             one (gone:7946: no such name; far:7946: no route; v6:7946: it has no address that \
+             this socket can reach): give it with --advertise"
         );
     }
 }

@@ -124,7 +124,7 @@ pub fn run(settings: Settings) -> Result<(), AgentError> {
         let signals = process::signals(&executor).map_err(system("take signals"))?;
         live(settings, Rc::clone(&executor), signals, Some(log.clone())).await
     };
-    let result = smol::block_on(executor.run(life));
+    let result = smol::block_on(api::in_turns(&executor, life));
     log.flush();
     result
 }
