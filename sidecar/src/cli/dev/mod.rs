@@ -1,7 +1,7 @@
 //! `muster dev`: a local cluster of real sidecars to play with.
 //!
 //! One loop: it waits for an input (a typed line, a report of a watcher, a signal, the tick),
-//! applies it to [`Cluster`](cluster::Cluster), and shows what changed.
+//! applies it to [`Cluster`], and shows what changed.
 
 mod children;
 mod cluster;
