@@ -401,7 +401,7 @@ impl Cluster {
                 format!("curl --unix-socket {socket} http://muster/v1/members"),
             ),
             hint(
-                "kill",
+                "end",
                 format!("kill -9 {pid}   (that is {}; or any other pid)", last.name),
             ),
             command,
