@@ -513,3 +513,6 @@ pub fn rfc3339(time: SystemTime) -> String {
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

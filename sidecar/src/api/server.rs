@@ -13,7 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use smol::channel::{Receiver, Sender, bounded};
-use smol::future::or;
+use smol::future::{or, yield_now};
 use smol::lock::Semaphore;
 use smol::{Async, LocalExecutor, Timer};
 use smol_hyper::rt::FuturesIo;
@@ -95,18 +95,30 @@ pub(super) async fn run(
         stopped,
         alive,
     };
-    executor
-        .run(async {
-            or(server.accept(&executor, &listener), stop).await;
-            drop((listener, server, stop_sender));
-            context.stopping.set(true);
-            context.handle.log().borrow_mut().wake();
-            let finished = async {
-                let _all_ended = ended.recv().await;
-            };
-            or(finished, wait(bounds.stop_timeout)).await;
-        })
-        .await;
+    let serving = async {
+        or(server.accept(&executor, &listener), stop).await;
+        drop((listener, server, stop_sender));
+        context.stopping.set(true);
+        context.handle.log().borrow_mut().wake();
+        let finished = async {
+            let _all_ended = ended.recv().await;
+        };
+        or(finished, wait(bounds.stop_timeout)).await;
+    };
+    in_turns(&executor, serving).await;
+}
+
+/// Runs `main` and one task of the executor after the other, and lets the rest of the thread run
+/// between any two of them. `LocalExecutor::run` would take 200 steps before it does: time enough
+/// to render megabytes for greedy clients while the protocol waits.
+pub(crate) async fn in_turns<T>(executor: &LocalExecutor<'_>, main: impl Future<Output = T>) -> T {
+    let tasks = async {
+        loop {
+            executor.tick().await;
+            yield_now().await;
+        }
+    };
+    or(main, tasks).await
 }
 
 struct Server {

@@ -7,7 +7,7 @@ use hyper::body::Bytes;
 use crate::api::access::Peer;
 use crate::api::model::{Member, Status};
 use crate::api::routes::Context;
-use crate::api::testing::client::{Connection, Reply, Stream, ask, get};
+use crate::api::testing::client::{Connection, Reply, Stream, ask, get, within};
 use crate::api::testing::openapi::check_answer;
 use crate::api::testing::{World, addr};
 
@@ -178,7 +178,8 @@ async fn ask_as(world: &World, peer: Peer, method: &str, path: &str) -> Reply {
     let request = request
         .body(Full::<Bytes>::default())
         .expect("a valid request");
-    let (head, body) = context.answer(&peer, request).await.into_parts();
+    let answer = within("an answer", context.answer(&peer, request)).await;
+    let (head, body) = answer.into_parts();
     let headers = head
         .headers
         .iter()
