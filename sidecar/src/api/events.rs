@@ -20,6 +20,7 @@ const SCAN: usize = 4096;
 pub struct EventLog {
     origin: u64,
     capacity: usize,
+    max_bytes: usize,
     entries: VecDeque<Entry>,
     bytes: usize,
     last_seq: u64,
@@ -60,6 +61,7 @@ impl EventLog {
         EventLog {
             origin,
             capacity: capacity.max(1),
+            max_bytes: LOG_BYTES,
             entries: VecDeque::new(),
             bytes: 0,
             last_seq: 0,
@@ -79,7 +81,7 @@ impl EventLog {
             kind: event.kind.clone(),
             frame,
         });
-        while self.entries.len() > self.capacity || self.bytes > LOG_BYTES {
+        while self.entries.len() > self.capacity || self.bytes > self.max_bytes {
             let Some(oldest) = self.entries.pop_front() else {
                 break;
             };

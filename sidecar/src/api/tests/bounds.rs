@@ -190,16 +190,16 @@ fn who_asks_for_much_and_reads_nothing_holds_nobody_up() {
     }
     world.run(async |_| {
         let mut lazy = Vec::new();
-        for _ in 0..50 {
+        for _ in 0..20 {
             let mut connection = Connection::open(&world.path).await;
-            for _ in 0..20 {
+            for _ in 0..10 {
                 connection.ask("GET", "/v1/members", "", b"").await;
             }
             lazy.push(connection);
         }
         assert_fine(&world).await;
         for connection in &mut lazy {
-            for _ in 0..20 {
+            for _ in 0..10 {
                 assert_eq!(connection.read_reply("GET").await.status, 200);
             }
         }
