@@ -46,7 +46,7 @@ impl Node {
                     // Somebody knows a record that we missed, or that no datagram holds.
                     return self.pull_news(self.listens_at(header, from), now);
                 }
-                self.on_claim(&name, rank, status, by, false, now);
+                self.on_claim(&name, rank, status, by, now);
             }
         }
     }
@@ -91,7 +91,7 @@ impl Node {
                         now,
                     );
                 }
-                self.on_claim(&name, rank, status, by.clone(), true, now);
+                self.on_claim(&name, rank, status, by.clone(), now);
             }
         }
     }
@@ -126,19 +126,11 @@ impl Node {
                 && rank.status != Status::Left
     }
 
-    fn on_claim(
-        &mut self,
-        name: &Name,
-        rank: Rank,
-        status: Status,
-        by: Name,
-        hearsay: bool,
-        now: Time,
-    ) {
+    fn on_claim(&mut self, name: &Name, rank: Rank, status: Status, by: Name, now: Time) {
         match status {
             Status::Alive => {}
             Status::Suspect => self.on_suspect_claim(name, rank, by, now),
-            Status::Unreachable => self.on_unreachable_claim(name, rank, by, hearsay, now),
+            Status::Unreachable => self.on_unreachable_claim(name, rank, by, now),
             Status::Left => {
                 let Some(held) = self.table.get(name.as_str()) else {
                     return;

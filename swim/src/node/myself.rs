@@ -165,7 +165,7 @@ impl Node {
 
     /// Goes past an instance of our name that cannot be taken back.
     fn begin_life_after(&mut self, instance: Instance, now: Time) {
-        if instance < self.me.instance {
+        if instance.next() <= self.me.instance {
             return;
         }
         self.me.instance = instance.next();
@@ -176,10 +176,15 @@ impl Node {
 
     /// Says of ourselves what is now true. At the end of the counter a new life begins.
     fn publish(&mut self, incarnation: Option<Incarnation>, now: Time) {
-        if incarnation.is_none() {
-            self.me.instance = self.me.instance.next();
+        match incarnation {
+            Some(incarnation) => self.me.incarnation = incarnation,
+            // At the end of both counters nothing newer can be said.
+            None if self.me.instance.next() == self.me.instance => {}
+            None => {
+                self.me.instance = self.me.instance.next();
+                self.me.incarnation = Incarnation::default();
+            }
         }
-        self.me.incarnation = incarnation.unwrap_or_default();
         self.table.set_me(
             Statement {
                 record: self.me.clone(),

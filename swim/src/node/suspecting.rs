@@ -50,14 +50,7 @@ impl Node {
     /// Another member holds this one for unreachable. When we thought it well until just now it
     /// gets the shortest time to refute that, however many say so: a healed partition must not
     /// bring down the other half. In an undivided cluster all have suspected it about as long.
-    pub(super) fn on_unreachable_claim(
-        &mut self,
-        name: &Name,
-        rank: Rank,
-        by: Name,
-        hearsay: bool,
-        now: Time,
-    ) {
+    pub(super) fn on_unreachable_claim(&mut self, name: &Name, rank: Rank, by: Name, now: Time) {
         let Some(status) = self.held_at(name, rank) else {
             return;
         };
@@ -71,7 +64,7 @@ impl Node {
                 self.suspect(name, by, None, now);
                 self.hasten(name);
             }
-            Status::Suspect if hearsay || !ripe => self.hasten(name),
+            Status::Suspect if !ripe => self.hasten(name),
             Status::Suspect => self.unreachable(name, UnreachableCause::Told { by }, now),
             Status::Unreachable | Status::Left => {}
         }

@@ -1,1 +1,172 @@
-//! later
+//! Every maximum, when it is reached: counted, and everything else goes on.
+
+use super::driven::{Driven, address};
+use super::puppets::{Puppet, puppet};
+use super::{ms, name, secs};
+use crate::detector::Purpose;
+use crate::limits;
+use crate::members::Instance;
+use crate::wire::{Message, RelayTarget};
+
+fn crowd(count: usize) -> Vec<Puppet> {
+    let named = |n: usize| {
+        let of = Box::leak(format!("p{n}").into_boxed_str());
+        puppet(of, u16::try_from(10 + n).expect("a host number"))
+    };
+    (0..count).map(named).collect()
+}
+
+/// The node still answers pings and learns.
+fn is_well(node: &mut Driven) {
+    let probe = puppet("well", 9);
+    node.calm();
+    node.hear(
+        &probe,
+        Message::Ping {
+            seq: 77,
+            target: Instance(100),
+        },
+        &[],
+    );
+    assert_eq!(node.messages_to(probe.addr), [Message::Ack { seq: 77 }]);
+}
+
+#[test]
+fn streams_beyond_the_limit_are_not_taken() {
+    let mut node = Driven::new();
+    let a = puppet("a", 11);
+    node.meet(&[&a]);
+    let streams: Vec<_> = (0..limits::STREAMS).map(|_| node.accept()).collect();
+    let one_more = node.call(|node, now| node.handle_stream_accepted(address(5), now));
+    assert_eq!((one_more, node.node.stats().dropped.busy), (None, 1));
+    is_well(&mut node);
+    // Its own stream probe fails; relays and the timeout decide the round.
+    node.call(|node, now| node.probe(&name("a"), Purpose::Watch, now));
+    node.wait(ms(500));
+    assert_eq!(node.connects(), []);
+    assert!(node.node.stats().dropped.busy > 1);
+    node.wait(secs(2));
+    assert_eq!(node.state("a"), "suspect");
+    node.closed(streams[0], crate::StreamEnd::Closed);
+    node.accept();
+}
+
+#[test]
+fn relays_beyond_the_limit_are_not_taken() {
+    let mut node = Driven::new();
+    let a = puppet("a", 11);
+    node.meet(&[&a]);
+    let target = RelayTarget {
+        patience_ms: 60_000,
+        addr: address(12),
+        instance: Instance(1),
+    };
+    for seq in 0..limits::RELAYS as u32 {
+        node.hear(&a, Message::PingRequest { seq, target }, &[]);
+    }
+    assert_eq!(node.sent().len(), limits::RELAYS);
+    node.hear(
+        &a,
+        Message::PingRequest {
+            seq: u32::MAX,
+            target,
+        },
+        &[],
+    );
+    assert_eq!((node.sent().len(), node.node.stats().dropped.busy), (0, 1));
+    is_well(&mut node);
+    node.wait_among(&[&a], secs(50));
+    node.sent();
+    node.hear(&a, Message::PingRequest { seq: 5, target }, &[]);
+    assert_eq!(
+        node.messages_to(address(12)).len(),
+        1,
+        "their time makes room"
+    );
+}
+
+#[test]
+fn rounds_beyond_the_limit_are_not_begun() {
+    let mut node = Driven::new();
+    let crowd = crowd(limits::PROBES + 1);
+    node.meet(&crowd.iter().collect::<Vec<_>>());
+    for puppet in &crowd {
+        let target = name(puppet.name);
+        // At once for all, as nothing but a test does.
+        node.node.probe(&target, Purpose::Watch, node.now);
+    }
+    node.call(|_, _| {});
+    let pings = node
+        .sent()
+        .iter()
+        .filter(|s| matches!(s.message, Message::Ping { .. }))
+        .count();
+    assert_eq!((pings, node.node.stats().dropped.busy), (limits::PROBES, 1));
+    is_well(&mut node);
+}
+
+#[test]
+fn datagrams_beyond_the_limit_are_not_queued() {
+    let mut node = Driven::new();
+    for seq in 0..=limits::TRANSMITS as u32 {
+        node.node.send_plain(address(9), Message::Ack { seq });
+    }
+    node.call(|_, _| {});
+    assert_eq!(node.sent().len(), limits::TRANSMITS);
+    assert_eq!(node.node.stats().dropped.busy, 1);
+    is_well(&mut node);
+}
+
+#[test]
+fn calls_that_come_early_late_or_twice_are_harmless() {
+    let mut node = Driven::new();
+    let a = puppet("a", 11);
+    node.meet(&[&a]);
+    // The push that was due is over: what comes next is a probe.
+    node.wait(ms(1));
+    let due = node.deadline().expect("a node has a next tick");
+    for _ in 0..3 {
+        node.call(|node, now| node.handle_timeout(now));
+    }
+    assert_eq!(
+        (node.sent().len(), node.deadline()),
+        (0, Some(due)),
+        "too early"
+    );
+    node.now = due;
+    for _ in 0..3 {
+        node.call(|node, now| node.handle_timeout(now));
+    }
+    assert_eq!(node.messages_to(a.addr).len(), 1, "once");
+    // Streams that do not exist, or no more.
+    for end in [
+        crate::StreamEnd::Closed,
+        crate::StreamEnd::Refused,
+        crate::StreamEnd::Failed,
+    ] {
+        node.closed(crate::StreamId(99), end);
+    }
+    node.connected(crate::StreamId(99));
+    node.call(|node, now| node.handle_stream_data(crate::StreamId(99), &[1, 2, 3], now));
+    node.call(|node, now| node.handle_resolved("nobody:1", &[address(3)], now));
+    assert_eq!((node.sent(), node.actions()), (vec![], vec![]));
+}
+
+/// The draining rule: what one call gave out is taken before the next.
+#[test]
+#[cfg(debug_assertions)]
+#[should_panic(expected = "the draining rule")]
+fn a_call_before_the_last_one_was_drained_is_a_mistake_of_the_caller() {
+    let mut node = Driven::new();
+    let a = puppet("a", 11);
+    let ping = a.datagram(
+        0,
+        &Message::Ping {
+            seq: 1,
+            target: Instance(100),
+        },
+        &[],
+    );
+    node.node.handle_datagram(a.addr, &ping, node.now);
+    node.node.handle_datagram(a.addr, &ping, node.now);
+}

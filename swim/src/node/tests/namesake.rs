@@ -1,1 +1,214 @@
-//! later
+//! Two with one name: the newer stays, the older stops, never both.
+
+use std::net::SocketAddr;
+
+use super::driven::{Driven, address, identity};
+use super::puppets::{Puppet, Wired, puppet};
+use super::{claim, secs};
+use crate::config::Config;
+use crate::members::{Incarnation, Instance, Status};
+use crate::node::{Lifecycle, Stop};
+use crate::wire::{Message, Update};
+
+/// A node that heard of a newer one with its name, and the number under which it asks that one.
+fn asking() -> (Driven, Puppet, u32) {
+    let (mut node, a) = (Driven::new(), puppet("a", 11));
+    let namesake = Puppet {
+        instance: 900,
+        ..puppet("me", 44)
+    };
+    node.meet(&[&a]);
+    node.hear(&a, Message::Gossip, &[Update::Record(namesake.record())]);
+    let asked = node
+        .sent()
+        .into_iter()
+        .find(|sent| sent.to == namesake.addr);
+    let Some(Message::Ping {
+        seq,
+        target: Instance(900),
+    }) = asked.map(|sent| sent.message)
+    else {
+        panic!("the namesake is asked for its life")
+    };
+    (node, namesake, seq)
+}
+
+#[test]
+fn of_two_live_members_with_one_name_the_newer_stays() {
+    let mut wired = Wired::default();
+    let a = wired.add(Driven::with(Config::lan(), identity("a", 1, 100)), None);
+    let old = wired.add(
+        Driven::with(Config::lan(), identity("twin", 2, 500)),
+        Some(1),
+    );
+    wired.wait(secs(10));
+    let new = wired.add(
+        Driven::with(Config::lan(), identity("twin", 3, 600)),
+        Some(1),
+    );
+    wired.wait(secs(20));
+    let taken = Stop::NameTaken {
+        addr: address(3),
+        instance: Instance(600),
+    };
+    assert_eq!(wired.nodes[old].stop, Some(taken));
+    assert_eq!(wired.nodes[old].node.lifecycle(), Lifecycle::Removed);
+    let events = wired.nodes[old].events();
+    let removed = "twin removed, name taken by 600 at 192.0.2.3:7946".to_owned();
+    assert_eq!(
+        events.iter().filter(|event| **event == removed).count(),
+        1,
+        "{events:?}"
+    );
+    assert_eq!(wired.nodes[new].stop, None);
+    assert_eq!(wired.nodes[new].node.identity().instance, Instance(600));
+    let known = wired.nodes[a].node.member("twin").expect("it is a member");
+    assert_eq!((known.addr, known.state.as_str()), (address(3), "alive"));
+}
+
+#[test]
+fn the_namesake_that_answers_has_the_name() {
+    let (mut node, namesake, seq) = asking();
+    node.hear(&namesake, Message::Ack { seq }, &[]);
+    let taken = Stop::NameTaken {
+        addr: namesake.addr,
+        instance: Instance(900),
+    };
+    assert_eq!(node.stop, Some(taken));
+    assert_eq!(node.deadline(), None);
+}
+
+/// An ack of anything else proves nothing.
+#[test]
+fn only_the_answer_to_the_question_counts() {
+    let (mut node, namesake, seq) = asking();
+    node.hear(&namesake, Message::Ack { seq: seq + 1 }, &[]);
+    let other_life = Puppet {
+        instance: 899,
+        ..namesake
+    };
+    node.hear(&other_life, Message::Ack { seq }, &[]);
+    assert_eq!(
+        (node.stop.clone(), node.node.lifecycle()),
+        (None, Lifecycle::Member)
+    );
+}
+
+#[test]
+fn a_namesake_that_never_answers_is_gone_past() {
+    let (mut node, namesake, _) = asking();
+    let asked = |node: &mut Driven, to: SocketAddr| node.messages_to(to).len();
+    node.wait(secs(1));
+    assert_eq!(
+        node.node.identity().instance,
+        Instance(100),
+        "it is asked again first"
+    );
+    assert_eq!(asked(&mut node, namesake.addr), 2);
+    node.wait(secs(1));
+    assert_eq!(node.node.identity().instance, Instance(901));
+    assert_eq!((node.stop.clone(), node.state("me")), (None, "alive"));
+}
+
+#[test]
+fn somebody_else_at_the_namesakes_address_proves_it_gone() {
+    let (mut node, namesake, seq) = asking();
+    let stranger = Puppet {
+        addr: namesake.addr,
+        ..puppet("stranger", 44)
+    };
+    node.hear(&stranger, Message::Wrong { seq }, &[]);
+    assert_eq!(node.node.identity().instance, Instance(901));
+    node.wait(secs(10));
+    assert_eq!(node.node.identity().instance, Instance(901), "once");
+}
+
+/// The former life left under a clock that ran ahead: its goodbye cannot be taken back.
+#[test]
+fn a_goodbye_of_this_or_a_newer_life_is_gone_past() {
+    for left in [100, 700] {
+        let (mut node, a) = (Driven::new(), puppet("a", 11));
+        node.meet(&[&a]);
+        node.hear(
+            &a,
+            Message::Gossip,
+            &[claim("me", left, 3, Status::Left, "me")],
+        );
+        assert_eq!(node.node.identity().instance, Instance(left + 1));
+        assert_eq!(node.node.me().incarnation, Incarnation(0));
+        assert_eq!(node.state("me"), "alive");
+    }
+}
+
+#[test]
+fn a_word_about_an_older_life_is_no_news() {
+    let (mut node, a) = (Driven::new(), puppet("a", 11));
+    node.meet(&[&a]);
+    for status in [
+        Status::Alive,
+        Status::Suspect,
+        Status::Unreachable,
+        Status::Left,
+    ] {
+        node.hear(&a, Message::Gossip, &[claim("me", 99, 7, status, "a")]);
+    }
+    let me = node.node.me();
+    assert_eq!(
+        (me.instance, me.incarnation),
+        (Instance(100), Incarnation(0))
+    );
+    assert_eq!(node.node.stats().refutations, 0);
+}
+
+/// The counter is at its end: a refutation there needs a new life.
+#[test]
+fn past_the_last_incarnation_a_new_life_begins() {
+    let (mut node, a) = (Driven::new(), puppet("a", 11));
+    node.meet(&[&a]);
+    node.hear(
+        &a,
+        Message::Gossip,
+        &[claim("me", 100, u32::MAX, Status::Suspect, "a")],
+    );
+    let me = node.node.me();
+    assert_eq!(
+        (me.instance, me.incarnation),
+        (Instance(101), Incarnation(0))
+    );
+    assert_eq!(node.state("me"), "alive");
+    node.hear(
+        &a,
+        Message::Ping {
+            seq: 1,
+            target: Instance(100),
+        },
+        &[],
+    );
+    assert!(
+        node.sent()
+            .iter()
+            .any(|sent| sent.message == Message::Wrong { seq: 1 })
+    );
+}
+
+#[test]
+fn tags_past_the_last_incarnation_begin_a_new_life_too() {
+    let (mut node, a) = (Driven::new(), puppet("a", 11));
+    node.meet(&[&a]);
+    node.hear(
+        &a,
+        Message::Gossip,
+        &[claim("me", 100, u32::MAX - 1, Status::Suspect, "a")],
+    );
+    assert_eq!(node.node.me().incarnation, Incarnation(u32::MAX));
+    assert_eq!(
+        node.call(|node, now| node.set_tag("zone", "b", now)),
+        Ok(())
+    );
+    let me = node.node.me();
+    assert_eq!(
+        (me.instance, me.incarnation),
+        (Instance(101), Incarnation(0))
+    );
+    assert_eq!(me.tags.value("zone"), Some("b"));
+}
