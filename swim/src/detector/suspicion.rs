@@ -12,6 +12,9 @@ use crate::time::Time;
 #[derive(Clone, Debug)]
 pub(crate) struct Suspicion {
     accusers: SmallVec<[Name; 4]>,
+    /// When it was first heard of.
+    heard: Time,
+    /// From when its time counts: what this node lost is added.
     started: Time,
     min: Duration,
     max: Duration,
@@ -26,6 +29,7 @@ impl Suspicion {
         let others = u32::try_from(members.saturating_sub(2)).unwrap_or(u32::MAX);
         Suspicion {
             accusers: SmallVec::from_iter([by]),
+            heard: now,
             started: now,
             min,
             max: min * config.suspicion_max_factor,
@@ -48,10 +52,11 @@ impl Suspicion {
         self.max = self.min;
     }
 
-    /// Whether it has lasted half its shortest time: long enough to have been refuted by anybody
-    /// who is there.
+    /// Whether it was heard of half its shortest time ago: long enough to have been refuted by
+    /// anybody who is there. Whoever always runs late never ends a suspicion by itself; then the
+    /// word of others must do.
     pub(crate) fn is_ripe(&self, now: Time) -> bool {
-        now.since(self.started) >= self.min / 2
+        now.since(self.heard) >= self.min / 2
     }
 
     /// Adds time that this node lost and that must not count against the suspect.
