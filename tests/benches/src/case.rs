@@ -25,6 +25,8 @@ pub trait Case {
 pub enum Input {
     /// A ping of a known member; nobody has any news.
     Ping,
+    /// A ping of a known member, answered with as much fresh news as fits.
+    Asked,
     /// As many updates as fit, all of them known.
     Known,
     /// As many updates as fit, each a newer incarnation of a known member.
@@ -37,8 +39,9 @@ pub enum Input {
 
 impl Input {
     /// All of them.
-    pub const ALL: [Input; 5] = [
+    pub const ALL: [Input; 6] = [
         Input::Ping,
+        Input::Asked,
         Input::Known,
         Input::Newer,
         Input::Joiners,
@@ -49,6 +52,7 @@ impl Input {
     pub fn as_str(self) -> &'static str {
         match self {
             Input::Ping => "ping and its ack",
+            Input::Asked => "ping, its ack full of news",
             Input::Known => "gossip, known",
             Input::Newer => "gossip, newer incarnations",
             Input::Joiners => "gossip, new members",
@@ -60,6 +64,7 @@ impl Input {
     fn batch(self) -> usize {
         match self {
             Input::Ping => 128,
+            Input::Asked => FILLED,
             Input::Known => 16,
             Input::Newer => 8,
             Input::Joiners => 1,
@@ -67,6 +72,9 @@ impl Input {
         }
     }
 }
+
+/// Acks that a small cluster's news can fill before it was passed on often enough.
+const FILLED: usize = 4;
 
 /// One member that receives, and whoever makes its input.
 pub trait Receiver {
@@ -121,9 +129,18 @@ impl<R: Receiver> Case for Handling<R> {
         }
         self.receiver.settle();
         self.batch.clear();
+        if self.input == Input::Asked {
+            for _ in 0..FILLED {
+                let (datagrams, updates) = self.receiver.input(Input::Newer);
+                datagrams
+                    .iter()
+                    .for_each(|datagram| self.receiver.take(datagram));
+                self.updates = updates;
+            }
+        }
         for _ in 0..self.input.batch() {
             let (datagrams, updates) = self.receiver.input(self.input);
-            self.updates = updates;
+            self.updates = self.updates.max(updates);
             self.batch.push(datagrams);
         }
     }

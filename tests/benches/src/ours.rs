@@ -23,7 +23,7 @@ pub struct Ours {
     promise: Option<(usize, Incarnation)>,
     news: Option<(Vec<u8>, usize)>,
     ping: Option<Vec<u8>>,
-    /// Pings that were handed in.
+    /// Pings that were handed out, each to be answered.
     pings: u64,
 }
 
@@ -58,7 +58,7 @@ impl Receiver for Ours {
 
     fn input(&mut self, input: Input) -> (Vec<Vec<u8>>, usize) {
         match input {
-            Input::Ping => (vec![self.ping()], 0),
+            Input::Ping | Input::Asked => (vec![self.ping()], 0),
             Input::Known => {
                 let (bytes, updates) = self.known();
                 (vec![bytes], updates)
@@ -76,7 +76,6 @@ impl Receiver for Ours {
     }
 
     fn take(&mut self, datagram: &[u8]) {
-        self.pings += u64::from(self.ping.is_some());
         self.receiver
             .handle_datagram(self.source_address(), datagram, NOW);
         while let Some(to) = self.receiver.poll_transmit(&mut self.buffer) {
@@ -132,8 +131,11 @@ impl Ours {
     fn ping(&mut self) -> Vec<u8> {
         if self.ping.is_none() {
             self.crowd.settle(&mut self.source);
-            self.ping = Some(self.push("tick", Some(crowd::address(0))));
+            let ping = self.push("tick", Some(crowd::address(0)));
+            assert_eq!(crowd::updates(&ping), 0, "the pinger has no news");
+            self.ping = Some(ping);
         }
+        self.pings += 1;
         self.ping.clone().expect("it was just made")
     }
 

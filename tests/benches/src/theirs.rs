@@ -118,7 +118,7 @@ impl Receiver for Theirs {
     fn input(&mut self, input: Input) -> (Vec<Vec<u8>>, usize) {
         let alive = |index| Member::new(Id::new(index, 0), 0, State::Alive);
         match input {
-            Input::Ping => (vec![self.ping()], 0),
+            Input::Ping | Input::Asked => (vec![self.ping()], 0),
             Input::Known => {
                 let (bytes, updates) = gossip((2..self.members).map(alive));
                 (vec![bytes], updates)
