@@ -57,6 +57,11 @@ impl Host {
         &self.name
     }
 
+    /// Where its sidecar listens for local clients.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
     /// Whether a sidecar was started and not yet ended by [`Host::kill`] or [`Host::wait_exit`].
     pub fn is_running(&self) -> bool {
         self.process.is_some()
@@ -159,7 +164,7 @@ impl Host {
         self.get("/v1/status")
     }
 
-    /// Publishes a tag of this sidecar.
+    /// Sends a request without a body; gives back the body of the answer.
     ///
     /// # Errors
     /// Nobody answers on its socket, or it refuses.

@@ -3,6 +3,7 @@
 //! Every deadline is generous: it says that something happens at all, the benches say how soon.
 
 mod crash;
+mod curl;
 mod cut;
 mod forming;
 mod growth;
