@@ -9,6 +9,7 @@ mod monkey;
 mod namesake;
 mod probing;
 mod puppets;
+mod streams;
 mod suspecting;
 mod syncing;
 

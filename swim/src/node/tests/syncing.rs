@@ -12,14 +12,14 @@ use crate::wire::{Entry, Frame, Message, Refusal, Update};
 /// A digest that no table of these tests has.
 const OTHER: u64 = 0x5555_5555_5555_5555;
 
-fn held(record: Record, status: Status) -> Entry {
+pub(super) fn held(record: Record, status: Status) -> Entry {
     Entry {
         statement: Statement { record, status },
         lost_for_s: 0,
     }
 }
 
-fn state(from: &str, buckets: Vec<u64>, members: Vec<Entry>) -> Frame {
+pub(super) fn state(from: &str, buckets: Vec<u64>, members: Vec<Entry>) -> Frame {
     Frame::State {
         from: name(from),
         buckets,
@@ -46,15 +46,17 @@ fn names(entries: &[Entry]) -> Vec<&str> {
 /// The members of all state frames on a stream since the last look.
 fn told_on(node: &mut Driven, stream: StreamId) -> Vec<Entry> {
     let (frames, _) = node.frames(stream);
-    let members = |frame| match frame {
-        Frame::State { members, .. } => members,
-        other => panic!("a state, not {other:?}"),
+    let members = |frame| {
+        let Frame::State { members, .. } = frame else {
+            panic!("a state, not {frame:?}")
+        };
+        members
     };
     frames.into_iter().flat_map(members).collect()
 }
 
 /// A node that has met `count` members and has been still since.
-fn settled_among(count: u16) -> (Driven, Vec<Puppet>) {
+pub(super) fn settled_among(count: u16) -> (Driven, Vec<Puppet>) {
     let mut node = Driven::new();
     let named = |n| puppet(Box::leak(format!("p{n}").into_boxed_str()), 10 + n);
     let puppets: Vec<Puppet> = (0..count).map(named).collect();
@@ -66,7 +68,7 @@ fn settled_among(count: u16) -> (Driven, Vec<Puppet>) {
 }
 
 /// The stream of the one pull that runs, connected, its request read.
-fn pulling(node: &mut Driven, from: &Puppet) -> (StreamId, Vec<u64>) {
+pub(super) fn pulling(node: &mut Driven, from: &Puppet) -> (StreamId, Vec<u64>) {
     node.hear_digest(from, OTHER);
     let [(stream, to)] = node.connects()[..] else {
         panic!("one pull")
@@ -271,109 +273,6 @@ fn a_second_pull_on_a_stream_is_refused() {
     assert_eq!(node.node.stats().dropped.unexpected, 1);
 }
 
-#[test]
-fn frames_that_do_not_belong_end_their_stream() {
-    let members = || vec![held(puppet("stranger", 77).record(), Status::Alive)];
-    let wrong_on_serve = [
-        Frame::Ack { seq: 1 },
-        Frame::Refuse(Refusal::Full),
-        state("p0", vec![], members()),
-    ];
-    for frame in wrong_on_serve {
-        let (mut node, _) = settled_among(1);
-        let stream = node.accept();
-        node.read(stream, &frame);
-        assert_eq!(node.frames(stream), (vec![], true), "{frame:?}");
-        assert_eq!(node.node.stats().dropped.unexpected, 1);
-        assert_eq!(node.state("stranger"), "none");
-    }
-    let (mut node, puppets) = settled_among(1);
-    let (stream, _) = pulling(&mut node, &puppets[0]);
-    node.read(stream, &Frame::Ack { seq: 1 });
-    assert_eq!(node.frames(stream), (vec![], true));
-}
-
-#[test]
-fn damaged_frames_end_their_stream_and_are_counted() {
-    let heads: [(&[u8], [u64; 3]); 3] = [
-        (&[0, 0, 0, 0, 9, 2], [0, 1, 0]),
-        (&[0, 0, 0, 0, 1, 99], [1, 0, 0]),
-        (&[255, 255, 255, 255, 1, 2], [0, 0, 1]),
-    ];
-    for (bytes, counted) in heads {
-        let mut node = Driven::new();
-        let stream = node.accept();
-        node.call(|node, now| node.handle_stream_data(stream, bytes, now));
-        assert_eq!(node.frames(stream), (vec![], true));
-        let dropped = &node.node.stats().dropped;
-        assert_eq!(
-            [dropped.malformed, dropped.version, dropped.too_long],
-            counted
-        );
-    }
-}
-
-#[test]
-fn another_cluster_is_refused_on_streams() {
-    let mut node = Driven::new();
-    let stream = node.accept();
-    let record = puppet("a", 11).record();
-    node.read(
-        stream,
-        &Frame::Pull {
-            cluster: name("other"),
-            record,
-            buckets: vec![0],
-        },
-    );
-    assert_eq!(node.frames(stream).0, [Frame::Refuse(Refusal::Cluster)]);
-    let target = Instance(100);
-    node.read(
-        stream,
-        &Frame::Ping {
-            cluster: name("other"),
-            target,
-            seq: 1,
-        },
-    );
-    assert_eq!(node.frames(stream).0, [Frame::Refuse(Refusal::Cluster)]);
-    assert_eq!(node.node.stats().dropped.cluster, 2);
-    assert_eq!(node.state("a"), "none");
-}
-
-#[test]
-fn a_stream_ping_is_answered_for_this_life_only() {
-    let mut node = Driven::new();
-    let stream = node.accept();
-    for (target, answer) in [
-        (100, Frame::Ack { seq: 5 }),
-        (101, Frame::Refuse(Refusal::Instance)),
-    ] {
-        let target = Instance(target);
-        node.read(
-            stream,
-            &Frame::Ping {
-                cluster: name("test"),
-                target,
-                seq: 5,
-            },
-        );
-        assert_eq!(node.frames(stream).0, [answer]);
-    }
-}
-
-#[test]
-fn a_stream_without_progress_is_closed() {
-    let mut node = Driven::new();
-    let stream = node.accept();
-    node.wait(limits::STREAM_IDLE - ms(1));
-    node.call(|node, now| node.handle_stream_data(stream, &[0], now));
-    node.wait(limits::STREAM_IDLE - ms(1));
-    assert_eq!(node.frames(stream), (vec![], false), "a byte is progress");
-    node.wait(ms(1));
-    assert_eq!(node.frames(stream), (vec![], true));
-}
-
 /// A whole table in frames of which each keeps its limit, in the worst case.
 #[test]
 fn a_large_table_is_told_in_frames_within_their_limit() {
@@ -423,29 +322,32 @@ fn a_large_table_is_told_in_frames_within_their_limit() {
         "{sizes:?}"
     );
     let (frames, _) = node.frames(stream);
-    let last = |frame: &Frame| matches!(frame, Frame::State { last: true, .. });
-    assert_eq!(frames.iter().position(last), Some(frames.len() - 1));
-    let digests = |frame: &Frame| match frame {
-        Frame::State { buckets, .. } => buckets.len(),
-        other => panic!("a state, not {other:?}"),
+    let parts = |frame: &Frame| {
+        let Frame::State {
+            buckets,
+            members,
+            last,
+            ..
+        } = frame
+        else {
+            panic!("a state, not {frame:?}")
+        };
+        (buckets.len(), members.len(), *last)
     };
+    let parts: Vec<(usize, usize, bool)> = frames.iter().map(parts).collect();
+    let last: Vec<bool> = parts.iter().map(|(.., last)| *last).collect();
+    assert_eq!(last.iter().position(|last| *last), Some(frames.len() - 1));
+    let digests: Vec<usize> = parts.iter().map(|(buckets, ..)| *buckets).collect();
     assert_eq!(
-        frames.iter().map(digests).sum::<usize>(),
-        limits::DIGEST_BUCKETS
-    );
-    assert_eq!(
-        digests(&frames[0]),
+        digests[0],
         limits::DIGEST_BUCKETS,
-        "they come first"
+        "they come first, and once"
     );
-    let told: usize = frames
-        .iter()
-        .map(|frame| match frame {
-            Frame::State { members, .. } => members.len(),
-            other => panic!("a state, not {other:?}"),
-        })
-        .sum();
-    assert_eq!(told, 201);
+    assert_eq!(digests.iter().sum::<usize>(), limits::DIGEST_BUCKETS);
+    assert_eq!(
+        parts.iter().map(|(_, members, _)| members).sum::<usize>(),
+        201
+    );
 }
 
 /// An endless answer would fill the memory: no table is so large.
