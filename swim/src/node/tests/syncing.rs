@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::limits;
 use crate::members::{self, Instance, Record, Statement, Status};
 use crate::node::{Action, StreamEnd, StreamId};
-use crate::wire::{Entry, Frame, Message, Refusal, Update};
+use crate::wire::{Entry, Frame, Message, Update};
 
 /// A digest that no table of these tests has.
 const OTHER: u64 = 0x5555_5555_5555_5555;
