@@ -9,7 +9,7 @@ use foca::{Config, Member, Notification, Runtime, Timer};
 use muster_swim::Node;
 
 use crate::case::Case;
-use crate::crowd;
+use crate::crowd::{self, Crowd};
 use crate::theirs::{self, Id, Protocol};
 
 /// Exchanges in one run.
@@ -40,9 +40,9 @@ pub struct OurPair {
 impl OurPair {
     /// After their first news.
     pub fn new() -> OurPair {
-        let mut nodes = [crowd::member(0, 0), crowd::member(1, 0)];
-        let [joiner, host] = &mut nodes;
-        crowd::join(joiner, host);
+        // Without seeds: each now and then looks at one, and that allocates.
+        let crowd = Crowd::new(2);
+        let nodes = [0, 1].map(|index| crowd.insider(index, 2, muster_swim::Config::lan()));
         let mut pair = OurPair {
             nodes,
             mail: Mail::default(),
