@@ -1,12 +1,15 @@
 //! Every maximum, when it is reached: counted, and everything else goes on.
 
-use super::driven::{Driven, address};
+use std::net::SocketAddr;
+
+use super::driven::{Driven, Sent, address, identity};
 use super::puppets::{Puppet, puppet};
-use super::{ms, name, secs};
+use super::{claim, fullest_tags, ms, name, secs};
+use crate::config::Config;
 use crate::detector::Purpose;
 use crate::limits;
-use crate::members::Instance;
-use crate::wire::{Message, RelayTarget};
+use crate::members::{Instance, Status};
+use crate::wire::{Message, RelayTarget, Update};
 
 fn crowd(count: usize) -> Vec<Puppet> {
     let named = |n: usize| {
@@ -115,6 +118,101 @@ fn datagrams_beyond_the_limit_are_not_queued() {
     assert_eq!(node.sent().len(), limits::TRANSMITS);
     assert_eq!(node.node.stats().dropped.busy, 1);
     is_well(&mut node);
+}
+
+/// Names, numbers and addresses as long as they get, and more to say than fits: `Driven` holds every
+/// datagram against the limit.
+#[test]
+fn the_longest_of_everything_fits_into_every_datagram() {
+    let ipv6 =
+        |host: u16| SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0xffff, 0xffff, 0xffff, host], 65_535));
+    let long = |n: u16| -> &'static str { Box::leak(format!("{n:0>128}").into_boxed_str()) };
+    let longest = |n: u16| Puppet {
+        name: long(n),
+        addr: ipv6(n),
+        instance: u64::MAX - u64::from(n),
+        incarnation: u32::MAX,
+    };
+    let mut identity = identity(long(999), 1, u64::MAX - 1);
+    (identity.addr, identity.tags) = (ipv6(999), fullest_tags());
+    let mut node = Driven::with(Config::lan(), identity);
+    let crowd: Vec<Puppet> = (0..40).map(longest).collect();
+    for puppet in &crowd {
+        node.hear(puppet, Message::Gossip, &[Update::Record(puppet.record())]);
+    }
+    let teller = &crowd[0];
+    for of in &crowd[1..20] {
+        let said = claim(
+            of.name,
+            of.instance,
+            of.incarnation,
+            Status::Suspect,
+            teller.name,
+        );
+        node.hear(teller, Message::Gossip, &[said]);
+        node.hear(
+            of,
+            Message::Ping {
+                seq: u32::MAX,
+                target: Instance(u64::MAX - 1),
+            },
+            &[],
+        );
+        node.hear(
+            of,
+            Message::Ping {
+                seq: u32::MAX,
+                target: Instance(0),
+            },
+            &[],
+        );
+    }
+    node.wait(secs(3));
+    let me = claim(long(999), u64::MAX - 1, 5, Status::Suspect, teller.name);
+    node.hear(
+        teller,
+        Message::Ping {
+            seq: 1,
+            target: Instance(0),
+        },
+        &[me],
+    );
+    let target = RelayTarget {
+        patience_ms: u16::MAX,
+        addr: crowd[1].addr,
+        instance: Instance(crowd[1].instance),
+    };
+    node.hear(
+        teller,
+        Message::PingRequest {
+            seq: u32::MAX,
+            target,
+        },
+        &[],
+    );
+    node.call(crate::Node::leave);
+    node.wait(secs(6));
+    let sent = node.sent();
+    let kind = |sent: &Sent| std::mem::discriminant(&sent.message);
+    let mut kinds: Vec<_> = Vec::new();
+    for sent in &sent {
+        if !kinds.contains(&kind(sent)) {
+            kinds.push(kind(sent));
+        }
+    }
+    assert!(
+        kinds.len() >= 5,
+        "acks, pings, requests, gossip and wrong were sent"
+    );
+    let fullest = sent
+        .iter()
+        .map(|sent| sent.bytes.len())
+        .max()
+        .expect("something was sent");
+    assert!(
+        fullest + 278 > limits::PLAIN_DATAGRAM_BYTES,
+        "{fullest} bytes: there was more to say"
+    );
 }
 
 #[test]
