@@ -186,14 +186,14 @@ fn one_way(cut: impl Fn(&mut Cluster, Pid)) {
 }
 
 #[test]
-fn two_members_that_cannot_reach_each_other_stay_alive_through_others() {
+fn two_members_that_cannot_reach_each_other_ask_others_and_suspect_nobody() {
     for seed in seeds(0..10) {
         let (mut cluster, pids) = settled(seed, 12);
         let since = cluster.now();
         let (one, other) = (cluster.host(pids[3]), cluster.host(pids[8]));
         cluster.network().cut_both_ways(one, other);
         cluster.run_for(secs(300));
-        assert_eq!(all_told(&cluster, "member-unreachable", since), []);
+        assert_eq!(all_told(&cluster, "member-suspect", since), []);
     }
 }
 
@@ -216,6 +216,33 @@ fn three_sides_become_one() {
             "all are one again",
             Cluster::agrees,
         );
+        cluster.check();
+    }
+}
+
+#[test]
+fn the_last_word_of_a_lost_member_reaches_the_other_side() {
+    for seed in seeds(0..5) {
+        let (mut cluster, pids) = settled(seed, 10);
+        cluster.partition(&pids[..3]);
+        cluster.run_for(secs(30));
+        cluster.set_tag(pids[0], "role", "web").expect("it fits");
+        cluster.run_for(secs(1));
+        cluster.crash(pids[0]);
+        cluster.run_for(secs(30));
+        let healed = cluster.now();
+        cluster.network().heal();
+        must(&mut cluster, secs(90), "all are one again", Cluster::agrees);
+        for at in &pids[3..] {
+            let lost = cluster.node(*at).member("n0").expect("it is remembered");
+            assert_eq!(lost.state, State::Unreachable);
+            assert_eq!(lost.tags.value("role"), Some("web"));
+            assert_eq!(
+                told(&cluster, *at, pids[0], "member-updated", healed).len(),
+                1
+            );
+            assert!(told(&cluster, *at, pids[0], "member-reachable", healed).is_empty());
+        }
         cluster.check();
     }
 }
