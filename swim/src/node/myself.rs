@@ -21,6 +21,9 @@ pub(super) struct Namesake {
 /// Pings to a namesake before it counts as gone.
 const NAMESAKE_TRIES: u32 = 3;
 
+/// A new life is up to so many microseconds after the one that it goes past.
+const LIFE_STEP_US: usize = 1_000_000;
+
 impl Node {
     /// Sets a tag. An error changes nothing.
     pub fn set_tag(&mut self, key: &str, value: &str, now: Time) -> Result<(), TagError> {
@@ -58,8 +61,13 @@ impl Node {
             Lifecycle::Joining | Lifecycle::Member => {}
             Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => return,
         }
+        let twin =
+            rank.instance == self.me.instance && addr.is_some_and(|addr| addr > self.me.addr);
         if rank.instance > self.me.instance {
             self.on_newer_namesake(rank, addr, now);
+        } else if twin {
+            // Two began at one instant, and the other's record outranks ours everywhere.
+            self.begin_life_after(rank.instance, now);
         } else if rank.instance == self.me.instance {
             self.on_word_about_this_life(rank, now);
         }
@@ -163,12 +171,14 @@ impl Node {
         true
     }
 
-    /// Goes past an instance of our name that cannot be taken back.
+    /// Goes past an instance of our name that cannot be taken back. By a random step: two that go
+    /// past the same one at a time must not become the same instance.
     fn begin_life_after(&mut self, instance: Instance, now: Time) {
         if instance.next() <= self.me.instance {
             return;
         }
-        self.me.instance = instance.next();
+        let step = self.rng.below(LIFE_STEP_US) as u64;
+        self.me.instance = Instance(instance.next().0.saturating_add(step));
         self.publish(Some(Incarnation::default()), now);
         let me = self.me();
         self.tell(me, EventKind::Updated, now);

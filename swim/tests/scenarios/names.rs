@@ -187,6 +187,28 @@ fn of_two_live_members_with_one_name_one_stays_also_when_the_clock_of_one_is_beh
 }
 
 #[test]
+fn two_that_go_past_the_same_former_life_do_not_become_the_same_one() {
+    for seed in seeds(0..20) {
+        let (mut cluster, pids) = settled(seed, 9);
+        cluster.crash(pids[4]);
+        let twins = [44, 55].map(|host| {
+            let mut launch = Launch::numbered(4).seed(Launch::numbered(0).addr);
+            launch.addr = Launch::numbered(host).addr;
+            launch.clock_behind = HOUR;
+            cluster.launch(launch)
+        });
+        one_stops(&mut cluster, twins, secs(20));
+        must(
+            &mut cluster,
+            secs(10),
+            "all hold the one that stays",
+            Cluster::agrees,
+        );
+        cluster.check();
+    }
+}
+
+#[test]
 fn two_members_with_one_name_that_meet_when_a_partition_heals_become_one() {
     for seed in seeds(0..20) {
         let (mut cluster, pids) = settled(seed, 10);

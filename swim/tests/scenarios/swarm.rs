@@ -190,9 +190,31 @@ impl Swarm {
             "all agree when the faults end",
             Cluster::agrees,
         );
-        self.cluster.run_for(secs(60));
+        self.cluster.run_for(secs(120));
         assert!(self.cluster.agrees(), "and go on to agree");
+        self.check_quiet();
         self.cluster.check();
+    }
+
+    /// What was suffered leaves nothing behind: the cost is that of a cluster without a past.
+    fn check_quiet(&mut self) {
+        let up = self.cluster.up();
+        let before: Vec<_> = up.iter().map(|pid| self.cluster.traffic(*pid)).collect();
+        let measured = secs(60);
+        self.cluster.run_for(measured);
+        let traffic = up.iter().zip(&before);
+        let traffic: Vec<_> = traffic
+            .map(|(pid, before)| self.cluster.traffic(*pid).since(before))
+            .collect();
+        let opened: u64 = traffic.iter().map(|traffic| traffic.streams_opened).sum();
+        assert_eq!(opened, 0, "nobody opens streams");
+        let sent: u64 = traffic.iter().map(|traffic| traffic.datagrams_sent).sum();
+        // Each ping has an ack; lost members are contacted now and then.
+        let pings = (self.config.rings as f64 + 1.0) / self.config.period.as_secs_f64();
+        let contacts = 1.0 / self.config.reconnect_interval.as_secs_f64();
+        let budget = (2.0 * pings * 1.05 + contacts) * measured.as_secs_f64() + 4.0;
+        let each = sent as f64 / up.len() as f64;
+        assert!(each <= budget, "{each} packets each instead of {budget}");
     }
 }
 

@@ -327,9 +327,10 @@ fn a_restart_with_a_clock_that_ran_back_goes_past_its_former_life() {
             Driven::with(Config::lan(), identity("b", host, 200)),
             Some(1),
         );
-        assert_eq!(wired.nodes[b].node.identity().instance, Instance(501));
+        let new = wired.nodes[b].node.identity().instance;
+        assert!(new > Instance(500), "{new}");
         let known = wired.nodes[a].node.member("b").expect("it is a member");
-        assert_eq!((known.instance, known.addr), (Instance(501), address(host)));
+        assert_eq!((known.instance, known.addr), (new, address(host)));
         assert_eq!(known.state.as_str(), "alive");
         assert_eq!(wired.nodes[b].stop, None);
         wired.wait(secs(20));
@@ -347,7 +348,7 @@ fn news_of_a_former_life_at_the_own_address_is_gone_past_without_asking() {
     };
     node.meet(&[&a]);
     node.hear(&a, Message::Gossip, &[Update::Record(former.record())]);
-    assert_eq!(node.node.identity().instance, Instance(701));
+    assert!(node.node.identity().instance > Instance(700));
     assert_eq!(node.events(), ["me updated"]);
     assert_eq!(name("me"), node.node.identity().name);
 }
