@@ -132,6 +132,16 @@ fn groups_in(status: &str, uid: u32) -> Option<Vec<u32>> {
         .then(|| numbers("Groups:"))?
 }
 
+/// Whether there is such a user; every number counts as one.
+pub(crate) fn is_user(user: &str) -> bool {
+    user_id(user).is_ok()
+}
+
+/// Whether there is such a group; every number counts as one.
+pub(crate) fn is_group(group: &str) -> bool {
+    group_id(group).is_ok()
+}
+
 /// The number of a user given by name or number.
 fn user_id(user: &str) -> Result<u32, UnknownName> {
     id_in("user", user, "/etc/passwd")

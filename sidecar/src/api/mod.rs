@@ -20,6 +20,7 @@ mod tests;
 mod timer;
 
 pub use access::{Access, UnknownName};
+pub(crate) use access::{is_group, is_user};
 pub(crate) use server::in_turns;
 pub use socket::{Listener, PATH_BYTES, SocketError, bind};
 

@@ -167,8 +167,8 @@ pub static TABLE: &[Setting] = &[
         doc: "Group that owns the local socket",
         value_name: "GROUP",
         form: Form::Text,
-        allowed: Allowed::Words("the name or number of a group"),
-        take: |s, text| put(&mut s.access.group, values::account(text).map(Some)),
+        allowed: Allowed::Words("a group by number or by its name in /etc/group"),
+        take: |s, text| put(&mut s.access.group, values::group(text).map(Some)),
         show: |_| "the group of the process".to_owned(),
     },
     Setting {
@@ -176,8 +176,8 @@ pub static TABLE: &[Setting] = &[
         doc: "Users who may change things, beside root and the agent's own",
         value_name: "USER",
         form: Form::List(|s| &mut s.access.allow_users),
-        allowed: Allowed::Words("the name or number of a user"),
-        take: |s, text| push(&mut s.access.allow_users, ACCOUNTS, values::account(text)),
+        allowed: Allowed::Words("users by number or by their names in /etc/passwd"),
+        take: |s, text| push(&mut s.access.allow_users, ACCOUNTS, values::user(text)),
         show: |_| "none".to_owned(),
     },
     Setting {
@@ -185,8 +185,8 @@ pub static TABLE: &[Setting] = &[
         doc: "Groups whose members may change things",
         value_name: "GROUP",
         form: Form::List(|s| &mut s.access.allow_groups),
-        allowed: Allowed::Words("the name or number of a group"),
-        take: |s, text| push(&mut s.access.allow_groups, ACCOUNTS, values::account(text)),
+        allowed: Allowed::Words("groups by number or by their names in /etc/group"),
+        take: |s, text| push(&mut s.access.allow_groups, ACCOUNTS, values::group(text)),
         show: |_| "none".to_owned(),
     },
     Setting {

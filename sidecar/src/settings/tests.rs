@@ -76,7 +76,7 @@ advertise = "10.0.0.5"
 join = ["db2.example:7946", "[2001:db8::5]:7946"]
 socket = "/run/x.sock"
 socket_mode = 0o600
-allow_users = ["1000", "monitor"]
+allow_users = ["1000", "root"]
 event_buffer = 1_000
 log_level = "debug"
 log_format = "json"
@@ -96,7 +96,7 @@ note = "a=b, c"
     assert_eq!(settings.seeds, ["db2.example:7946", "[2001:db8::5]:7946"]);
     assert_eq!(settings.socket.as_deref(), Some(Path::new("/run/x.sock")));
     assert_eq!(settings.access.mode, 0o600);
-    assert_eq!(settings.access.allow_users, ["1000", "monitor"]);
+    assert_eq!(settings.access.allow_users, ["1000", "root"]);
     assert_eq!(settings.event_buffer, 1000);
     assert_eq!(settings.log_level, LevelFilter::DEBUG);
     assert_eq!(settings.log_format, LogFormat::Json);
@@ -294,6 +294,35 @@ fn all_problems_are_told_at_once_in_the_order_of_the_lines() {
             "muster.toml:4:10: period is \"1us\", allowed is 100ms to 1m",
             "muster.toml:5:1: unknown setting \"periods\", did you mean \"period\"?",
         ])
+    );
+}
+
+#[test]
+fn users_and_groups_that_do_not_exist_are_told_beside_the_rest() {
+    let text =
+        "rings = 9\nallow_users = [\"root\", \"no such\", \"\"]\nsocket_group = \"nor this\"\n";
+    let users = "allowed is a list of users by number or by their names in /etc/passwd";
+    assert_eq!(
+        load_file(text).expect_err("four mistakes"),
+        refused(&[
+            "muster.toml:1:9: rings is 9, allowed is 1 to 8",
+            &format!("muster.toml:2:24: allow_users is \"no such\", {users}"),
+            &format!("muster.toml:2:35: allow_users is \"\", {users}"),
+            "muster.toml:3:16: socket_group is \"nor this\", allowed is a group by number or by \
+             its name in /etc/group",
+        ])
+    );
+    let arguments = ["--allow-groups", "root,4242,no such"];
+    let error = load(&arguments, &[("MUSTER_ALLOW_USERS", "gone away")]).expect_err("two");
+    let mut problems: Vec<String> = error.0.iter().map(ToString::to_string).collect();
+    problems.sort();
+    assert_eq!(
+        problems,
+        [
+            "--allow-groups: allow_groups is \"no such\", allowed is a list of groups by number \
+             or by their names in /etc/group",
+            &format!("MUSTER_ALLOW_USERS: allow_users is \"gone away\", {users}"),
+        ]
     );
 }
 

@@ -9,7 +9,7 @@ use muster_swim::{Tags, limits};
 use tracing::level_filters::LevelFilter;
 
 use super::{Advertise, DEFAULT_PORT};
-use crate::api::PATH_BYTES;
+use crate::api::{PATH_BYTES, is_group, is_user};
 
 /// An address to listen on. A mapped IPv4 address is meant as what it is.
 pub(super) fn bind(text: &str) -> Option<SocketAddr> {
@@ -70,9 +70,14 @@ pub(super) fn mode(text: &str) -> Option<u32> {
     (digits.starts_with(|c: char| c.is_ascii_digit()) && mode <= 0o777).then_some(mode)
 }
 
-/// A user or group; whether it exists shows at the start.
-pub(super) fn account(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_owned())
+/// A user that exists, by name or number.
+pub(super) fn user(text: &str) -> Option<String> {
+    (!text.is_empty() && is_user(text)).then(|| text.to_owned())
+}
+
+/// A group that exists, by name or number.
+pub(super) fn group(text: &str) -> Option<String> {
+    (!text.is_empty() && is_group(text)).then(|| text.to_owned())
 }
 
 pub(super) fn count(text: &str, range: RangeInclusive<usize>) -> Option<usize> {
