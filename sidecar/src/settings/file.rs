@@ -167,7 +167,9 @@ impl Reader<'_> {
         let (line, column) = self.position(at.start);
         let (shown, place) = (self.shown(at), self.place(line, column));
         let name = name.to_owned();
-        (!self.broken.contains(&line)).then_some(Given {
+        // The parser puts a value nowhere that it made up for one that it cannot read.
+        let is_made_up = at.is_empty() && !self.broken.is_empty();
+        (!is_made_up && !self.broken.contains(&line)).then_some(Given {
             text,
             shown,
             name,

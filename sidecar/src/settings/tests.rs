@@ -283,6 +283,26 @@ fn what_is_no_toml_is_told_with_its_place_beside_the_rest() {
 }
 
 #[test]
+fn what_does_not_parse_is_not_judged_as_a_value_too() {
+    for text in [
+        "[tags]\njunk\n",
+        "[tags]\njunk =\n",
+        "[tags]\njunk = = 1\n",
+        "[tags]\njunk = ]\n",
+        "[tags]\njunk = , \"x\"\n",
+        "name = \"x\"\nrings = }\n",
+        "name = \"x\"\nperiod = ]\n",
+        "name = \"x\"\njoin = = 1\n",
+    ] {
+        let error = load_file(text).expect_err(text);
+        assert!(!error.contains("allowed is"), "{text:?}: {error}");
+        for problem in error.lines().skip(1) {
+            assert!(problem.starts_with("  muster.toml:2:"), "{text:?}: {error}");
+        }
+    }
+}
+
+#[test]
 fn all_problems_are_told_at_once_in_the_order_of_the_lines() {
     let text = "rings = \"x\"\nnope = 1\nlog_format = \"xml\"\nperiod = \"1us\"\nperiods = 1\n";
     assert_eq!(
