@@ -1,6 +1,8 @@
 //! What the agent says in its log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::SocketAddr;
 
 use muster_swim::{SeedError, SeedInfo};
 
@@ -62,6 +64,20 @@ impl SeedWatch {
     }
 }
 
+/// Says of each kind of error once that datagrams cannot be sent.
+#[derive(Debug, Default)]
+pub(super) struct SendWatch(BTreeSet<io::ErrorKind>);
+
+impl SendWatch {
+    pub(super) fn failed(&mut self, to: SocketAddr, error: &io::Error) {
+        if self.0.insert(error.kind()) {
+            tracing::warn!(%to, %error, "send-failed");
+        } else {
+            tracing::trace!(%to, %error, "send-failed");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tracing::level_filters::LevelFilter;
@@ -69,6 +85,32 @@ mod tests {
     use super::*;
     use crate::log::tests::{without_time, written};
     use crate::settings::LogFormat;
+
+    #[test]
+    fn datagrams_that_cannot_be_sent_are_told_once_for_each_kind_of_error() {
+        let to = |port| SocketAddr::from(([10, 0, 0, 5], port));
+        let mut watch = SendWatch::default();
+        let lines = written(LevelFilter::TRACE, LogFormat::Text, || {
+            for (port, kind) in [
+                (1, io::ErrorKind::NetworkUnreachable),
+                (2, io::ErrorKind::NetworkUnreachable),
+                (3, io::ErrorKind::PermissionDenied),
+                (4, io::ErrorKind::NetworkUnreachable),
+            ] {
+                watch.failed(to(port), &kind.into());
+            }
+        });
+        let lines: Vec<&str> = lines.iter().map(|line| without_time(line)).collect();
+        assert_eq!(
+            lines,
+            [
+                "WARN send-failed to=10.0.0.5:1 error=\"network unreachable\"\n",
+                "TRACE send-failed to=10.0.0.5:2 error=\"network unreachable\"\n",
+                "WARN send-failed to=10.0.0.5:3 error=\"permission denied\"\n",
+                "TRACE send-failed to=10.0.0.5:4 error=\"network unreachable\"\n",
+            ]
+        );
+    }
 
     #[test]
     fn a_seed_is_told_once_when_it_fails_and_once_when_it_works_again() {

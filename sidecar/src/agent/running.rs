@@ -15,7 +15,7 @@ use super::AgentError;
 use super::handle::{Command, CommandError, Handle, Request};
 use super::input::{self, INPUTS, Input, Resolver};
 use super::process::Signal;
-use super::report::{self, SeedWatch};
+use super::report::{self, SeedWatch, SendWatch};
 use super::sockets::{Datagrams, Sockets};
 use super::streams::{StreamInput, Streams};
 use crate::api::model;
@@ -44,6 +44,7 @@ pub(super) struct Running {
     streams: Streams,
     resolver: Resolver,
     seeds: SeedWatch,
+    sending: SendWatch,
     requests: Pin<Box<Receiver<Request>>>,
     signals: Pin<Box<Receiver<Signal>>>,
     inputs: Pin<Box<Receiver<Input>>>,
@@ -83,6 +84,7 @@ impl Running {
             streams: Streams::new(Rc::clone(&executor), sender.clone()),
             resolver: Resolver::new(executor, sender),
             seeds: SeedWatch::default(),
+            sending: SendWatch::default(),
             requests: Box::pin(requests),
             signals: Box::pin(signals),
             inputs: Box::pin(inputs),
@@ -341,9 +343,9 @@ impl Running {
             .handle
             .change(|node| node.poll_transmit(&mut self.transmit))
         {
-            // A datagram may be lost anywhere; that the first place is here makes no difference.
+            // A datagram may be lost anywhere: to the node the first place makes no difference.
             if let Err(error) = self.datagrams.send(&self.transmit, to) {
-                tracing::trace!(%to, %error, "send-failed");
+                self.sending.failed(to, &error);
             }
         }
         while let Some(action) = self.handle.change(|node| node.poll_action()) {
