@@ -2,9 +2,16 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use super::sockets::plain;
 use crate::settings::Advertise;
+
+/// How long the first attempt to choose is away from the second.
+const FIRST_REST: Duration = Duration::from_secs(1);
+
+/// The most that attempts are away from each other.
+const LONGEST_REST: Duration = Duration::from_secs(30);
 
 /// Why no address can be told.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +69,28 @@ pub(super) async fn choose(
     Ok(SocketAddr::new(ip, bound.port()))
 }
 
+/// Chooses again and again while the seeds show no address: their names may come to resolve. The
+/// rests between become longer. What stands in the way is told when it is new.
+pub(super) async fn retry(
+    choose: impl AsyncFn() -> Result<SocketAddr, AdvertiseError>,
+    rest: impl AsyncFn(Duration),
+) -> Result<SocketAddr, AdvertiseError> {
+    let mut told = None;
+    let mut pause = FIRST_REST;
+    loop {
+        let error = match choose().await {
+            Err(error @ AdvertiseError::NoRoute { .. }) => error,
+            result @ (Ok(_) | Err(AdvertiseError::NoSeed(_))) => return result,
+        };
+        if told.as_ref() != Some(&error) {
+            tracing::warn!(%error, "waiting-for-seed");
+            told = Some(error);
+        }
+        rest(pause).await;
+        pause = LONGEST_REST.min(pause * 2);
+    }
+}
+
 async fn find_route(
     bound: SocketAddr,
     seed: &str,
@@ -89,7 +118,13 @@ async fn find_route(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use tracing::level_filters::LevelFilter;
+
     use super::*;
+    use crate::log::tests::{without_time, written};
+    use crate::settings::LogFormat;
 
     fn addr(text: &str) -> SocketAddr {
         text.parse().expect("an address")
@@ -176,5 +211,43 @@ mod tests {
              one (gone:7946: no such name; far:7946: no route; v6:7946: it has no address that \
              this socket can reach): give it with --advertise"
         );
+    }
+
+    #[test]
+    fn seeds_that_show_no_address_are_asked_again_and_told_once() {
+        let bound = addr("0.0.0.0:7000");
+        let unresolved = |seed: &str| AdvertiseError::NoRoute {
+            bind: bound,
+            tried: vec![format!("{seed}: no such name")],
+        };
+        let (asked, rests) = (Cell::new(0), RefCell::new(Vec::new()));
+        let choose = async || {
+            asked.set(asked.get() + 1);
+            match asked.get() {
+                1..=4 => Err(unresolved("db1:7946")),
+                5..=7 => Err(unresolved("db2:7946")),
+                _ => Ok(addr("10.0.0.5:7000")),
+            }
+        };
+        let rest = async |pause: Duration| rests.borrow_mut().push(pause.as_secs());
+        let lines = written(LevelFilter::INFO, LogFormat::Text, || {
+            let chosen = smol::block_on(retry(choose, rest));
+            assert_eq!(chosen, Ok(addr("10.0.0.5:7000")));
+        });
+        assert_eq!(*rests.borrow(), [1, 2, 4, 8, 16, 30, 30]);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        for (line, seed) in lines.iter().zip(["db1:7946", "db2:7946"]) {
+            let line = without_time(line);
+            assert!(line.starts_with("WARN waiting-for-seed error="), "{line}");
+            assert!(line.contains(&format!("({seed}: no such name)")), "{line}");
+        }
+    }
+
+    #[test]
+    fn without_seeds_nothing_is_waited_for() {
+        let error = AdvertiseError::NoSeed(addr("0.0.0.0:7000"));
+        let choose = async || Err(error.clone());
+        let rest = async |_| panic!("there is nothing to wait for");
+        assert_eq!(smol::block_on(retry(choose, rest)), Err(error.clone()));
     }
 }

@@ -16,6 +16,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
@@ -23,8 +24,8 @@ use std::rc::Rc;
 use std::time::SystemTime;
 
 use muster_swim::{ConfigError, Identity, Instance, Node, SeedError};
-use smol::LocalExecutor;
 use smol::channel::{Receiver, bounded};
+use smol::{LocalExecutor, Timer};
 
 pub use advertise::AdvertiseError;
 pub use clock::Clock;
@@ -138,7 +139,10 @@ async fn live(
 ) -> Result<(), AgentError> {
     let clock = Clock::start();
     let sockets = Sockets::open(settings.bind)?;
-    let identity = identify(&settings, sockets.addr).await?;
+    let Some((identity, missed)) = identify_unless(&settings, sockets.addr, &signals).await? else {
+        tracing::info!("ended-before-start");
+        return Ok(());
+    };
     let socket = match &settings.socket {
         Some(path) => path.clone(),
         None => {
@@ -170,16 +174,43 @@ async fn live(
         until_stopped,
     ));
     let running = Running::new(settings, handle, executor, sockets, requests, signals, log);
-    let result = running.run().await;
+    let result = running.run(missed).await;
     drop(stop);
     api.await;
     result
 }
 
+/// Who this member is, with a reload that was asked for meanwhile; `None`: a signal ended the agent
+/// first. It is in no cluster yet, so there is nobody to say goodbye to.
+async fn identify_unless(
+    settings: &Settings,
+    bound: SocketAddr,
+    signals: &Receiver<Signal>,
+) -> Result<Option<(Identity, Option<Signal>)>, AdvertiseError> {
+    let missed = Cell::new(None);
+    let ended = async {
+        loop {
+            match signals.recv().await {
+                Ok(Signal::Terminate | Signal::Interrupt) => return Ok(None),
+                Ok(Signal::Reload) => missed.set(Some(Signal::Reload)),
+                // Without a sender there will be no signal.
+                Err(_) => std::future::pending().await,
+            }
+        }
+    };
+    let identified = async { identify(settings, bound).await.map(Some) };
+    let identity = smol::future::or(ended, identified).await?;
+    Ok(identity.map(|identity| (identity, missed.take())))
+}
+
 async fn identify(settings: &Settings, bound: SocketAddr) -> Result<Identity, AdvertiseError> {
     let resolve = async |seed: &str| smol::net::resolve(seed).await;
     let (advertise, seeds) = (settings.advertise, &settings.seeds);
-    let addr = advertise::choose(advertise, bound, seeds, resolve, sockets::route_to).await?;
+    let choose = || advertise::choose(advertise, bound, seeds, resolve, sockets::route_to);
+    let rest = async |time| {
+        Timer::after(time).await;
+    };
+    let addr = advertise::retry(choose, rest).await?;
     let since_epoch = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();

@@ -102,9 +102,14 @@ impl Running {
         }
     }
 
-    /// Runs until the node has stopped or a second signal came.
-    pub(super) async fn run(mut self) -> Result<(), AgentError> {
+    /// Runs until the node has stopped or a second signal came. `missed` is a signal that came
+    /// before there was a node.
+    pub(super) async fn run(mut self, missed: Option<Signal>) -> Result<(), AgentError> {
         self.drain();
+        if let Some(signal) = missed {
+            self.apply(Input::Signal(signal));
+            self.drain();
+        }
         loop {
             if let Some(stop) = self.stop.take() {
                 return self.end(stop);

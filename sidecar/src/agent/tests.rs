@@ -214,6 +214,26 @@ fn a_place_that_is_taken_is_an_error_that_says_where() {
 }
 
 #[test]
+fn a_signal_ends_the_wait_for_a_seed_that_shows_no_address() {
+    Agents::run(async |agents| {
+        for signal in [Signal::Terminate, Signal::Interrupt] {
+            // An IPv4 socket reaches no IPv6 address: the same as a name that does not resolve.
+            let arguments = ["--bind", "0.0.0.0:0", "--join", "[2001:db8::5]:7946"];
+            let a = agents.start("a.sock", &arguments);
+            a.signal(Signal::Reload).await;
+            a.signal(signal).await;
+            a.life
+                .await
+                .expect("it is in no cluster that it could leave");
+            assert!(!a.socket.exists(), "it was not started");
+        }
+        let error = agents.start("a.sock", &["--bind", "0.0.0.0:0"]).life.await;
+        let error = error.expect_err("without a seed there is nothing to wait for");
+        assert_eq!(error.exit_code(), 1);
+    });
+}
+
+#[test]
 fn noise_from_the_network_is_counted_and_nothing_else() {
     Agents::run(async |agents| {
         let a = agents.start("a.sock", &["--name", "a"]);
