@@ -219,7 +219,9 @@ impl Context {
     where
         B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>,
     {
-        expect_type(headers, &["application/json"])?;
+        // `curl -d '{...}'` calls what it sends a form, whatever it is.
+        let types = ["application/json", "application/x-www-form-urlencoded"];
+        expect_type(headers, &types)?;
         let bytes = self.read(body, JOIN_BYTES).await?;
         let join: model::Join = serde_json::from_slice(&bytes).map_err(|error| {
             let example = r#"{"seeds":["10.0.0.1:7946"]}"#;

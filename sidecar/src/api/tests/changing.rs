@@ -12,6 +12,8 @@ use crate::api::testing::openapi::check_answer;
 use crate::api::testing::{World, addr};
 
 const JSON: &str = "Content-Type: application/json\r\n";
+/// What `curl -d` says of everything it sends.
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
 #[test]
 fn a_tag_is_set_changed_and_removed() {
@@ -20,10 +22,7 @@ fn a_tag_is_set_changed_and_removed() {
         for (headers, value) in [
             ("", "blue"),
             ("Content-Type: text/plain; charset=UTF-8\r\n", "grün"),
-            (
-                "Content-Type: application/x-www-form-urlencoded\r\n",
-                "a=b&c=%20",
-            ),
+            (FORM, "a=b&c=%20"),
             ("", ""),
         ] {
             let path = "/v1/tags/my%20colour%2f1";
@@ -106,13 +105,16 @@ fn join_tries_more_seeds() {
     world.add_peer(&[]);
     world.run(async |_| {
         let body = format!(r#"{{"seeds":["{}"],"later":1}}"#, addr(1));
-        let reply = ask(&world.path, "POST", "/v1/join", JSON, body.as_bytes()).await;
-        assert_eq!(reply.status, 202);
-        let status: Status = reply.json();
-        assert_eq!(status.seeds.len(), 1);
-        assert_eq!(status.seeds[0].seed, addr(1).to_string());
+        for headers in [JSON, FORM, ""] {
+            let reply = ask(&world.path, "POST", "/v1/join", headers, body.as_bytes()).await;
+            assert_eq!(reply.status, 202, "{headers}");
+            let status: Status = reply.json();
+            assert_eq!(status.seeds.len(), 1);
+            assert_eq!(status.seeds[0].seed, addr(1).to_string());
+        }
         for (headers, body, expected, detail) in [
             (JSON, "{}", 400, "missing field `seeds`"),
+            (FORM, "seeds=a:1", 400, "is not of the form"),
             (JSON, r#"{"seeds":[]}"#, 400, "at least one seed"),
             (JSON, r#"{"seeds":["nowhere"]}"#, 400, "host:port"),
             (JSON, r#"{"seeds":["a:1"]"#, 400, "EOF"),
