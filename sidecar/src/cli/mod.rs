@@ -33,7 +33,8 @@ Examples:
   muster watch --exec 'notify-send \"$MUSTER_EVENT_TYPE $MUSTER_MEMBER_NAME\"'
   curl --unix-socket /run/muster/muster.sock http://muster/v1/members
 
-Exit status: 0 done, 1 failed, 2 wrong usage or settings.";
+Exit status: 0 done, 1 failed, 2 wrong usage or settings; of the agent also 3 when a newer member
+took its name, 130 or 143 when a second signal (INT or TERM) ended it.";
 
 /// Who is here, and who is gone? A sidecar that watches the members of a cluster and tells local
 /// processes over a UNIX socket.
@@ -93,7 +94,11 @@ Examples:
   muster agent --name n2 --bind 10.0.0.2 --join 10.0.0.1:7946 --tag zone=a
   MUSTER_NAME=n3 muster agent --config /etc/muster/muster.toml
 
-TERM and INT leave gracefully, a second one ends at once; HUP reloads log level and tags.";
+TERM and INT leave gracefully, a second one ends at once; HUP reloads log level and tags.
+
+Exit status: 0 it left, 1 failed, 2 wrong usage or settings, 3 a newer live member has its name (a
+supervisor must not restart it then: the two would take the name from each other), 130 or 143 ended
+by a second signal, INT or TERM.";
 
 const COMPLETION_EXAMPLES: &str = "\
 Examples:

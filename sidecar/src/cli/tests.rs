@@ -83,3 +83,15 @@ fn every_command_explains_itself() {
         }
     }
 }
+
+#[test]
+fn the_help_names_every_exit_status() {
+    for line in ["muster --help", "muster agent --help"] {
+        let help = parse(line).expect_err(line).to_string();
+        let (_, statuses) = help.split_once("Exit status:").expect(line);
+        for status in [" 0 ", " 1 ", " 2 ", " 3 ", "130 ", "143 "] {
+            let words = statuses.replace('\n', " ");
+            assert!(words.contains(status), "{line} lacks {status}: {words}");
+        }
+    }
+}
