@@ -120,15 +120,14 @@ fn datagrams_beyond_the_limit_are_not_queued() {
     is_well(&mut node);
 }
 
+/// Names, numbers and addresses as long as they get, and more to say than fits: `Driven` holds
+/// every datagram against the limit.
+#[test]
+fn the_longest_of_everything_fits_into_every_datagram() {
     let ipv6 = |host: u16| {
         let segments = [0x2001, 0xdb8, 0, 0, 0xffff, 0xffff, 0xffff, host];
         SocketAddr::from((segments, 65_535))
     };
-/// datagram against the limit.
-#[test]
-fn the_longest_of_everything_fits_into_every_datagram() {
-    let ipv6 =
-        |host: u16| SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0xffff, 0xffff, 0xffff, host], 65_535));
     let long = |n: u16| -> &'static str { Box::leak(format!("{n:0>128}").into_boxed_str()) };
     let longest = |n: u16| Puppet {
         name: long(n),
