@@ -1,11 +1,13 @@
 //! Datagrams that arrive: decoded whole, then one `on_<message>` each.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::outputs::Outgoing;
 use super::{Node, Timer};
 use crate::detector::{Answer, Relay};
 use crate::event::Silence;
+use crate::limits;
 use crate::members::{Incarnation, Instance, Name, Rank, Status};
 use crate::time::Time;
 use crate::wire::{self, Datagram, DropReason, Header, Message, RelayTarget, Update};
@@ -162,7 +164,9 @@ impl Node {
             },
         );
         // Lifeguard section IV-A: a nack at 80 % of the time in which the asker waits.
-        let patience = std::time::Duration::from_millis(target.patience_ms.into());
+        // No asker waits longer than one in the worst health; a slot is not held for more.
+        let longest = self.config.probe_timeout_max * 2 * (u32::from(limits::HEALTH) + 1);
+        let patience = Duration::from_millis(target.patience_ms.into()).min(longest);
         self.set_timer(Timer::Relay(seq), now + patience * 4 / 5);
     }
 

@@ -53,6 +53,8 @@ pub enum SeedError {
 #[derive(Clone, Debug, Default)]
 struct Seed {
     joined: bool,
+    /// It stands for this node alone.
+    own: bool,
     failures: u32,
     /// Streams of the present try that are not over.
     trying: u32,
@@ -93,6 +95,7 @@ impl Node {
         for seed in seeds.iter().collect::<BTreeSet<_>>() {
             let known = self.seeds.known.entry(seed.clone()).or_default();
             known.joined = false;
+            known.own = false;
             known.failures = 0;
             self.try_seed(seed, now);
         }
@@ -103,7 +106,7 @@ impl Node {
     pub fn seeds(&self) -> Vec<SeedInfo> {
         let info = |(name, seed): (&String, &Seed)| SeedInfo {
             seed: name.clone(),
-            joined: seed.joined,
+            joined: seed.joined || seed.own,
             last_error: seed.last_error.clone(),
         };
         self.seeds.known.iter().map(info).collect()
@@ -151,7 +154,13 @@ impl Node {
         others.retain(|addr| *addr != self.me.addr);
         // Members that answer need no stream to be found.
         let present: BTreeSet<SocketAddr> = self.present_addresses(&others);
-        if others.is_empty() || !present.is_empty() && !joined {
+        if others.is_empty() {
+            return self.on_own_seed(seed, now);
+        }
+        if let Some(known) = self.seeds.known.get_mut(seed) {
+            known.own = false;
+        }
+        if !present.is_empty() && !joined {
             return self.on_seed_tried(seed, Ok(()), now);
         }
         others.retain(|addr| !present.contains(addr));
@@ -189,7 +198,7 @@ impl Node {
                 known.failures = 0;
                 known.last_error = None;
                 self.timers.cancel(&Timer::Seed(seed.to_owned()));
-                self.on_seed_joined();
+                self.end_joining();
             }
             Err(error) => {
                 known.last_error = Some(error);
@@ -204,10 +213,32 @@ impl Node {
         }
     }
 
-    /// A node whose every seed is itself has nobody to wait for either.
-    fn on_seed_joined(&mut self) {
+    /// A seed that is only this node so far: others may come to stand under its name.
+    fn on_own_seed(&mut self, seed: &str, now: Time) {
+        let Some(known) = self.seeds.known.get_mut(seed) else {
+            return;
+        };
+        if known.joined {
+            return;
+        }
+        known.own = true;
+        known.last_error = None;
+        known.failures += 1;
+        let pause = backoff(known.failures, self.config.reconnect_interval);
+        let again = now + self.rng.around(pause);
+        self.set_timer(Timer::Seed(seed.to_owned()), again);
+        self.end_joining();
+    }
+
+    /// Joining ends with the first other member, however they met. A node whose every seed is
+    /// itself has nobody to wait for either.
+    pub(super) fn end_joining(&mut self) {
         let alone = self.table.counted() == 1;
-        let all_joined = self.seeds.known.values().all(|seed| seed.joined);
+        let all_joined = self
+            .seeds
+            .known
+            .values()
+            .all(|seed| seed.joined || seed.own);
         if self.lifecycle == Lifecycle::Joining && (!alone || all_joined) {
             self.lifecycle = Lifecycle::Member;
         }

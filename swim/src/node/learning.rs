@@ -167,7 +167,11 @@ impl Node {
                 self.stats.dropped.members += 1;
                 return;
             }
-            Merge::New => None,
+            Merge::New => {
+                // Whoever found whom: it is not alone any more.
+                self.end_joining();
+                None
+            }
             Merge::Changed(before) => Some(before),
         };
         self.forgotten.remove(&name);

@@ -48,7 +48,18 @@ impl Node {
             seq,
             until,
         });
+        self.tell_suspects(seq);
         self.say_goodbye(now);
+    }
+
+    /// Buddies that may be stalled find the goodbye when they go on; nobody waits for their acks.
+    fn tell_suspects(&mut self, seq: u32) {
+        for buddy in self.table.rings().buddies(&self.me.name) {
+            let member = self.table.get(buddy.as_str());
+            if member.is_some_and(|member| member.statement.status == Status::Suspect) {
+                self.ping_goodbye(&buddy, seq);
+            }
+        }
     }
 
     /// The buddies that do not know yet. When one of them says goodbye as well, others are buddies

@@ -90,11 +90,11 @@ impl Node {
         }
     }
 
-    /// A newer instance of our name. While joining it is our own former life under a clock that
-    /// ran ahead, and so it is when it has our address: go past it. Otherwise ask it.
+    /// A newer instance of our name. When it has our address it is our own former life under a
+    /// clock that ran ahead: go past it. Otherwise ask it, also while joining: whether it was
+    /// started before us or after us, its answer says that it lives.
     fn on_newer_namesake(&mut self, rank: Rank, addr: Option<SocketAddr>, now: Time) {
-        let former = self.lifecycle == Lifecycle::Joining || addr == Some(self.me.addr);
-        if former || rank.status == Status::Left {
+        if addr == Some(self.me.addr) || rank.status == Status::Left {
             return self.begin_life_after(rank.instance, now);
         }
         // Without an address it cannot be asked; its record comes with the next pull.

@@ -163,10 +163,16 @@ impl Node {
         }
     }
 
-    /// The target answered on the stream of the round.
-    pub(super) fn on_stream_ack(&mut self, seq: u32, now: Time) {
-        if let Some(round) = self.probes.end(seq) {
-            self.on_reached(seq, &round, false, now);
+    /// The target answered on the stream of the round. Where no datagram passes, the digest that
+    /// comes with it is the only news.
+    pub(super) fn on_stream_ack(&mut self, seq: u32, digest: u64, now: Time) {
+        let Some(round) = self.probes.end(seq) else {
+            return;
+        };
+        self.on_reached(seq, &round, false, now);
+        if let Some(member) = self.table.get(round.target.as_str()) {
+            let addr = member.statement.record.addr;
+            self.compare_digest(digest, addr, now);
         }
     }
 

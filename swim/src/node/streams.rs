@@ -178,7 +178,10 @@ impl Node {
                 } else if target != self.me.instance {
                     Frame::Refuse(Refusal::Instance)
                 } else {
-                    Frame::Ack { seq }
+                    Frame::Ack {
+                        seq,
+                        digest: self.table.digest().total(),
+                    }
                 };
                 self.send_frame(stream, &answer);
             }
@@ -214,8 +217,8 @@ impl Node {
                 pull.refused = Some(refusal);
                 self.end_stream(stream, StreamEnd::Closed, true, now);
             }
-            (Purpose::Probe { seq }, Frame::Ack { seq: acked }) if *seq == acked => {
-                self.on_stream_ack(acked, now);
+            (Purpose::Probe { seq }, Frame::Ack { seq: acked, digest }) if *seq == acked => {
+                self.on_stream_ack(acked, digest, now);
             }
             (Purpose::Probe { seq }, Frame::Refuse(_)) => {
                 let seq = *seq;

@@ -74,10 +74,17 @@ impl Node {
         }
     }
 
-    /// Pulls what differs from the member at `to`, unless a pull runs or has just run.
+    /// Pulls what differs from the member at `to`, unless a pull has just begun. One that hangs, on
+    /// a stalled process perhaps, holds up the others for half a period only.
     pub(super) fn pull_news(&mut self, to: SocketAddr, now: Time) {
-        let recent = |last: Time| now.since(last) < self.config.period / 8;
-        if self.syncing.stream.is_some() || self.syncing.last_pull.is_some_and(recent) {
+        let running = self.syncing.stream.is_some();
+        let pause = if running {
+            self.config.period / 2
+        } else {
+            self.config.period / 8
+        };
+        let recent = |last: Time| now.since(last) < pause;
+        if self.syncing.last_pull.is_some_and(recent) {
             return;
         }
         self.syncing.last_pull = Some(now);

@@ -18,8 +18,8 @@ pub(crate) enum Frame {
         target: Instance,
         seq: u32,
     },
-    /// Its answer.
-    Ack { seq: u32 },
+    /// Its answer, with the digest of the answerer's table.
+    Ack { seq: u32, digest: u64 },
     /// "Here are I and the digests of my buckets: what do you have that differs?"
     Pull {
         cluster: Name,
@@ -98,8 +98,8 @@ pub(crate) fn encode_frame(frame: &Frame) -> Vec<u8> {
             );
             PING
         }
-        Frame::Ack { seq } => {
-            append(&seq, &mut bytes);
+        Frame::Ack { seq, digest } => {
+            append(&(seq, digest), &mut bytes);
             ACK
         }
         Frame::Pull {
@@ -213,7 +213,10 @@ fn decode_body(kind: u8, body: &[u8]) -> Result<Frame, DropReason> {
                 seq,
             })
         }
-        ACK => Ok(Frame::Ack { seq: whole(body)? }),
+        ACK => {
+            let (seq, digest) = whole(body)?;
+            Ok(Frame::Ack { seq, digest })
+        }
         PULL => {
             let PullBody {
                 cluster,

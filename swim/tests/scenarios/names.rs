@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use muster_swim::sim::{Cluster, Condition, Launch, Pid};
+use muster_swim::sim::{Cluster, Condition, Launch, Options, Pid};
 use muster_swim::{EventKind, State, Stop};
 
 use crate::support::*;
@@ -161,6 +161,30 @@ fn of_two_live_members_with_one_name_the_newer_stays() {
         );
         cluster.run_for(secs(60));
         assert!(cluster.agrees());
+        cluster.check();
+    }
+}
+
+/// A member may be in the cluster without any seed of its own ever having answered.
+#[test]
+fn a_member_whose_own_seed_is_dead_gives_way_to_a_newer_one_all_the_same() {
+    for seed in seeds(0..20) {
+        let mut cluster = Cluster::new(seed, Options::default());
+        let dead = Launch::numbered(99).addr;
+        let older = cluster.launch(Launch::numbered(4).seed(dead));
+        let other = Launch::numbered(0).seed(Launch::numbered(4).addr);
+        let from = other.addr;
+        cluster.launch(other);
+        must(
+            &mut cluster,
+            secs(10),
+            "two know each other",
+            Cluster::agrees,
+        );
+        let mut launch = Launch::numbered(4).seed(from);
+        launch.addr = Launch::numbered(44).addr;
+        let newer = cluster.launch(launch);
+        assert_eq!(one_stops(&mut cluster, [older, newer], secs(20)), older);
         cluster.check();
     }
 }

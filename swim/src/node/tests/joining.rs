@@ -160,6 +160,30 @@ fn a_node_that_is_its_only_seed_is_a_member() {
     assert_eq!(node.connects(), []);
 }
 
+/// Others may come to stand under the name: it is resolved again after growing pauses.
+#[test]
+fn a_seed_that_is_only_this_node_is_looked_at_again() {
+    let mut node = Driven::new();
+    join(&mut node, &["n1:7946"]).expect("a valid seed");
+    node.resolves();
+    resolved(&mut node, "n1:7946", &[address(1)]);
+    node.wait(ms(1200));
+    assert_eq!(node.resolves(), ["n1:7946"]);
+    resolved(&mut node, "n1:7946", &[address(1), address(9)]);
+    let to: Vec<_> = node.connects().into_iter().map(|(_, to)| to).collect();
+    assert_eq!(to, [address(9)]);
+}
+
+/// Who found whom makes no difference.
+#[test]
+fn joining_ends_when_somebody_else_came() {
+    let mut wired = Wired::default();
+    let a = wired.add(Driven::with(Config::lan(), identity("a", 1, 100)), Some(9));
+    assert_eq!(wired.nodes[a].node.lifecycle(), Lifecycle::Joining);
+    wired.add(Driven::with(Config::lan(), identity("b", 2, 100)), Some(1));
+    assert_eq!(wired.nodes[a].node.lifecycle(), Lifecycle::Member);
+}
+
 /// A name may stand for a whole cluster: a few of its addresses are enough.
 #[test]
 fn a_seed_with_many_addresses_is_tried_at_few() {
@@ -237,8 +261,10 @@ fn seeds_that_answered_are_looked_at_at_a_constant_rate() {
         let seeds: Vec<String> = (0..count).map(|n| format!("n{n}:7946")).collect();
         let seeds: Vec<&str> = seeds.iter().map(String::as_str).collect();
         join(&mut node, &seeds).expect("valid seeds");
+        let a = puppet("a", 11);
+        node.meet(&[&a]);
         for seed in &seeds {
-            resolved(&mut node, seed, &[address(1)]);
+            resolved(&mut node, seed, &[a.addr]);
         }
         node.actions();
         node.wait(secs(30) * 20);
@@ -327,6 +353,8 @@ fn a_restart_with_a_clock_that_ran_back_goes_past_its_former_life() {
             Driven::with(Config::lan(), identity("b", host, 200)),
             Some(1),
         );
+        // At another address the former life is asked first, and does not answer.
+        wired.wait(secs(2));
         let new = wired.nodes[b].node.identity().instance;
         assert!(new > Instance(500), "{new}");
         let known = wired.nodes[a].node.member("b").expect("it is a member");

@@ -48,6 +48,25 @@ fn a_node_alone_leaves_at_once() {
     assert_eq!(node.deadline(), None);
 }
 
+/// A stalled buddy finds the goodbye when it goes on; nobody waits for it.
+#[test]
+fn a_suspected_buddy_is_told_and_not_waited_for() {
+    let (mut node, a, b) = among_two();
+    node.hear(
+        &a,
+        Message::Gossip,
+        &[claim("b", 1012, 0, Status::Suspect, "a")],
+    );
+    assert_eq!(node.state("b"), "suspect");
+    node.sent();
+    node.call(Node::leave);
+    let (seqs, mut to) = goodbyes(&mut node);
+    to.sort();
+    assert_eq!(to, [a.addr, b.addr]);
+    node.hear(&a, Message::Ack { seq: seqs[0] }, &[]);
+    assert_eq!(node.stop, Some(Stop::Left));
+}
+
 #[test]
 fn leaving_ends_when_every_buddy_has_acked() {
     let (mut node, a, b) = among_two();

@@ -202,7 +202,7 @@ fn any_frame() -> impl Strategy<Value = Frame> {
             target,
             seq
         }),
-        (0u32..5).prop_map(|seq| Frame::Ack { seq }),
+        (0u32..5).prop_map(|seq| Frame::Ack { seq, digest: 7 }),
         pull.prop_map(|(cluster, record, buckets)| Frame::Pull {
             cluster,
             record,
@@ -221,7 +221,8 @@ fn any_frame() -> impl Strategy<Value = Frame> {
 fn any_damage() -> impl Strategy<Value = Damage> {
     prop_oneof![
         6 => Just(Damage::None),
-        1 => (any::<prop::sample::Index>(), 1u8..).prop_map(|(at, change)| Damage::Byte { at, change }),
+        1 => (any::<prop::sample::Index>(), 1u8..)
+            .prop_map(|(at, change)| Damage::Byte { at, change }),
         1 => any::<prop::sample::Index>().prop_map(|to| Damage::Cut { to }),
     ]
 }
@@ -256,10 +257,12 @@ fn any_step() -> impl Strategy<Value = Step> {
             .prop_map(|(stream, frame, damage)| Step::Read { stream, frame, damage }),
         4 => stream().prop_map(|stream| Step::Connected { stream }),
         2 => (stream(), end).prop_map(|(stream, end)| Step::Closed { stream, end }),
-        2 => prop::collection::vec(1u16..20, 0..4).prop_map(|addresses| Step::Resolved { addresses }),
+        2 => prop::collection::vec(1u16..20, 0..4)
+            .prop_map(|addresses| Step::Resolved { addresses }),
         1 => any_of(&["n1:7946", "n2:7946", "", "n1"]).prop_map(|seed| Step::Join { seed }),
         1 => prop_oneof![9 => Just(Step::Wait { millis: 1 }), 1 => Just(Step::Leave)],
-        1 => (any_of(&["a", "", "b="]), "[a-z]{0,4}").prop_map(|(key, value)| Step::SetTag { key, value }),
+        1 => (any_of(&["a", "", "b="]), "[a-z]{0,4}")
+            .prop_map(|(key, value)| Step::SetTag { key, value }),
         1 => any_of(&["a", "zone"]).prop_map(|key| Step::RemoveTag { key }),
         1 => Just(Step::FillTags),
         8 => millis.clone().prop_map(|millis| Step::Live { millis }),
@@ -458,7 +461,11 @@ fn order(lifecycle: Lifecycle) -> u8 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 150,
+        max_shrink_iters: 4000,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn nothing_that_happens_breaks_a_node(

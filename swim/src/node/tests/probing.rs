@@ -168,12 +168,28 @@ fn an_answer_on_the_stream_clears_the_target() {
     let (mut node, puppets) = among_five();
     let (seq, stream) = unanswered(&mut node, &puppets[0]);
     node.connected(stream);
-    node.read(stream, &Frame::Ack { seq });
+    node.read(stream, &Frame::Ack { seq, digest: 0 });
     assert_eq!(node.node.stats().probes_answered, 1);
     assert!(node.actions().contains(&Action::Close { stream }));
     node.calm();
     node.wait(ms(1000));
     assert!(!node.events().iter().any(|event| event.starts_with("a ")));
+}
+
+/// Where datagrams do not pass, streams alone must bring the news.
+#[test]
+fn an_answer_on_the_stream_shows_whether_tables_differ() {
+    for differs in [false, true] {
+        let (mut node, puppets) = among_five();
+        let (seq, stream) = unanswered(&mut node, &puppets[0]);
+        node.connected(stream);
+        // Long enough for the table to have settled.
+        node.wait(ms(100));
+        node.connects();
+        let digest = node.node.digest() ^ u64::from(differs);
+        node.read(stream, &Frame::Ack { seq, digest });
+        assert_eq!(node.connects().len(), usize::from(differs));
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::wire::{Frame, Refusal};
 fn frames_that_do_not_belong_end_their_stream() {
     let members = || vec![held(puppet("stranger", 77).record(), Status::Alive)];
     let wrong_on_serve = [
-        Frame::Ack { seq: 1 },
+        Frame::Ack { seq: 1, digest: 0 },
         Frame::Refuse(Refusal::Full),
         state("p0", vec![], members()),
     ];
@@ -26,7 +26,7 @@ fn frames_that_do_not_belong_end_their_stream() {
     }
     let (mut node, puppets) = settled_among(1);
     let (stream, _) = pulling(&mut node, &puppets[0]);
-    node.read(stream, &Frame::Ack { seq: 1 });
+    node.read(stream, &Frame::Ack { seq: 1, digest: 0 });
     assert_eq!(node.frames(stream), (vec![], true));
 }
 
@@ -82,8 +82,9 @@ fn another_cluster_is_refused_on_streams() {
 fn a_stream_ping_is_answered_for_this_life_only() {
     let mut node = Driven::new();
     let stream = node.accept();
+    let digest = node.node.digest();
     for (target, answer) in [
-        (100, Frame::Ack { seq: 5 }),
+        (100, Frame::Ack { seq: 5, digest }),
         (101, Frame::Refuse(Refusal::Instance)),
     ] {
         let target = Instance(target);

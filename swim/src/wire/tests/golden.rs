@@ -51,7 +51,13 @@ fn vectors() -> Vec<Vector> {
         about,
         bytes,
     });
-    for frame in chain(Frame::Ack { seq: 300 }, frame_after) {
+    for frame in chain(
+        Frame::Ack {
+            seq: 300,
+            digest: 0x0123_4567_89ab_cdef,
+        },
+        frame_after,
+    ) {
         for (file, frame) in frame_samples(&frame) {
             let bytes = encode_frame(&frame);
             let about = format!("a frame: {frame:?}");
@@ -312,7 +318,13 @@ fn every_file_is_understood() {
     let bytes = kept("datagram-ack-with-updates");
     let decoded = decode(&bytes, cluster()).expect("a golden datagram");
     assert_eq!(decoded.updates.to_vec(), updates());
-    for frame in chain(Frame::Ack { seq: 300 }, frame_after) {
+    for frame in chain(
+        Frame::Ack {
+            seq: 300,
+            digest: 0x0123_4567_89ab_cdef,
+        },
+        frame_after,
+    ) {
         for (file, frame) in frame_samples(&frame) {
             assert_eq!(frames(&kept(&format!("frame-{file}"))), (vec![frame], None));
         }

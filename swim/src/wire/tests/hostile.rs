@@ -83,7 +83,7 @@ fn another_version_is_its_own_reason() {
         let mut bytes = datagram(&HEADER(), &Message::Gossip, &[]);
         bytes[0] = version;
         assert_eq!(decode(&bytes, cluster()), Err(DropReason::Version));
-        let mut bytes = encode_frame(&Frame::Ack { seq: 1 });
+        let mut bytes = encode_frame(&Frame::Ack { seq: 1, digest: 2 });
         bytes[4] = version;
         assert_eq!(one_frame(&bytes), Err(DropReason::Version));
     }

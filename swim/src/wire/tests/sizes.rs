@@ -117,7 +117,10 @@ fn the_largest_frames_keep_the_limits_of_their_kinds() {
             target: Instance(u64::MAX),
             seq: u32::MAX,
         },
-        Frame::Ack { seq: u32::MAX },
+        Frame::Ack {
+            seq: u32::MAX,
+            digest: u64::MAX,
+        },
         Frame::Refuse(Refusal::Instance),
     ] {
         assert!(
