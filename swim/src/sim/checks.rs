@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::event::{Event, EventKind, State};
 use crate::members::{Incarnation, Instance, Name, Tags};
@@ -17,6 +18,8 @@ pub(super) struct Watch {
     /// Wake-ups at one instant.
     wakes: (Time, u32),
     steps: usize,
+    /// Whether it forgets soon: then what it forgot is looked for at every step.
+    forgetful: bool,
 }
 
 /// A member as the events told it.
@@ -41,6 +44,7 @@ impl Watch {
             seen: BTreeMap::new(),
             wakes: (Time::ZERO, 0),
             steps: 0,
+            forgetful: node.config().forget_after < Duration::from_secs(3600),
         }
     }
 
@@ -140,6 +144,9 @@ impl Watch {
         let identity_holds = node.me().instance >= self.instance;
         assert!(identity_holds, "{} became an older life of itself", self.me);
         self.instance = node.me().instance;
+        if self.forgetful {
+            self.forget(node);
+        }
         self.steps += 1;
         if self.steps > self.seen.len() {
             self.steps = 0;

@@ -160,7 +160,7 @@ impl Network {
         let faults = self.faults_of(from, to);
         let mut delay = dice.duration(&faults.latency);
         let mut wait = RETRANSMIT_MIN;
-        while wait < RETRANSMIT_MAX && dice.chance(faults.loss) {
+        while wait < SEGMENT_WAIT && dice.chance(faults.loss) {
             delay += wait;
             wait *= 2;
         }
@@ -171,6 +171,9 @@ impl Network {
         self.links.get(&(from, to)).unwrap_or(&self.everywhere)
     }
 }
+
+/// A segment is lost no more once it waits so long: its fifth loss.
+const SEGMENT_WAIT: Duration = Duration::from_secs(6);
 
 /// Shortest retransmission timeout of Linux's TCP.
 pub(super) const RETRANSMIT_MIN: Duration = Duration::from_millis(200);
