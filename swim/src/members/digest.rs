@@ -1,8 +1,10 @@
 //! Digests of the table: equal tables have equal digests, and unequal ones tell where they differ.
 
+use std::net::SocketAddr;
+
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::{Name, Rank, Status};
+use super::{Name, Rank, Statement, Status};
 use crate::limits::DIGEST_BUCKETS;
 
 /// Sum (exclusive or) of the hashes of what is held of each member, kept by bucket of the name.
@@ -24,11 +26,12 @@ impl Digest {
     }
 
     /// Adds what is held of a member, or takes it out when it was in.
-    pub(crate) fn toggle(&mut self, name: &Name, rank: Rank) {
-        if rank.status == Status::Left {
+    pub(crate) fn toggle(&mut self, statement: &Statement) {
+        if statement.status == Status::Left {
             return;
         }
-        let hash = entry_hash(name, rank);
+        let name = &statement.record.name;
+        let hash = entry_hash(name, statement.rank(), statement.record.addr);
         self.buckets[bucket(name, DIGEST_BUCKETS)] ^= hash;
         self.total ^= hash;
     }
@@ -61,11 +64,18 @@ pub(crate) fn bucket(name: &Name, count: usize) -> usize {
     ((hash >> 32) as usize * count) >> 32
 }
 
-fn entry_hash(name: &Name, rank: Rank) -> u64 {
-    let mut bytes = [0; 13];
+/// The address is in it for two that began at one instant: nothing else tells them apart.
+fn entry_hash(name: &Name, rank: Rank, addr: SocketAddr) -> u64 {
+    let ip = match addr {
+        SocketAddr::V4(addr) => addr.ip().to_ipv6_mapped(),
+        SocketAddr::V6(addr) => *addr.ip(),
+    };
+    let mut bytes = [0; 31];
     bytes[..8].copy_from_slice(&rank.instance.0.to_le_bytes());
     bytes[8..12].copy_from_slice(&rank.incarnation.0.to_le_bytes());
     bytes[12] = u8::from(rank.status == Status::Unreachable);
+    bytes[13..29].copy_from_slice(&ip.octets());
+    bytes[29..].copy_from_slice(&addr.port().to_le_bytes());
     let of_name = xxh3_64_with_seed(name.as_str().as_bytes(), SEED_ENTRY);
     xxh3_64_with_seed(&bytes, of_name)
 }

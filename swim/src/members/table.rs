@@ -141,7 +141,7 @@ impl Table {
             self.slots.push(None);
             u32::try_from(self.slots.len() - 1).expect("the table is bounded by limits::MEMBERS")
         });
-        self.digest.toggle(&name, statement.rank());
+        self.digest.toggle(&statement);
         let status = statement.status;
         self.slots[id as usize] = Some(Member {
             statement,
@@ -161,7 +161,6 @@ impl Table {
         let member = self.slots[id as usize]
             .as_mut()
             .expect("only filled slots are replaced");
-        let name = statement.record.name.clone();
         let (old_rank, new_rank) = (member.statement.rank(), statement.rank());
         if old_rank.instance != new_rank.instance {
             member.round_trip = RoundTrip::default();
@@ -174,8 +173,8 @@ impl Table {
             member.suspicion = None;
         }
         let old = std::mem::replace(&mut member.statement, statement);
-        self.digest.toggle(&name, old_rank);
-        self.digest.toggle(&name, new_rank);
+        self.digest.toggle(&old);
+        self.digest.toggle(&member.statement);
         if self.digest.total() != before {
             self.changed = now;
         }
@@ -197,7 +196,7 @@ impl Table {
         let member = self.slots[id as usize].take()?;
         self.index.remove(name);
         self.free.push(id);
-        self.digest.toggle(name, member.statement.rank());
+        self.digest.toggle(&member.statement);
         self.changed = now;
         Some(member.statement)
     }
@@ -344,7 +343,7 @@ impl Table {
                 Some(&(id as u32)),
                 "the index names {name}"
             );
-            digest.toggle(name, member.statement.rank());
+            digest.toggle(&member.statement);
             assert_eq!(
                 member.suspicion.is_some(),
                 status == Status::Suspect,

@@ -81,7 +81,8 @@ impl Node {
                 self.on_lost_before(&name, rank, lost_for, now);
             }
             Status::Alive | Status::Suspect | Status::Unreachable | Status::Left => {
-                if self.lacks_record(&name, rank) {
+                // Of one version there may be two records, of two that began at one instant.
+                if self.lacks_record(&name, rank) || status == Status::Alive {
                     self.accept(
                         Statement {
                             record,

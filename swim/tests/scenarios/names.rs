@@ -233,6 +233,26 @@ fn two_that_go_past_the_same_former_life_do_not_become_the_same_one() {
 }
 
 #[test]
+fn of_two_with_one_name_that_start_at_one_instant_one_stays() {
+    for seed in seeds(0..20) {
+        let (mut cluster, _) = settled(seed, 9);
+        let twins = [44, 55].map(|host| {
+            let mut launch = Launch::numbered(9).seed(Launch::numbered(0).addr);
+            launch.addr = Launch::numbered(host).addr;
+            cluster.launch(launch)
+        });
+        one_stops(&mut cluster, twins, secs(20));
+        must(
+            &mut cluster,
+            secs(10),
+            "all hold the one that stays",
+            Cluster::agrees,
+        );
+        cluster.check();
+    }
+}
+
+#[test]
 fn two_members_with_one_name_that_meet_when_a_partition_heals_become_one() {
     for seed in seeds(0..20) {
         let (mut cluster, pids) = settled(seed, 10);

@@ -19,14 +19,14 @@ fn digests_are_the_same_for_all_versions() {
             3,
             Status::Alive,
         );
-        digest.toggle(&statement.record.name, statement.rank());
+        digest.toggle(&statement);
     }
-    assert_eq!(digest.total(), 2_097_467_574_773_423_332);
+    assert_eq!(digest.total(), 17_400_459_321_976_036_744);
     let buckets = [
-        11_535_473_231_209_715_402,
-        16_013_785_403_021_608_256,
-        2_875_862_965_228_129_517,
-        4_960_981_860_653_122_435,
+        1_449_780_234_324_006_513,
+        4_363_860_734_778_209_855,
+        9_422_137_305_463_825_777,
+        6_569_015_985_420_736_695,
     ];
     assert_eq!(digest.fold(4), buckets);
 }
@@ -51,7 +51,7 @@ fn the_digest_tells_lives_and_versions_apart() {
     let total = |of, instance, incarnation| {
         let mut digest = Digest::new();
         let statement = statement(of, instance, incarnation, Status::Alive);
-        digest.toggle(&statement.record.name, statement.rank());
+        digest.toggle(&statement);
         digest.total()
     };
     let all = [
@@ -60,6 +60,21 @@ fn the_digest_tells_lives_and_versions_apart() {
         total("a", 1, 1),
         total("b", 1, 0),
     ];
+    let different: std::collections::BTreeSet<u64> = all.into_iter().collect();
+    assert_eq!(different.len(), all.len());
+}
+
+/// Or a twin, begun at the same instant elsewhere, would never be found.
+#[test]
+fn the_digest_tells_addresses_apart() {
+    let total = |addr: &str| {
+        let mut digest = Digest::new();
+        let mut statement = statement("a", 1, 0, Status::Alive);
+        statement.record.addr = addr.parse().expect("an address");
+        digest.toggle(&statement);
+        digest.total()
+    };
+    let all = ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.1:2", "[::1]:1"].map(total);
     let different: std::collections::BTreeSet<u64> = all.into_iter().collect();
     assert_eq!(different.len(), all.len());
 }
