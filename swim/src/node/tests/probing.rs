@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use super::driven::{Driven, address};
 use super::puppets::{Puppet, puppet};
 use super::{ms, name, secs};
+use crate::config::Config;
 use crate::detector::Purpose;
+use crate::limits;
 use crate::members::Instance;
 use crate::node::{Action, StreamEnd, StreamId};
 use crate::wire::{Frame, Message, Refusal, RelayTarget};
@@ -218,6 +220,24 @@ fn an_ack_through_a_relay_clears_the_target_but_measures_nothing() {
     assert_eq!(node.node.stats().probes_answered, 1);
     assert!(node.actions().contains(&Action::Close { stream }));
     assert_eq!(node.node.member("a").and_then(|member| member.rtt), None);
+}
+
+/// An asker may claim any patience; a slot is held no longer than one in the worst health waits.
+#[test]
+fn a_relay_waits_no_longer_than_any_honest_asker() {
+    let (mut node, puppets) = among_five();
+    let target = RelayTarget {
+        patience_ms: u16::MAX,
+        addr: address(99),
+        instance: Instance(1),
+    };
+    node.hear(&puppets[0], Message::PingRequest { seq: 77, target }, &[]);
+    let longest = Config::lan().probe_timeout_max * 2 * (u32::from(limits::HEALTH) + 1);
+    node.sent();
+    node.sleep(longest * 4 / 5);
+    node.call(|node, now| node.handle_timeout(now));
+    let sent = node.messages_to(puppets[0].addr);
+    assert!(sent.contains(&Message::Nack { seq: 77 }), "{sent:?}");
 }
 
 #[test]

@@ -156,6 +156,22 @@ fn one_pull_at_a_time_and_not_again_at_once() {
     assert_eq!(node.connects().len(), 1);
 }
 
+/// A stalled process must not keep a refutation away for as long as its stream lives.
+#[test]
+fn a_pull_that_hangs_holds_up_others_for_half_a_period_only() {
+    let (mut node, puppets) = settled_among(3);
+    pulling(&mut node, &puppets[0]);
+    let half = node.node.config().period / 2;
+    node.sleep(half - ms(1));
+    node.call(|node, now| node.handle_timeout(now));
+    node.actions();
+    node.hear_digest(&puppets[1], OTHER);
+    assert_eq!(node.connects(), [], "it may still answer");
+    node.sleep(ms(1));
+    node.hear_digest(&puppets[1], OTHER);
+    assert_eq!(node.connects().len(), 1);
+}
+
 #[test]
 fn only_the_buckets_that_differ_are_told() {
     let (mut node, puppets) = settled_among(60);
