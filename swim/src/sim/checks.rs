@@ -9,6 +9,19 @@ use crate::members::{Incarnation, Instance, Name, Tags};
 use crate::node::Node;
 use crate::time::Time;
 
+/// A rule that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The name of the rule.
+    pub property: &'static str,
+    /// When it was seen.
+    pub at: Time,
+    /// The process at which it was seen; of the whole cluster: empty.
+    pub process: String,
+    /// What was seen.
+    pub text: String,
+}
+
 /// Follows one node from outside: by its events alone one must know what its table says.
 #[derive(Debug)]
 pub(super) struct Watch {

@@ -14,12 +14,14 @@ mod dice;
 mod drive;
 mod network;
 mod process;
+pub mod scenario;
 mod streams;
 mod trace;
 
 #[cfg(test)]
 mod tests;
 
+pub use checks::Violation;
 pub use cluster::{Cluster, Options};
 pub use dice::Dice;
 pub use network::{Faults, Network};
