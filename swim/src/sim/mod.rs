@@ -24,5 +24,5 @@ mod tests;
 pub use checks::Violation;
 pub use cluster::{Cluster, Options};
 pub use dice::Dice;
-pub use network::{Faults, Network};
+pub use network::{Bandwidth, Burst, FaultError, Faults, Latency, Network, Quantiles};
 pub use process::{Condition, Launch, Pid, Traffic};

@@ -1,6 +1,7 @@
 //! Anything may happen, drawn from a seed; then the faults end and all must agree.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use muster_swim::sim::{Cluster, Condition, Faults, Launch, Pid};
 use muster_swim::{Config, Name};
@@ -230,11 +231,12 @@ fn draw_faults(cluster: &mut Cluster) -> Faults {
     let dice = cluster.dice();
     let slowest = *dice.pick(&[ms(1), ms(5), ms(60), ms(300)]);
     Faults {
-        latency: std::time::Duration::from_micros(200)..slowest,
+        latency: (Duration::from_micros(200)..slowest).into(),
         loss: *dice.pick(&[0.0, 0.0, 0.05, 0.25, 0.5]),
         duplicate: *dice.pick(&[0.0, 0.0, 0.1]),
         reorder: *dice.pick(&[0.0, 0.0, 0.2]),
         reorder_by: ms(50),
+        ..Faults::default()
     }
 }
 

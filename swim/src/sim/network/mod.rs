@@ -1,40 +1,16 @@
 //! What becomes of a packet: loss, delay, duplicates, cuts, partitions.
 
+mod faults;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::ops::Range;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
+pub use faults::{Bandwidth, Burst, FaultError, Faults, Latency, Quantiles};
+
 use super::dice::Dice;
-
-/// How badly a path treats its packets.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Faults {
-    /// One-way delay, drawn for every packet: a wide range reorders.
-    pub latency: Range<Duration>,
-    /// Probability that a packet is lost. Of a stream, a lost segment comes later.
-    pub loss: f64,
-    /// Probability that a datagram arrives twice.
-    pub duplicate: f64,
-    /// Probability that a datagram is held back, and so overtaken, by up to `reorder_by`.
-    pub reorder: f64,
-    /// How long it is held back at most.
-    pub reorder_by: Duration,
-}
-
-impl Default for Faults {
-    fn default() -> Faults {
-        Faults {
-            latency: Duration::from_micros(200)..Duration::from_millis(1),
-            loss: 0.0,
-            duplicate: 0.0,
-            reorder: 0.0,
-            reorder_by: Duration::from_millis(20),
-        }
-    }
-}
 
 /// Between hosts that are all connected until told otherwise. A host is an IP address.
 ///
@@ -141,12 +117,13 @@ impl Network {
     ) -> SmallVec<[Duration; 2]> {
         let mut delays = SmallVec::new();
         let faults = self.faults_of(from, to);
-        if !self.is_open(from, to) || dice.chance(faults.loss) {
+        if !self.is_open(from, to) || dice.chance(faults.loss) || dice.chance(faults.datagram_loss)
+        {
             return delays;
         }
         let copies = if dice.chance(faults.duplicate) { 2 } else { 1 };
         for _ in 0..copies {
-            let mut delay = dice.duration(&faults.latency);
+            let mut delay = faults.latency.draw(dice);
             if dice.chance(faults.reorder) {
                 delay += dice.duration(&(Duration::ZERO..faults.reorder_by));
             }
@@ -158,7 +135,7 @@ impl Network {
     /// The delay of a segment of a stream, with the retransmissions that its losses cost.
     pub(super) fn segment(&self, from: IpAddr, to: IpAddr, dice: &mut Dice) -> Duration {
         let faults = self.faults_of(from, to);
-        let mut delay = dice.duration(&faults.latency);
+        let mut delay = faults.latency.draw(dice);
         let mut wait = RETRANSMIT_MIN;
         while wait < SEGMENT_WAIT && dice.chance(faults.loss) {
             delay += wait;
