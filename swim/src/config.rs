@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::limits;
 
+mod papers;
+
 /// Settings of the protocol, each with unit, range and why.
 ///
 /// Start from a preset and change what must be changed; [`Config::check`] names what is out of
@@ -13,7 +15,8 @@ pub struct Config {
     /// A member pings each of its successors and one random member once in this time.
     /// 100 ms to 60 s. Shorter finds failures sooner and costs more packets.
     pub period: Duration,
-    /// Pseudo-random rings over all members. 1 to 8. Each adds two buddies to every member.
+    /// Pseudo-random rings over all members. 0 to 8. Each adds two buddies to every member; with
+    /// none there are random probes only (SWIM section 3.1).
     pub rings: usize,
     /// Shortest wait for an ack, however fast the member usually answers. 1 ms to 10 s.
     pub probe_timeout_min: Duration,
@@ -22,7 +25,8 @@ pub struct Config {
     /// Relays asked when an ack does not come. 0 to 16 (SWIM section 3.1).
     pub indirect_probes: usize,
     /// A suspicion that enough members confirm lasts this long in a cluster of 10, and
-    /// log10(members) times as long in a larger one. 50 ms to 5 min (Lifeguard section IV-B).
+    /// log10(members) times as long in a larger one. 0 to 5 min (Lifeguard section IV-B); with 0
+    /// a member whose round failed is unreachable at once (SWIM section 3).
     pub suspicion: Duration,
     /// An unconfirmed suspicion lasts so many times as long. 1 to 20 (Lifeguard's beta).
     pub suspicion_max_factor: u32,
@@ -41,6 +45,45 @@ pub struct Config {
     pub leave_timeout: Duration,
     /// How long an unreachable member is remembered and contacted. 1 min to 1 year.
     pub forget_after: Duration,
+    /// The parts of the protocol that can be taken away, to compare with those who lack them.
+    pub parts: Parts,
+}
+
+/// What distinguishes Muster's watching and gossip from SWIM's, each part on its own.
+///
+/// Agents have all of it; the simulator takes parts away to run what the papers ran
+/// ([`Config::swim`], [`Config::lifeguard`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// Local health stretches this node's timeouts, and relays answer with nacks (Lifeguard
+    /// section IV-A).
+    pub local_health: bool,
+    /// Local health stretches the period as well, as Lifeguard does. Muster's buddies count on
+    /// being pinged.
+    pub stretch_period: bool,
+    /// Pings and acks first tell a suspect that it is suspected (Lifeguard section IV-C).
+    pub tell_suspects: bool,
+    /// Tables are compared with a random member once in this time instead of whenever a ping or
+    /// ack shows another digest (memberlist's push-pull).
+    pub push_pull: Option<Duration>,
+    /// How often an update is passed on, whatever the number of members, instead of
+    /// [`Config::gossip_multiplier`].
+    pub sends: Option<u32>,
+    /// How often in a row an update is pushed before it waits for pings and acks to carry it.
+    pub pushes: u32,
+}
+
+impl Default for Parts {
+    fn default() -> Parts {
+        Parts {
+            local_health: true,
+            stretch_period: false,
+            tell_suspects: true,
+            push_pull: None,
+            sends: None,
+            pushes: 1,
+        }
+    }
 }
 
 /// A setting out of its range. The caller is at fault; no node was made.
@@ -79,6 +122,7 @@ impl Config {
             reconnect_interval: Duration::from_secs(30),
             leave_timeout: Duration::from_secs(5),
             forget_after: Duration::from_secs(14 * 24 * 3600),
+            parts: Parts::default(),
         }
     }
 
@@ -128,7 +172,7 @@ impl Config {
             self.probe_timeout_min,
             s(30),
         );
-        range("suspicion", self.suspicion, ms(50), s(300));
+        range("suspicion", self.suspicion, ms(0), s(300));
         range("gossip_interval", self.gossip_interval, ms(1), s(10));
         range("reconnect_interval", self.reconnect_interval, s(1), s(3600));
         range("leave_timeout", self.leave_timeout, ms(100), s(60));
@@ -142,7 +186,7 @@ impl Config {
                 });
             }
         };
-        count("rings", self.rings, 1, limits::RINGS);
+        count("rings", self.rings, 0, limits::RINGS);
         count("indirect_probes", self.indirect_probes, 0, 16);
         count(
             "suspicion_max_factor",

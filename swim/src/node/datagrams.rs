@@ -70,7 +70,8 @@ impl Node {
         }
         if let Some(member) = self.table.get(header.from) {
             let held = &member.statement.record;
-            if (header.instance, header.incarnation) > (held.instance, held.incarnation) {
+            let newer = (header.instance, header.incarnation) > (held.instance, held.incarnation);
+            if newer && self.config.parts.push_pull.is_none() {
                 self.pull_news(self.listens_at(header, from), now);
             } else if header.instance == held.instance {
                 self.expected.heard(header.from, now);
@@ -99,7 +100,10 @@ impl Node {
         } else {
             Message::Wrong { seq }
         };
-        let first = self.word_for(header.from, header.instance, header.incarnation);
+        let told = self.config.parts.tell_suspects;
+        let first = told
+            .then(|| self.word_for(header.from, header.instance, header.incarnation))
+            .flatten();
         self.send(Outgoing {
             to: from,
             message,
@@ -175,7 +179,9 @@ impl Node {
             return;
         };
         let (asker, asker_seq) = (relay.asker, relay.asker_seq);
-        self.send_plain(asker, Message::Nack { seq: asker_seq });
+        if self.config.parts.local_health {
+            self.send_plain(asker, Message::Nack { seq: asker_seq });
+        }
         // A late ack is still passed on.
         self.set_timer(Timer::Relay(seq), now + self.config.probe_timeout_max);
     }

@@ -332,7 +332,8 @@ impl Node {
     /// Eager push: who first hears of something passes it on at once to its successors, which
     /// alone reach everybody, and to random members (DESIGN 4.4).
     pub(super) fn on_push(&mut self, now: Time) {
-        let sends = (self.config.rings + self.config.gossip_fanout) as u32;
+        let targets = (self.config.rings + self.config.gossip_fanout) as u32;
+        let sends = targets * self.config.parts.pushes;
         if !self.queue.has_fresher_than(sends) {
             return;
         }

@@ -6,6 +6,8 @@
 //! `poll_timeout`.
 
 mod datagrams;
+#[cfg(feature = "sim")]
+mod held;
 mod joining;
 mod learning;
 mod leaving;
@@ -136,6 +138,8 @@ pub struct Node {
     /// Which probe of the period comes next: the rings in turn, then a random member.
     turn: usize,
     last_push: Time,
+    #[cfg(feature = "sim")]
+    prober: held::Prober,
     transmits: VecDeque<Outgoing>,
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
@@ -194,6 +198,8 @@ impl Node {
             last_seq: 0,
             turn: 0,
             last_push: Time::ZERO,
+            #[cfg(feature = "sim")]
+            prober: held::Prober::default(),
             transmits: VecDeque::new(),
             actions: VecDeque::new(),
             events: VecDeque::new(),
@@ -205,6 +211,10 @@ impl Node {
         node.timers.set(Timer::Tick, first_tick);
         let first_reconnect = now + node.rng.up_to(node.config.reconnect_interval);
         node.timers.set(Timer::Reconnect, first_reconnect);
+        if let Some(interval) = node.config.parts.push_pull {
+            let first_exchange = now + node.rng.up_to(interval);
+            node.timers.set(Timer::PushPull, first_exchange);
+        }
         Ok(node)
     }
 
@@ -277,6 +287,10 @@ impl Node {
         self.enter(now);
         // What fires may set new timers, but none for this very instant in a circle.
         while let Some(timer) = self.timers.take_due(now) {
+            #[cfg(feature = "sim")]
+            if self.prober_waits(&timer) {
+                continue;
+            }
             self.on_timer(timer, now);
         }
     }
@@ -288,6 +302,7 @@ impl Node {
             Timer::Relay(seq) => self.on_relay_timeout(seq, now),
             Timer::Suspicion(name) => self.on_suspicion_timeout(&name, now),
             Timer::Push => self.on_push(now),
+            Timer::PushPull => self.on_push_pull(now),
             Timer::Stream(stream) => self.on_stream_timeout(stream, now),
             Timer::Seed(seed) => self.on_seed_timeout(&seed, now),
             Timer::Reconnect => self.on_reconnect(now),
@@ -315,7 +330,7 @@ impl Node {
     /// (Lifeguard section IV-A; DESIGN 4.1).
     fn on_late(&mut self, late: Duration, now: Time) {
         self.stats.late += 1;
-        self.health.worsen(1);
+        self.doubt_self(1);
         for seq in self.probes.void() {
             self.stats.probes_void += 1;
             self.clear_round(seq);
@@ -336,6 +351,13 @@ impl Node {
     /// K successors and one random member once a period (DESIGN 4.1).
     fn tick_interval(&self) -> Duration {
         self.config.period / (self.config.rings as u32 + 1)
+    }
+
+    /// Something speaks against this node's own judgement.
+    fn doubt_self(&mut self, by: u8) {
+        if self.config.parts.local_health {
+            self.health.worsen(by);
+        }
     }
 
     fn next_seq(&mut self) -> u32 {

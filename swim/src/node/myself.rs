@@ -80,7 +80,7 @@ impl Node {
                 // SWIM section 4.2: only we may raise our incarnation; Lifeguard IV-A: having to
                 // refute speaks against our own health.
                 self.stats.refutations += 1;
-                self.health.worsen(1);
+                self.doubt_self(1);
                 self.publish(rank.incarnation.next(), now);
             }
             Status::Alive if rank.incarnation > self.me.incarnation => {

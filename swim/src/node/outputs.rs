@@ -92,7 +92,9 @@ impl Node {
                 buffer.extend_from_slice(bytes);
                 subject
             });
-            let limit = send_limit(self.config.gossip_multiplier, self.table.present());
+            let limit = self.config.parts.sends.unwrap_or_else(|| {
+                send_limit(self.config.gossip_multiplier, self.table.present())
+            });
             let filled = self
                 .queue
                 .fill(buffer, limits::PLAIN_DATAGRAM_BYTES, limit, said);

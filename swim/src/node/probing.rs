@@ -13,7 +13,11 @@ impl Node {
     /// K + 1 times a period: the successor on each ring in turn, then a random member; and a look
     /// at whose pings are overdue.
     pub(super) fn on_tick(&mut self, now: Time) {
-        let next = now + self.rng.around(self.tick_interval());
+        let mut interval = self.tick_interval();
+        if self.config.parts.stretch_period {
+            interval = self.health.stretch(interval);
+        }
+        let next = now + self.rng.around(interval);
         self.set_timer(Timer::Tick, next);
         if self.lifecycle == Lifecycle::Leaving {
             return;
@@ -77,7 +81,10 @@ impl Node {
         };
         let record = &member.statement.record;
         let (to, instance) = (record.addr, record.instance);
-        let first = self.word_for(target.as_str(), instance, record.incarnation);
+        let told = self.config.parts.tell_suspects;
+        let first = told
+            .then(|| self.word_for(target.as_str(), instance, record.incarnation))
+            .flatten();
         self.send(Outgoing {
             to,
             message: Message::Ping {
@@ -102,7 +109,7 @@ impl Node {
     }
 
     /// No ack in time: relays and a stream at once, in the same round.
-    fn widen_round(&mut self, seq: u32, now: Time) {
+    pub(super) fn widen_round(&mut self, seq: u32, now: Time) {
         let Some(round) = self.probes.get(seq) else {
             return;
         };
@@ -112,10 +119,7 @@ impl Node {
         };
         let record = &member.statement.record;
         let (addr, instance) = (record.addr, record.instance);
-        let answer_time = member.round_trip.timeout(&self.config);
-        let patience = self
-            .health
-            .stretch(answer_time + self.config.probe_timeout_max);
+        let patience = self.health.stretch(self.config.probe_timeout_max);
         let relays = self
             .table
             .some_present(self.config.indirect_probes, &mut self.rng, |other| {
@@ -188,7 +192,7 @@ impl Node {
         self.stats.probes_failed += 1;
         // Lifeguard section IV-A: relays that did not even nack speak against ourselves.
         let silent = u8::try_from(round.silent_relays()).unwrap_or(u8::MAX);
-        self.health.worsen(if round.stage == Stage::Direct {
+        self.doubt_self(if round.stage == Stage::Direct {
             0
         } else {
             silent

@@ -30,9 +30,11 @@ impl Node {
             Status::Suspect => self.confirm(target, &me, now),
             Status::Unreachable | Status::Left => return,
         }
-        // Tell the suspect directly; its ack brings the refutation.
-        let seq = self.next_seq();
-        self.ping(target, seq);
+        if self.config.parts.tell_suspects {
+            // Tell the suspect directly; its ack brings the refutation.
+            let seq = self.next_seq();
+            self.ping(target, seq);
+        }
     }
 
     /// Another member says that it could not reach this one.

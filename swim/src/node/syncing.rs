@@ -9,7 +9,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use super::streams::{Purpose, StreamEnd, StreamId};
-use super::{Node, SeedError};
+use super::{Node, SeedError, Timer};
 use crate::limits;
 use crate::members::{self, Member, Name, Rank, Record, Statement, Status};
 use crate::time::Time;
@@ -63,7 +63,7 @@ impl Node {
     /// A digest arrived. A difference is repaired by gossip, as a rule; it is pulled when our own
     /// table has been still for a while, or when it lasts for a whole period.
     pub(super) fn compare_digest(&mut self, theirs: u64, from: SocketAddr, now: Time) {
-        if theirs == self.table.digest().total() {
+        if self.config.parts.push_pull.is_some() || theirs == self.table.digest().total() {
             self.syncing.differs_since = None;
             return;
         }
@@ -89,6 +89,20 @@ impl Node {
         }
         self.syncing.last_pull = Some(now);
         self.syncing.stream = self.pull_from(to, None, now);
+    }
+
+    /// Compares tables with a random member, whether they differ or not.
+    pub(super) fn on_push_pull(&mut self, now: Time) {
+        let Some(interval) = self.config.parts.push_pull else {
+            return;
+        };
+        let next = now + self.rng.around(interval);
+        self.set_timer(Timer::PushPull, next);
+        let partner = self.table.some_present(1, &mut self.rng, |_| true).pop();
+        let member = partner.and_then(|partner| self.table.get(partner.as_str()));
+        if let Some(addr) = member.map(|member| member.statement.record.addr) {
+            self.pull_news(addr, now);
+        }
     }
 
     /// Opens a stream to pull from `to`, on behalf of a seed or not.

@@ -21,6 +21,8 @@ pub(crate) enum Timer {
     Suspicion(Name),
     /// The next push of fresh updates.
     Push,
+    /// The next comparison of tables with a random member.
+    PushPull,
     /// A stream made no progress.
     Stream(StreamId),
     /// The next try of a seed.
@@ -44,6 +46,7 @@ impl Timer {
             Timer::Relay(_) => "relay",
             Timer::Suspicion(_) => "suspicion",
             Timer::Push => "push",
+            Timer::PushPull => "push-pull",
             Timer::Stream(_) => "stream",
             Timer::Seed(_) => "seed",
             Timer::Reconnect => "reconnect",
