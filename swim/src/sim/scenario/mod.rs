@@ -4,10 +4,12 @@
 //! the [`Outcome`]s of many runs together.
 
 mod outcome;
+mod summary;
 
 use std::time::Duration;
 
-pub use outcome::{Fate, Outcome, Series, Spread, Summary, TrafficRates};
+pub use outcome::{Fate, Outcome, Series, TrafficRates};
+pub use summary::{Spread, Summary};
 
 use super::network::Faults;
 use crate::config::Config;
