@@ -122,6 +122,7 @@ impl Cluster {
             condition: Condition::Running,
             lag: Duration::ZERO,
             wake: None,
+            gate: None,
             inbox: Default::default(),
             sockets: Sockets::default(),
             events: Vec::new(),
@@ -237,6 +238,7 @@ impl Cluster {
         );
         process.condition = condition;
         process.inbox.clear();
+        process.gate = None;
         let addr = process.launch.addr;
         self.listeners.remove(&addr);
         self.with_streams(|streams, medium| streams.end_process(pid, medium));

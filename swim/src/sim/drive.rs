@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::cluster::Cluster;
+use super::gate;
 use super::process::{Condition, Input, Pid};
 use super::streams::{Arrival, Medium, Side};
 use crate::limits;
@@ -107,7 +108,14 @@ impl Cluster {
 
     /// Something arrives at a process, or waits for it.
     pub(super) fn deliver(&mut self, pid: Pid, input: Input) {
-        match self.process(pid).condition {
+        let process = self.process_mut(pid);
+        if let Some(gate) = &mut process.gate
+            && process.condition == Condition::Running
+            && gate::is_message(&input)
+        {
+            return gate.hold_input(input);
+        }
+        match process.condition {
             Condition::Running => self.apply(pid, input),
             Condition::Paused => self.process_mut(pid).keep(input),
             Condition::Crashed | Condition::Stopped(..) => {}
@@ -223,13 +231,16 @@ impl Cluster {
         self.arm(pid);
     }
 
-    fn transmit(&mut self, pid: Pid, to: SocketAddr, bytes: &[u8]) {
+    pub(super) fn transmit(&mut self, pid: Pid, to: SocketAddr, bytes: &[u8]) {
         assert!(
             bytes.len() <= limits::DATAGRAM_BYTES,
             "a datagram of {} bytes",
             bytes.len()
         );
         let process = &mut self.processes[pid.0 as usize];
+        if let Some(gate) = &mut process.gate {
+            return gate.hold_datagram(to, bytes);
+        }
         process.traffic.datagrams_sent += 1;
         process.traffic.bytes_sent += bytes.len() as u64;
         let from = process.launch.addr;
@@ -243,8 +254,13 @@ impl Cluster {
         }
     }
 
-    fn act(&mut self, pid: Pid, action: Action) {
+    pub(super) fn act(&mut self, pid: Pid, action: Action) {
         let now = self.agenda.now();
+        if let Some(gate) = &mut self.process_mut(pid).gate
+            && gate::sends(&action)
+        {
+            return gate.hold_action(action);
+        }
         match action {
             Action::Connect { stream, to } => {
                 self.trace.note(now, pid, "connect", b"", || to);

@@ -12,6 +12,7 @@ mod checks;
 mod cluster;
 mod dice;
 mod drive;
+mod gate;
 mod network;
 mod process;
 pub mod scenario;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::checks::Watch;
+use super::gate::Gate;
 use super::streams::{Connection, Side};
 use crate::config::Config;
 use crate::event::Event;
@@ -163,6 +164,8 @@ pub(super) struct Process {
     pub(super) lag: Duration,
     /// The earliest wake-up on the agenda; any other one there is stale.
     pub(super) wake: Option<Time>,
+    /// What it would send and receive while its messages are held.
+    pub(super) gate: Option<Gate>,
     /// What arrived while it was paused.
     pub(super) inbox: VecDeque<Input>,
     pub(super) sockets: Sockets,
