@@ -250,6 +250,11 @@ impl Node {
         self.table.get(name).map(|member| self.table.info(member))
     }
 
+    /// How many members it holds for present, alive or suspect, this node included.
+    pub fn present(&self) -> usize {
+        self.table.present()
+    }
+
     /// The neighbours on every ring.
     pub fn rings(&self) -> Vec<RingPlace> {
         let rings = self.table.rings();

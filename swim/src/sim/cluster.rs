@@ -24,6 +24,8 @@ pub struct Options {
     pub faults: Faults,
     /// Whether events are kept and every node is held against them. Costs memory: members squared.
     pub watch: bool,
+    /// Whether events are kept together for [`Cluster::take_news`].
+    pub news: bool,
     /// Lines of the trace kept, and printed when a test fails.
     pub trace_lines: usize,
 }
@@ -33,6 +35,7 @@ impl Default for Options {
         Options {
             faults: Faults::default(),
             watch: true,
+            news: false,
             trace_lines: 0,
         }
     }
@@ -59,6 +62,7 @@ pub struct Cluster {
     /// Packets sent to an address, whoever listens there.
     pub(super) sent_to: BTreeMap<SocketAddr, u64>,
     pub(super) buffer: Vec<u8>,
+    pub(super) news: Vec<(Pid, Event)>,
     /// Counts what may change the answer to a condition.
     pub(super) changes: u64,
 }
@@ -84,6 +88,7 @@ impl Cluster {
             names: BTreeMap::new(),
             sent_to: BTreeMap::new(),
             buffer: Vec::new(),
+            news: Vec::new(),
             changes: 0,
             options,
         }
@@ -363,6 +368,11 @@ impl Cluster {
     /// All that a process told so far.
     pub fn events(&self, pid: Pid) -> &[Event] {
         &self.process(pid).events
+    }
+
+    /// All that was told since it was last asked for, with who told it, in order.
+    pub fn take_news(&mut self) -> Vec<(Pid, Event)> {
+        std::mem::take(&mut self.news)
     }
 
     /// What a process sent and received so far.

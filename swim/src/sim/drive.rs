@@ -159,6 +159,7 @@ impl Cluster {
                 let Some(stream) = self.process(pid).sockets.stream(id, side) else {
                     return;
                 };
+                self.process_mut(pid).traffic.stream_bytes_received += bytes.len() as u64;
                 self.trace.note(now, pid, "data", &bytes, || stream.0);
                 self.drive(pid, |node, now| {
                     node.handle_stream_data(stream, &bytes, now)
@@ -220,6 +221,9 @@ impl Cluster {
             self.trace
                 .note(now, pid, "event", words.as_bytes(), || &words);
             self.changes += 1;
+            if self.options.news {
+                self.news.push((pid, event.clone()));
+            }
             if self.options.watch {
                 process.watch.on_event(&event);
                 process.events.push(event);
@@ -275,6 +279,7 @@ impl Cluster {
             Action::Send { stream, bytes } => {
                 self.trace.note(now, pid, "send", &bytes, || stream.0);
                 let process = self.process_mut(pid);
+                process.traffic.stream_messages_sent += 1;
                 process.traffic.stream_bytes_sent += bytes.len() as u64;
                 if let Some((id, side)) = process.sockets.end(stream) {
                     self.with_streams(|streams, medium| streams.send(id, side, &bytes, medium));

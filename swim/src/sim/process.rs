@@ -101,8 +101,12 @@ pub struct Traffic {
     pub bytes_received: u64,
     /// Streams opened.
     pub streams_opened: u64,
+    /// Messages handed to streams.
+    pub stream_messages_sent: u64,
     /// Bytes handed to streams.
     pub stream_bytes_sent: u64,
+    /// Bytes that arrived on streams.
+    pub stream_bytes_received: u64,
     /// Wake-ups by the timer.
     pub wakes: u64,
 }
@@ -117,7 +121,9 @@ impl Traffic {
             datagrams_received: self.datagrams_received - earlier.datagrams_received,
             bytes_received: self.bytes_received - earlier.bytes_received,
             streams_opened: self.streams_opened - earlier.streams_opened,
+            stream_messages_sent: self.stream_messages_sent - earlier.stream_messages_sent,
             stream_bytes_sent: self.stream_bytes_sent - earlier.stream_bytes_sent,
+            stream_bytes_received: self.stream_bytes_received - earlier.stream_bytes_received,
             wakes: self.wakes - earlier.wakes,
         }
     }

@@ -22,6 +22,8 @@ pub struct Network {
     cuts: BTreeSet<(IpAddr, IpAddr)>,
     deaf: BTreeSet<IpAddr>,
     mute: BTreeSet<IpAddr>,
+    /// What a host loses of what it should receive and of what it sends, streams included.
+    losing: BTreeMap<IpAddr, (f64, f64)>,
     sides: BTreeMap<IpAddr, usize>,
     down: BTreeSet<IpAddr>,
 }
@@ -68,6 +70,25 @@ impl Network {
         self.mute.insert(host);
     }
 
+    /// This host loses packets with these probabilities, whomever it talks to: of what it should
+    /// receive and of what it sends. 1 is a cut, and 0 and 0 end it.
+    pub fn lose(&mut self, host: IpAddr, incoming: f64, outgoing: f64) {
+        self.deaf.remove(&host);
+        self.mute.remove(&host);
+        self.losing.remove(&host);
+        if incoming >= 1.0 {
+            self.deaf.insert(host);
+        }
+        if outgoing >= 1.0 {
+            self.mute.insert(host);
+        }
+        let partly = |loss: f64| if loss < 1.0 { loss } else { 0.0 };
+        let losses = (partly(incoming), partly(outgoing));
+        if losses != (0.0, 0.0) {
+            self.losing.insert(host, losses);
+        }
+    }
+
     /// Nothing gets from one set of hosts to another; all that are in none make up one more set.
     pub fn partition(&mut self, sides: &[Vec<IpAddr>]) {
         self.sides.clear();
@@ -83,6 +104,7 @@ impl Network {
         self.cuts.clear();
         self.deaf.clear();
         self.mute.clear();
+        self.losing.clear();
         self.sides.clear();
     }
 
@@ -117,7 +139,10 @@ impl Network {
     ) -> SmallVec<[Duration; 2]> {
         let mut delays = SmallVec::new();
         let faults = self.faults_of(from, to);
-        if !self.is_open(from, to) || dice.chance(faults.loss) || dice.chance(faults.datagram_loss)
+        if !self.is_open(from, to)
+            || dice.chance(faults.loss)
+            || dice.chance(faults.datagram_loss)
+            || dice.chance(self.host_loss(from, to))
         {
             return delays;
         }
@@ -137,11 +162,22 @@ impl Network {
         let faults = self.faults_of(from, to);
         let mut delay = faults.latency.draw(dice);
         let mut wait = RETRANSMIT_MIN;
-        while wait < SEGMENT_WAIT && dice.chance(faults.loss) {
+        let hosts = self.host_loss(from, to);
+        while wait < SEGMENT_WAIT && (dice.chance(faults.loss) || dice.chance(hosts)) {
             delay += wait;
             wait *= 2;
         }
         delay
+    }
+
+    /// What the hosts at both ends lose together.
+    fn host_loss(&self, from: IpAddr, to: IpAddr) -> f64 {
+        if self.losing.is_empty() || from == to {
+            return 0.0;
+        }
+        let (_, sent) = self.losing.get(&from).copied().unwrap_or_default();
+        let (received, _) = self.losing.get(&to).copied().unwrap_or_default();
+        1.0 - (1.0 - sent) * (1.0 - received)
     }
 
     fn faults_of(&self, from: IpAddr, to: IpAddr) -> &Faults {

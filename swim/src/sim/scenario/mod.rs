@@ -37,6 +37,9 @@ pub struct Scenario {
     pub duration: Duration,
     /// Whether the measured part ends as soon as every step is over and all agree.
     pub end_when_agreed: bool,
+    /// How long the members may take to agree once all faults have ended, after the measured part;
+    /// `None`: that is not looked at.
+    pub agree_within: Option<Duration>,
     /// What happens in the measured part, in any order.
     pub steps: Vec<Step>,
 }
@@ -142,6 +145,7 @@ impl Scenario {
             start: Start::default(),
             duration: Duration::from_secs(60),
             end_when_agreed: false,
+            agree_within: Some(Duration::from_secs(120)),
             steps: Vec::new(),
         }
     }
