@@ -125,7 +125,7 @@ impl Cell {
 /// which is cut with `…` when the row would not fit.
 #[derive(Clone, Debug)]
 pub(super) struct Table {
-    headings: Vec<&'static str>,
+    headings: Vec<String>,
     right: Vec<bool>,
     flexible: Option<usize>,
     rows: Vec<Vec<Cell>>,
@@ -134,11 +134,11 @@ pub(super) struct Table {
 impl Table {
     /// An empty table. A heading that starts with `>` makes its column right-aligned, one that
     /// starts with `~` makes it the flexible one.
-    pub(super) fn new(headings: &[&'static str]) -> Table {
+    pub(super) fn new(headings: &[&str]) -> Table {
         Table {
             headings: headings
                 .iter()
-                .map(|heading| heading.trim_start_matches(['>', '~']))
+                .map(|heading| heading.trim_start_matches(['>', '~']).to_owned())
                 .collect(),
             right: headings
                 .iter()
