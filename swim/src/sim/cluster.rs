@@ -350,6 +350,11 @@ impl Cluster {
         self.agenda.now()
     }
 
+    /// The last lines of the trace, as many as [`Options::trace_lines`] says.
+    pub fn last_lines(&self) -> impl Iterator<Item = &str> {
+        self.trace.last()
+    }
+
     /// The fingerprint of everything that happened so far.
     pub fn trace_hash(&self) -> u64 {
         self.trace.hash()

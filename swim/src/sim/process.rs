@@ -112,6 +112,19 @@ pub struct Traffic {
 }
 
 impl Traffic {
+    /// With what another one sent and received.
+    pub fn add(&mut self, other: &Traffic) {
+        self.datagrams_sent += other.datagrams_sent;
+        self.bytes_sent += other.bytes_sent;
+        self.datagrams_received += other.datagrams_received;
+        self.bytes_received += other.bytes_received;
+        self.streams_opened += other.streams_opened;
+        self.stream_messages_sent += other.stream_messages_sent;
+        self.stream_bytes_sent += other.stream_bytes_sent;
+        self.stream_bytes_received += other.stream_bytes_received;
+        self.wakes += other.wakes;
+    }
+
     /// What was added since `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Traffic) -> Traffic {

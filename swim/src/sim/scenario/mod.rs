@@ -3,12 +3,16 @@
 //! A [`Scenario`] is plain data. [`Run::new`] gives one run of it from one seed; [`Summary`] brings
 //! the [`Outcome`]s of many runs together.
 
+mod check;
+mod measure;
 mod outcome;
+mod run;
 mod summary;
 
 use std::time::Duration;
 
 pub use outcome::{Fate, Outcome, Series, TrafficRates};
+pub use run::{Run, RunOptions};
 pub use summary::{Spread, Summary};
 
 use super::network::Faults;

@@ -29,7 +29,8 @@ pub struct Outcome {
     pub deaths_of_hurt: u64,
     /// Events `member-suspect` about members that were well, at each member that told it.
     pub false_suspicions: u64,
-    /// How often each member held each size of the membership at a change, over all members.
+    /// Sizes of the membership that anybody held when it was looked at, once a second, and how
+    /// often, over all members.
     pub sizes: BTreeMap<usize, u64>,
     /// Changes of the membership (members coming and going) that one member saw: median and worst.
     pub changes: (u32, u32),
@@ -46,6 +47,31 @@ pub struct Outcome {
     pub series: Option<Series>,
     /// Properties that did not hold.
     pub violations: Vec<Violation>,
+}
+
+impl Outcome {
+    /// Of a run that has not begun.
+    pub(super) fn of_seed(seed: u64) -> Outcome {
+        Outcome {
+            seed,
+            trace_hash: 0,
+            settled_after: None,
+            measured: Duration::ZERO,
+            fates: Vec::new(),
+            false_deaths: 0,
+            false_deaths_at_healthy: 0,
+            deaths_of_hurt: 0,
+            false_suspicions: 0,
+            sizes: BTreeMap::new(),
+            changes: (0, 0),
+            messages: 0,
+            traffic: TrafficRates::default(),
+            health: (0.0, 0),
+            agreed_after: None,
+            series: None,
+            violations: Vec::new(),
+        }
+    }
 }
 
 /// What became of a member that was hurt.

@@ -1,0 +1,465 @@
+//! What is measured of a run: who told what about whom, who was well then, what it cost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use hashbrown::HashMap;
+
+use super::{Fate, Outcome, Series};
+use crate::event::{Event, EventKind, UnreachableCause};
+use crate::sim::checks::Violation;
+use crate::sim::{Cluster, Condition, Pid, Traffic};
+use crate::time::Time;
+
+/// Follows a run.
+#[derive(Debug)]
+pub(super) struct Measure {
+    began: Option<Time>,
+    ended: Option<Time>,
+    others_start: Time,
+    members: Vec<Watched>,
+    by_name: HashMap<String, usize>,
+    by_pid: Vec<usize>,
+    fates: Vec<Open>,
+    /// Deaths told by one that was well, by subject and teller.
+    deaths: BTreeMap<(usize, usize), u32>,
+    /// Whom each member suspects, by teller and subject.
+    suspected: BTreeSet<(usize, usize)>,
+    apart: Apart,
+    /// Of each process: at the start of the measured part, and a second ago.
+    before: Vec<Traffic>,
+    second: Vec<Traffic>,
+    keep_series: bool,
+    out: Outcome,
+}
+
+/// What is known of a member from outside.
+#[derive(Debug)]
+struct Watched {
+    name: String,
+    pid: Pid,
+    hurt: bool,
+    well_since: Option<Time>,
+    down: bool,
+    /// The last of its fates, while it may still be told.
+    fate: Option<usize>,
+    changed: Option<Time>,
+    changes: u32,
+}
+
+/// A fate that is still to be told.
+#[derive(Debug)]
+struct Open {
+    subject: usize,
+    fault: &'static str,
+    onset: Time,
+    first: Option<Time>,
+    last: Option<Time>,
+    told: BTreeSet<usize>,
+    everywhere: bool,
+}
+
+/// Members that a partition keeps from all others.
+#[derive(Debug, Default)]
+struct Apart {
+    members: BTreeSet<usize>,
+    until: Option<Time>,
+}
+
+/// So long after it was hurt a member still counts as such: what was begun then comes out later
+/// (a suspicion of Lifeguard lasts up to a minute).
+const RECOVERY: Duration = Duration::from_secs(60);
+
+/// IPv4 and UDP headers, and the sealing that every datagram has room for.
+const DATAGRAM_OVERHEAD: u64 = 28 + 41;
+
+/// IPv4 and TCP headers with timestamps.
+const SEGMENT_OVERHEAD: u64 = 52;
+
+/// Bytes of a stream in one segment.
+const SEGMENT_BYTES: u64 = 1448;
+
+/// Segments that open and close a stream, half of them from each side.
+const STREAM_SEGMENTS: u64 = 6;
+
+impl Measure {
+    pub(super) fn new(seed: u64, keep_series: bool) -> Measure {
+        Measure {
+            began: None,
+            ended: None,
+            others_start: Time::ZERO,
+            members: Vec::new(),
+            by_name: HashMap::new(),
+            by_pid: Vec::new(),
+            fates: Vec::new(),
+            deaths: BTreeMap::new(),
+            suspected: BTreeSet::new(),
+            apart: Apart::default(),
+            before: Vec::new(),
+            second: Vec::new(),
+            keep_series,
+            out: Outcome::of_seed(seed),
+        }
+    }
+
+    // What the run says
+
+    pub(super) fn others_start(&mut self, at: Time) {
+        self.others_start = at;
+    }
+
+    pub(super) fn has_settled(&self) -> bool {
+        self.out.settled_after.is_some()
+    }
+
+    pub(super) fn settled(&mut self, at: Time) {
+        self.out.settled_after = Some(at.since(self.others_start));
+    }
+
+    pub(super) fn member(&mut self, name: &str, pid: Pid) {
+        let number = self.members.len();
+        self.by_name.insert(name.to_owned(), number);
+        self.members.push(Watched {
+            name: name.to_owned(),
+            pid,
+            hurt: false,
+            well_since: None,
+            down: false,
+            fate: None,
+            changed: None,
+            changes: 0,
+        });
+        self.runs_as(number, pid);
+    }
+
+    pub(super) fn restarted(&mut self, number: usize, pid: Pid) {
+        self.members[number].pid = pid;
+        self.members[number].down = false;
+        self.runs_as(number, pid);
+    }
+
+    fn runs_as(&mut self, number: usize, pid: Pid) {
+        debug_assert_eq!(
+            self.by_pid.len(),
+            pid.0 as usize,
+            "processes start in order"
+        );
+        self.by_pid.push(number);
+        self.before.push(Traffic::default());
+        self.second.push(Traffic::default());
+    }
+
+    pub(super) fn hurt(&mut self, number: usize, fault: &'static str, at: Time) {
+        self.close_fate(number);
+        let member = &mut self.members[number];
+        member.hurt = true;
+        member.down |= matches!(fault, "crash" | "crash-host");
+        if matches!(fault, "leave" | "restart") {
+            return;
+        }
+        member.fate = Some(self.fates.len());
+        self.fates.push(Open {
+            subject: number,
+            fault,
+            onset: at,
+            first: None,
+            last: None,
+            told: BTreeSet::new(),
+            everywhere: false,
+        });
+    }
+
+    pub(super) fn well(&mut self, number: usize, at: Time) {
+        self.members[number].hurt = false;
+        self.members[number].well_since = Some(at);
+    }
+
+    pub(super) fn part(&mut self, members: &[usize]) {
+        self.apart = Apart {
+            members: members.iter().copied().collect(),
+            until: None,
+        };
+    }
+
+    pub(super) fn unite(&mut self, at: Time) {
+        self.apart.until = Some(at + RECOVERY);
+    }
+
+    // The measured part
+
+    pub(super) fn begin(&mut self, cluster: &Cluster) {
+        self.began = Some(cluster.now());
+        for (pid, before) in self.before.iter_mut().enumerate() {
+            *before = cluster.traffic(Pid(pid as u32));
+        }
+        self.second.clone_from(&self.before);
+    }
+
+    /// Takes what was told since the last time.
+    pub(super) fn read(&mut self, cluster: &mut Cluster) {
+        let news = cluster.take_news();
+        if self.began.is_none() || self.ended.is_some() {
+            return;
+        }
+        for (pid, event) in news {
+            self.on_event(self.by_pid[pid.0 as usize], &event);
+        }
+    }
+
+    fn on_event(&mut self, teller: usize, event: &Event) {
+        let Some(&subject) = self.by_name.get(event.member.name.as_str()) else {
+            return;
+        };
+        if subject == teller {
+            return;
+        }
+        let pair = (teller, subject);
+        match &event.kind {
+            EventKind::Suspect { .. } => {
+                self.suspected.insert(pair);
+                if self.is_well(subject, event.time) && !self.apart(teller, subject, event.time) {
+                    self.out.false_suspicions += 1;
+                }
+            }
+            EventKind::Unreachable { cause } => {
+                self.suspected.remove(&pair);
+                self.change(teller, event.time);
+                match cause {
+                    UnreachableCause::Timeout { .. } | UnreachableCause::Told { .. } => {
+                        self.on_death(teller, subject, event.time);
+                    }
+                    UnreachableCause::Superseded { .. } => {}
+                }
+            }
+            EventKind::Left => self.change(teller, event.time),
+            EventKind::Reachable => {
+                // One that was suspected was there all the time.
+                if !self.suspected.remove(&pair) {
+                    self.change(teller, event.time);
+                }
+            }
+            EventKind::Updated | EventKind::SelfRemoved { .. } => {}
+        }
+    }
+
+    fn on_death(&mut self, teller: usize, subject: usize, at: Time) {
+        let teller_is_well = self.is_well(teller, at);
+        if self.members[subject].down {
+            // True.
+        } else if !self.is_well(subject, at) {
+            self.out.deaths_of_hurt += 1;
+        } else if !self.apart(teller, subject, at) {
+            self.out.false_deaths += 1;
+            self.out.false_deaths_at_healthy += u64::from(teller_is_well);
+        }
+        let Some(fate) = self.members[subject].fate.filter(|_| teller_is_well) else {
+            return;
+        };
+        *self.deaths.entry((subject, teller)).or_default() += 1;
+        let fate = &mut self.fates[fate];
+        if fate.told.insert(teller) {
+            fate.first.get_or_insert(at);
+            fate.last = Some(at);
+        }
+    }
+
+    fn change(&mut self, teller: usize, at: Time) {
+        let member = &mut self.members[teller];
+        if member.changed != Some(at) {
+            member.changed = Some(at);
+            member.changes += 1;
+        }
+    }
+
+    fn is_well(&self, number: usize, at: Time) -> bool {
+        let member = &self.members[number];
+        let recovered = member.well_since.is_none_or(|since| at > since + RECOVERY);
+        !member.hurt && recovered
+    }
+
+    fn apart(&self, one: usize, other: usize, at: Time) -> bool {
+        let sides = |number| self.apart.members.contains(number);
+        sides(&one) != sides(&other) && self.apart.until.is_none_or(|until| at <= until)
+    }
+
+    /// A second has passed.
+    pub(super) fn second(&mut self, cluster: &Cluster) {
+        let mut all = 0;
+        for pid in 0..self.by_pid.len() {
+            let now = cluster.traffic(Pid(pid as u32));
+            let passed = now.since(&self.second[pid]);
+            self.second[pid] = now;
+            let (sent, received) = (bytes_sent(&passed), bytes_received(&passed));
+            let traffic = &mut self.out.traffic;
+            traffic.bytes_sent_max = traffic.bytes_sent_max.max(sent);
+            traffic.bytes_received_max = traffic.bytes_received_max.max(received);
+            all += sent;
+        }
+        self.out.traffic.each_second.push(all);
+        for member in self
+            .members
+            .iter()
+            .filter(|member| is_up(cluster, member.pid))
+        {
+            let size = cluster.node(member.pid).present();
+            *self.out.sizes.entry(size).or_default() += 1;
+        }
+    }
+
+    /// Takes one sample if samples are kept.
+    pub(super) fn sample(&mut self, cluster: &Cluster, step: Duration) -> bool {
+        if !self.keep_series {
+            return false;
+        }
+        let series = self.out.series.get_or_insert_with(|| Series {
+            step,
+            present: Vec::new(),
+        });
+        let taken = series
+            .present
+            .first()
+            .map_or(0, |(_, samples)| samples.len());
+        for member in &self.members[series.present.len()..] {
+            series
+                .present
+                .push((member.name.clone(), vec![None; taken]));
+        }
+        for (member, (_, samples)) in self.members.iter().zip(&mut series.present) {
+            let present = cluster.node(member.pid).present() as u32;
+            samples.push(is_up(cluster, member.pid).then_some(present));
+        }
+        true
+    }
+
+    pub(super) fn end(&mut self, cluster: &Cluster) {
+        let began = *self.began.get_or_insert(cluster.now());
+        self.ended = Some(cluster.now());
+        for number in 0..self.members.len() {
+            self.close_fate(number);
+        }
+        let measured = cluster.now().since(began);
+        self.out.measured = measured;
+        let mut all = Traffic::default();
+        for (pid, before) in self.before.iter().enumerate() {
+            all.add(&cluster.traffic(Pid(pid as u32)).since(before));
+        }
+        self.out.messages = all.datagrams_sent + all.stream_messages_sent;
+        let each = (self.members.len() as f64 * measured.as_secs_f64()).max(1e-9);
+        let traffic = &mut self.out.traffic;
+        traffic.packets_sent = packets_sent(&all) as f64 / each;
+        traffic.bytes_sent = bytes_sent(&all) as f64 / each;
+        traffic.bytes_received = bytes_received(&all) as f64 / each;
+        let up = self
+            .members
+            .iter()
+            .filter(|member| is_up(cluster, member.pid));
+        let scores: Vec<u8> = up
+            .clone()
+            .map(|member| cluster.node(member.pid).health())
+            .collect();
+        let sum: f64 = scores.iter().map(|score| f64::from(*score)).sum();
+        let worst = scores.iter().max().copied().unwrap_or(0);
+        self.out.health = (sum / (scores.len() as f64).max(1.0), worst);
+        let mut changes: Vec<u32> = up.map(|member| member.changes).collect();
+        changes.sort_unstable();
+        let median = changes.get(changes.len() / 2).copied().unwrap_or(0);
+        self.out.changes = (median, changes.last().copied().unwrap_or(0));
+    }
+
+    /// Nobody can tell of it any more, or it does not count from here on.
+    fn close_fate(&mut self, number: usize) {
+        let Some(fate) = self.members[number].fate.take() else {
+            return;
+        };
+        let at = self.fates[fate].last.unwrap_or_default();
+        let mut others = 0..self.members.len();
+        let everywhere = others.all(|other| {
+            let counts = other != number && !self.members[other].down && self.is_well(other, at);
+            !counts || self.fates[fate].told.contains(&other)
+        });
+        self.fates[fate].everywhere = everywhere;
+    }
+
+    /// All faults have ended and the time for it has passed, or all agree.
+    pub(super) fn afterwards(&mut self, agreed: bool, cluster: &Cluster) {
+        let since = self.ended.unwrap_or_default();
+        let took = cluster.now().since(since);
+        if agreed {
+            self.out.agreed_after = Some(took);
+            return;
+        }
+        self.out.violations.push(Violation {
+            property: "healing",
+            at: cluster.now(),
+            process: String::new(),
+            text: format!("the members do not agree {took:?} after the faults have ended"),
+        });
+    }
+
+    pub(super) fn finish(mut self, cluster: &Cluster) -> Outcome {
+        if self.ended.is_none() {
+            self.end(cluster);
+        }
+        let mut worst: BTreeMap<usize, u32> = BTreeMap::new();
+        for ((subject, _), count) in &self.deaths {
+            let worst = worst.entry(*subject).or_default();
+            *worst = (*worst).max(*count);
+        }
+        let began = self.began.unwrap_or_default();
+        self.out.trace_hash = cluster.trace_hash();
+        self.out.fates = self
+            .fates
+            .into_iter()
+            .map(|fate| Fate {
+                name: self.members[fate.subject].name.clone(),
+                fault: fate.fault,
+                onset: fate.onset.since(began),
+                first: fate.first.map(|first| first.since(fate.onset)),
+                everywhere: fate
+                    .last
+                    .filter(|_| fate.everywhere)
+                    .map(|last| last.since(fate.onset)),
+                deaths: worst.get(&fate.subject).copied().unwrap_or(0),
+            })
+            .collect();
+        self.out
+    }
+}
+
+fn is_up(cluster: &Cluster, pid: Pid) -> bool {
+    match cluster.condition(pid) {
+        Condition::Running | Condition::Paused => true,
+        Condition::Crashed | Condition::Stopped(..) => false,
+    }
+}
+
+fn segments(traffic: &Traffic) -> u64 {
+    let data = traffic
+        .stream_messages_sent
+        .max(traffic.stream_bytes_sent / SEGMENT_BYTES);
+    data + STREAM_SEGMENTS * traffic.streams_opened
+}
+
+fn packets_sent(traffic: &Traffic) -> u64 {
+    traffic.datagrams_sent + segments(traffic)
+}
+
+fn bytes_sent(traffic: &Traffic) -> u64 {
+    traffic.bytes_sent
+        + DATAGRAM_OVERHEAD * traffic.datagrams_sent
+        + traffic.stream_bytes_sent
+        + SEGMENT_OVERHEAD * segments(traffic)
+}
+
+fn bytes_received(traffic: &Traffic) -> u64 {
+    let segments = traffic.stream_bytes_received / SEGMENT_BYTES + STREAM_SEGMENTS / 2;
+    let streams = if traffic.stream_bytes_received > 0 {
+        segments
+    } else {
+        0
+    };
+    traffic.bytes_received
+        + DATAGRAM_OVERHEAD * traffic.datagrams_received
+        + traffic.stream_bytes_received
+        + SEGMENT_OVERHEAD * streams
+}
