@@ -3,6 +3,7 @@
 //! A [`Scenario`] is plain data. [`Run::new`] gives one run of it from one seed; [`Summary`] brings
 //! the [`Outcome`]s of many runs together.
 
+pub mod builtin;
 mod check;
 mod measure;
 mod outcome;
@@ -11,6 +12,7 @@ mod summary;
 
 use std::time::Duration;
 
+pub use builtin::BuiltIn;
 pub use outcome::{Fate, Outcome, Series, TrafficRates};
 pub use run::{Run, RunOptions};
 pub use summary::{Spread, Summary};
