@@ -69,6 +69,9 @@ pub struct Parts {
     /// How often an update is passed on, whatever the number of members, instead of
     /// [`Config::gossip_multiplier`].
     pub sends: Option<u32>,
+    /// The first push of an update goes at once instead of with the next beat of
+    /// [`Config::gossip_interval`].
+    pub eager: bool,
     /// How often in a row an update is pushed before it waits for pings and acks to carry it.
     pub pushes: u32,
 }
@@ -81,6 +84,7 @@ impl Default for Parts {
             tell_suspects: true,
             push_pull: None,
             sends: None,
+            eager: true,
             pushes: 1,
         }
     }

@@ -27,6 +27,7 @@ impl Config {
                 tell_suspects: false,
                 push_pull: Some(Duration::from_secs(30)),
                 sends: Some(12),
+                eager: false,
                 pushes: 4,
             },
             ..Config::lan()

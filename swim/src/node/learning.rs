@@ -295,8 +295,13 @@ impl Node {
         let bytes = self.encode_fitting(update);
         self.queue.put(subject, urgency, bytes);
         if !self.timers.is_set(&Timer::Push) {
-            // At once after a calm, otherwise in step: many changes share a datagram.
-            let at = now.max(self.last_push + self.config.gossip_interval);
+            let interval = self.config.gossip_interval;
+            let at = if self.config.parts.eager {
+                // At once after a calm, otherwise in step: many changes share a datagram.
+                now.max(self.last_push + interval)
+            } else {
+                now + self.rng.up_to(interval)
+            };
             self.set_timer(Timer::Push, at);
         }
     }
