@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::cluster::Cluster;
 use super::gate;
+use super::network::Packet;
 use super::process::{Condition, Input, Pid};
 use super::streams::{Arrival, Medium, Side};
 use crate::limits;
@@ -24,12 +25,17 @@ pub(super) enum SimEvent {
     },
     /// A packet of a stream arrives.
     Stream(Arrival),
+    /// A process that is late takes what arrived.
+    Take(Pid),
     /// A name was looked up for a process.
     Resolved { pid: Pid, seed: String },
 }
 
 /// How long a look-up of a name takes.
 const LOOKUP: std::ops::Range<Duration> = Duration::from_micros(100)..Duration::from_millis(20);
+
+/// How long a process in a busy loop does nothing, so that time can pass.
+const BUSY_PAUSE: Duration = Duration::from_millis(1);
 
 impl Cluster {
     /// Something planned happens.
@@ -45,6 +51,7 @@ impl Cluster {
                 }
             }
             SimEvent::Stream(arrival) => self.arrive(arrival),
+            SimEvent::Take(pid) => self.take_due(pid),
             SimEvent::Resolved { pid, seed } => {
                 let addresses = self.look_up(&seed);
                 self.deliver(pid, Input::Resolved { seed, addresses });
@@ -59,7 +66,7 @@ impl Cluster {
         };
         let mut medium = Medium {
             agenda: &mut self.agenda,
-            network: &self.network,
+            network: &mut self.network,
             dice: &mut self.dice,
         };
         for (pid, input) in self.streams.arrive(arrival, listener, &mut medium) {
@@ -77,12 +84,7 @@ impl Cluster {
         if process.condition != Condition::Running {
             return;
         }
-        let lag = process.lag;
-        let due = process
-            .node
-            .poll_timeout()
-            .is_some_and(|deadline| deadline.at + lag <= now);
-        if due {
+        if self.wake_time(pid).is_some_and(|at| at <= now) {
             self.time_out(pid);
         }
         self.arm(pid);
@@ -100,26 +102,60 @@ impl Cluster {
         self.trace
             .note(now, pid, "wake", reason.as_bytes(), || reason);
         self.drive(pid, |node, now| node.handle_timeout(now));
-        let process = self.process_mut(pid);
+        let process = &mut self.processes[pid.0 as usize];
         if process.condition == Condition::Running {
-            process.watch.on_wake(&process.node, now);
+            let read = process.clock.read(now);
+            let watch = &mut process.watch;
+            if !watch.on_wake(&process.node, now, read, &mut self.findings) {
+                process.busy_until = now + BUSY_PAUSE;
+            }
         }
     }
 
     /// Something arrives at a process, or waits for it.
     pub(super) fn deliver(&mut self, pid: Pid, input: Input) {
-        let process = self.process_mut(pid);
-        if let Some(gate) = &mut process.gate
-            && process.condition == Condition::Running
+        let now = self.agenda.now();
+        let process = &mut self.processes[pid.0 as usize];
+        match process.condition {
+            Condition::Running if process.late.spares_inputs() && process.inbox.is_empty() => {
+                self.take(pid, input);
+            }
+            Condition::Running => {
+                let at = process.late.of_input(now, &mut self.dice);
+                if process.keep(at, input) {
+                    self.agenda.at(at, SimEvent::Take(pid));
+                }
+            }
+            Condition::Paused => {
+                process.keep(now, input);
+            }
+            Condition::Crashed | Condition::Stopped(..) => {}
+        }
+    }
+
+    /// A late process takes what it should have taken by now.
+    fn take_due(&mut self, pid: Pid) {
+        let now = self.agenda.now();
+        loop {
+            let process = self.process_mut(pid);
+            let due = process.inbox.front().is_some_and(|(at, _)| *at <= now);
+            if !due || process.condition != Condition::Running {
+                return;
+            }
+            if let Some((_, input)) = process.inbox.pop_front() {
+                self.take(pid, input);
+            }
+        }
+    }
+
+    /// A running process takes an input, unless its messages are held.
+    pub(super) fn take(&mut self, pid: Pid, input: Input) {
+        if let Some(gate) = &mut self.process_mut(pid).gate
             && gate::is_message(&input)
         {
             return gate.hold_input(input);
         }
-        match process.condition {
-            Condition::Running => self.apply(pid, input),
-            Condition::Paused => self.process_mut(pid).keep(input),
-            Condition::Crashed | Condition::Stopped(..) => {}
-        }
+        self.apply(pid, input);
     }
 
     /// A running process takes an input.
@@ -195,7 +231,9 @@ impl Cluster {
     /// One input or command; the caller must drain.
     pub(super) fn drive_with<T>(&mut self, pid: Pid, call: impl FnOnce(&mut Node, Time) -> T) -> T {
         let now = self.agenda.now();
-        call(&mut self.process_mut(pid).node, now)
+        let process = self.process_mut(pid);
+        let read = process.clock.read(now);
+        call(&mut process.node, read)
     }
 
     /// Takes all outputs of a node and re-arms its timer.
@@ -210,8 +248,8 @@ impl Cluster {
         }
         let now = self.agenda.now();
         let process = &mut self.processes[pid.0 as usize];
-        while let Some(event) = process.node.poll_event() {
-            assert_eq!(event.time, now, "an event happens now: {event:?}");
+        let read = process.clock.read(now);
+        while let Some(mut event) = process.node.poll_event() {
             let words = format!(
                 "{} {} {:?}",
                 process.launch.name,
@@ -221,16 +259,23 @@ impl Cluster {
             self.trace
                 .note(now, pid, "event", words.as_bytes(), || &words);
             self.changes += 1;
+            if self.options.watch {
+                let watch = &mut process.watch;
+                watch.on_event(&event, now, read, &mut self.findings);
+            }
+            // Who looks from outside has one clock only.
+            event.member.since = process.clock.world(event.member.since);
+            event.time = now;
             if self.options.news {
                 self.news.push((pid, event.clone()));
             }
             if self.options.watch {
-                process.watch.on_event(&event);
                 process.events.push(event);
             }
         }
         if self.options.watch {
-            process.watch.on_step(&process.node);
+            let watch = &mut process.watch;
+            watch.on_step(&process.node, now, &mut self.findings);
         }
         self.arm(pid);
     }
@@ -251,7 +296,13 @@ impl Cluster {
         self.trace
             .note(self.agenda.now(), pid, "transmit", bytes, || to);
         *self.sent_to.entry(to).or_default() += 1;
-        for delay in self.network.datagram(from.ip(), to.ip(), &mut self.dice) {
+        let packet = Packet {
+            from: from.ip(),
+            to: to.ip(),
+            bytes: bytes.len(),
+            at: self.agenda.now(),
+        };
+        for delay in self.network.datagram(packet, &mut self.dice) {
             let bytes = bytes.to_vec();
             self.agenda
                 .after(delay, SimEvent::Datagram { from, to, bytes });
@@ -308,17 +359,25 @@ impl Cluster {
     /// Plans the next wake-up, unless an earlier one is planned already.
     pub(super) fn arm(&mut self, pid: Pid) {
         let now = self.agenda.now();
-        let process = &mut self.processes[pid.0 as usize];
-        if process.condition != Condition::Running {
+        if self.process(pid).condition != Condition::Running {
             return;
         }
-        let Some(deadline) = process.node.poll_timeout() else {
+        let Some(at) = self.wake_time(pid) else {
             return;
         };
-        let at = (deadline.at + process.lag).max(now);
+        let process = &mut self.processes[pid.0 as usize];
+        let at = at.max(now).max(process.busy_until);
         if process.wake.is_none_or(|wake| at < wake) {
             process.wake = Some(at);
             self.agenda.at(at, SimEvent::Wake(pid));
         }
+    }
+
+    /// When a process is woken for what its node waits for next, late as it may be.
+    fn wake_time(&mut self, pid: Pid) -> Option<Time> {
+        let process = &mut self.processes[pid.0 as usize];
+        let deadline = process.node.poll_timeout()?.at;
+        let late = process.late.of_wake(deadline, &mut self.dice);
+        Some(process.clock.world(deadline) + late)
     }
 }

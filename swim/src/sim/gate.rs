@@ -13,6 +13,8 @@ use crate::node::{Action, StreamEnd};
 pub(super) struct Gate {
     outgoing: VecDeque<Held>,
     incoming: VecDeque<Input>,
+    /// Whether it opens as soon as the process goes on.
+    pub(super) opens_later: bool,
 }
 
 /// What it would have sent.
@@ -77,8 +79,16 @@ impl Cluster {
     }
 
     /// Lets everything go that a blocked process held, in its order; none when it is not blocked.
+    /// A process that is paused does so when it goes on.
     pub fn unblock(&mut self, pid: Pid) {
-        let Some(gate) = self.process_mut(pid).gate.take() else {
+        let process = self.process_mut(pid);
+        if process.condition == Condition::Paused {
+            if let Some(gate) = &mut process.gate {
+                gate.opens_later = true;
+            }
+            return;
+        }
+        let Some(gate) = process.gate.take() else {
             return;
         };
         for held in gate.outgoing {

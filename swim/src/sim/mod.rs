@@ -8,11 +8,13 @@
 //! holds it until it arrives -> `handle_datagram` of the process that then has the address.
 
 mod agenda;
-mod checks;
+pub mod checks;
+mod clock;
 mod cluster;
 mod dice;
 mod drive;
 mod gate;
+mod lateness;
 mod network;
 mod process;
 pub mod scenario;
@@ -22,8 +24,8 @@ mod trace;
 #[cfg(test)]
 mod tests;
 
-pub use checks::Violation;
-pub use cluster::{Cluster, Options};
+pub use checks::{Property, Violation};
+pub use cluster::{ClockJump, Cluster, Options};
 pub use dice::Dice;
 pub use network::{Bandwidth, Burst, FaultError, Faults, Latency, Network, Quantiles};
 pub use process::{Condition, Launch, Pid, Traffic};

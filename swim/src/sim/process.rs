@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::checks::Watch;
+use super::clock::Clock;
 use super::gate::Gate;
+use super::lateness::Lateness;
 use super::streams::{Connection, Side};
 use crate::config::Config;
 use crate::event::Event;
@@ -17,7 +19,10 @@ use crate::time::Time;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pid(pub u32);
 
-/// How a process is started.
+/// How a process is started. It is also all that a restart keeps ([`Cluster::restart`]): a node has
+/// nothing on disk.
+///
+/// [`Cluster::restart`]: super::Cluster::restart
 #[derive(Clone, Debug)]
 pub struct Launch {
     /// The cluster it belongs to; "sim" until told otherwise.
@@ -34,6 +39,8 @@ pub struct Launch {
     pub config: Config,
     /// How far its wall clock, from which its instance is made, is behind that of the others.
     pub clock_behind: Duration,
+    /// By how many millionths its clocks run too fast; negative: too slow. At most 10,000 (1 %).
+    pub clock_ppm: i32,
 }
 
 impl Launch {
@@ -50,6 +57,7 @@ impl Launch {
             tags: Tags::default(),
             config: Config::default(),
             clock_behind: Duration::ZERO,
+            clock_ppm: 0,
         }
     }
 
@@ -179,14 +187,18 @@ pub(super) struct Process {
     pub(super) launch: Launch,
     pub(super) node: Node,
     pub(super) condition: Condition,
-    /// Every wake-up comes so much too late.
-    pub(super) lag: Duration,
+    /// The clock by which its node lives.
+    pub(super) clock: Clock,
+    /// How late it comes to what it should do.
+    pub(super) late: Lateness,
     /// The earliest wake-up on the agenda; any other one there is stale.
     pub(super) wake: Option<Time>,
+    /// It is not woken before: it was in a busy loop.
+    pub(super) busy_until: Time,
     /// What it would send and receive while its messages are held.
     pub(super) gate: Option<Gate>,
-    /// What arrived while it was paused.
-    pub(super) inbox: VecDeque<Input>,
+    /// What arrived and was not taken yet, with when it is taken unless the process is paused.
+    pub(super) inbox: VecDeque<(Time, Input)>,
     pub(super) sockets: Sockets,
     pub(super) events: Vec<Event>,
     pub(super) traffic: Traffic,
@@ -201,15 +213,21 @@ impl Process {
         }
     }
 
-    /// Something waits until the process runs again; a kernel keeps only so many datagrams.
-    pub(super) fn keep(&mut self, input: Input) {
+    /// Something waits until the process takes it; a kernel keeps only so many datagrams. False
+    /// when it is lost.
+    pub(super) fn keep(&mut self, at: Time, input: Input) -> bool {
         let is_datagram = |input: &Input| matches!(input, Input::Datagram { .. });
-        if is_datagram(&input)
-            && self.inbox.iter().filter(|input| is_datagram(input)).count() >= SOCKET_BUFFER
-        {
-            return;
+        let waiting = self.inbox.iter().filter(|(_, input)| is_datagram(input));
+        if is_datagram(&input) && waiting.count() >= SOCKET_BUFFER {
+            return false;
         }
-        self.inbox.push_back(input);
+        self.inbox.push_back((at, input));
+        true
+    }
+
+    /// Whether its messages were let go while it was paused.
+    pub(super) fn gate_opens_later(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| gate.opens_later)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::agenda::Agenda;
 use super::dice::Dice;
 use super::drive::SimEvent;
-use super::network::{Network, RETRANSMIT_MAX, RETRANSMIT_MIN};
+use super::network::{Network, Packet, RETRANSMIT_FIRST, RETRANSMIT_MAX, RETRANSMIT_MIN};
 use super::process::{Input, Pid};
 use crate::node::StreamEnd;
 use crate::time::Time;
@@ -38,8 +38,31 @@ pub(super) enum Arrival {
 /// What streams need of the world.
 pub(super) struct Medium<'a> {
     pub(super) agenda: &'a mut Agenda<SimEvent>,
-    pub(super) network: &'a Network,
+    pub(super) network: &'a mut Network,
     pub(super) dice: &'a mut Dice,
+}
+
+impl Medium<'_> {
+    /// The delay of a segment with so many bytes.
+    fn segment(&mut self, from: IpAddr, to: IpAddr, bytes: usize) -> Duration {
+        self.send(from, to, bytes, RETRANSMIT_MIN)
+    }
+
+    /// The delay of a packet that opens a connection.
+    fn opening(&mut self, from: IpAddr, to: IpAddr) -> Duration {
+        self.send(from, to, 0, RETRANSMIT_FIRST)
+    }
+
+    fn send(&mut self, from: IpAddr, to: IpAddr, bytes: usize, wait: Duration) -> Duration {
+        let at = self.agenda.now();
+        let packet = Packet {
+            from,
+            to,
+            bytes,
+            at,
+        };
+        self.network.segment(packet, wait, self.dice)
+    }
 }
 
 /// All connections.
@@ -137,7 +160,7 @@ impl Streams {
             ],
             ways: [Way::default(), Way::default()],
         };
-        let delay = medium.network.segment(from, to.ip(), medium.dice);
+        let delay = medium.opening(from, to.ip());
         medium
             .agenda
             .after(delay, SimEvent::Stream(Arrival::Knock(id)));
@@ -191,6 +214,20 @@ impl Streams {
         for (id, side) in self.held_by(|link, side| link.ends[side.index()].pid == Some(pid)) {
             self.close(id, side, medium);
         }
+    }
+
+    /// What stands of a process's streams is reset on the way; gives what both ends hear.
+    pub(super) fn reset(&mut self, pid: Pid) -> Vec<(Pid, Input)> {
+        let standing =
+            |link: &Link, side: Side| link.established && link.ends[side.index()].pid == Some(pid);
+        let mut told = Vec::new();
+        for (id, _) in self.held_by(standing) {
+            if let Some(mut link) = self.links.remove(&id) {
+                let both = [Side::Caller, Side::Callee];
+                told.extend(both.map(|side| link.told(id, side, StreamEnd::Closed)));
+            }
+        }
+        told.into_iter().flatten().collect()
     }
 
     /// The host is gone, and with it what it had not sent yet.
@@ -252,7 +289,7 @@ impl Streams {
             return self.knock_again(id, medium);
         }
         link.ends[Side::Callee.index()].pid = listener;
-        let delay = medium.network.segment(to, from, medium.dice);
+        let delay = medium.opening(to, from);
         let answer = Arrival::Answer(id, listener.is_some());
         medium.agenda.after(delay, SimEvent::Stream(answer));
         Vec::new()
@@ -297,11 +334,7 @@ impl Streams {
         }
         link.established = true;
         let now = medium.agenda.now();
-        let delay = medium.network.segment(
-            link.host(Side::Caller),
-            link.host(Side::Callee),
-            medium.dice,
-        );
+        let delay = medium.segment(link.host(Side::Caller), link.host(Side::Callee), 0);
         let way = &mut link.ways[Side::Caller.index()];
         for (ready, _) in &mut way.segments {
             *ready = (*ready).max(now + delay);
@@ -389,19 +422,25 @@ impl Link {
     }
 
     fn push_data(&mut self, side: Side, bytes: &[u8], medium: &mut Medium<'_>) {
-        let way = &mut self.ways[side.index()];
-        if bytes.is_empty() || way.closed {
+        if bytes.is_empty() || self.ways[side.index()].closed {
             return;
         }
+        let (from, to) = (self.host(side), self.host(side.other()));
+        let most = medium.network.segment_bytes(from, to).unwrap_or(READ_BYTES);
         // Bytes that still wait for delivery may come together with the ones before them.
-        if let Some((_, Segment::Data(waiting))) = way.segments.back_mut()
-            && waiting.len() + bytes.len() <= READ_BYTES
+        let way = &mut self.ways[side.index()];
+        if let Some((ready, Segment::Data(waiting))) = way.segments.back_mut()
+            && waiting.len() + bytes.len() <= most
             && medium.dice.chance(0.5)
         {
             waiting.extend_from_slice(bytes);
+            if medium.network.is_narrow(from, to) {
+                let delay = medium.segment(from, to, bytes.len());
+                *ready = (*ready).max(medium.agenda.now() + delay);
+            }
             return;
         }
-        for piece in bytes.chunks(READ_BYTES) {
+        for piece in bytes.chunks(most) {
             self.push(side, Segment::Data(piece.to_vec()), medium);
         }
     }
@@ -415,7 +454,11 @@ impl Link {
 
     fn push(&mut self, side: Side, segment: Segment, medium: &mut Medium<'_>) {
         let (from, to) = (self.host(side), self.host(side.other()));
-        let ready = medium.agenda.now() + medium.network.segment(from, to, medium.dice);
+        let bytes = match &segment {
+            Segment::Data(bytes) => bytes.len(),
+            Segment::Open | Segment::Close => 0,
+        };
+        let ready = medium.agenda.now() + medium.segment(from, to, bytes);
         let way = &mut self.ways[side.index()];
         let after = way.segments.back().map_or(Time::ZERO, |(ready, _)| *ready);
         way.segments.push_back((ready.max(after), segment));

@@ -83,11 +83,11 @@ fn all_publish_a_kibibyte_of_tags_at_once() {
 #[test]
 fn the_last_of_many_quick_changes_stays() {
     for seed in seeds(0..10) {
-        let mut options = options();
-        options.faults.loss = 0.1;
-        options.faults.reorder = 0.3;
-        options.faults.duplicate = 0.1;
-        let (mut cluster, pids) = settled_with(seed, options, 15, Launch::numbered);
+        let (mut cluster, pids) = settled(seed, 15);
+        let faults = cluster.network().faults();
+        faults.loss = 0.1;
+        faults.reorder = 0.3;
+        faults.duplicate = 0.1;
         for count in 0..50 {
             cluster
                 .set_tag(pids[9], "count", &count.to_string())

@@ -178,7 +178,7 @@ impl<'a> ViolationPart<'a> {
     fn of((seed, violation): &'a (u64, Violation)) -> ViolationPart<'a> {
         ViolationPart {
             seed: *seed,
-            property: violation.property,
+            property: violation.property.name(),
             at_ms: millis(violation.at.since(Time::ZERO)),
             process: &violation.process,
             text: &violation.text,

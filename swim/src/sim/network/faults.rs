@@ -56,7 +56,7 @@ pub struct Quantiles {
 
 /// Loss in bursts (Gilbert and Elliott), on each link in each direction by itself. Bursts and the
 /// times between them are of exponentially distributed length.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Burst {
     /// Probability (0 to 1) that a packet is lost during a burst.
     pub loss: f64,
@@ -67,7 +67,7 @@ pub struct Burst {
 }
 
 /// What the uplink of a host carries.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bandwidth {
     /// Bytes that leave in a second, headers counted.
     pub bytes_per_s: u64,

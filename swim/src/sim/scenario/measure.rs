@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use super::{Fate, Outcome, Series};
 use crate::event::{Event, EventKind, UnreachableCause};
-use crate::sim::checks::Violation;
+use crate::sim::checks;
 use crate::sim::{Cluster, Condition, Pid, Traffic};
 use crate::time::Time;
 
@@ -388,12 +388,8 @@ impl Measure {
             self.out.agreed_after = Some(took);
             return;
         }
-        self.out.violations.push(Violation {
-            property: "healing",
-            at: cluster.now(),
-            process: String::new(),
-            text: format!("the members do not agree {took:?} after the faults have ended"),
-        });
+        let healed = checks::healing(cluster, since, took);
+        self.out.violations.extend(healed);
     }
 
     pub(super) fn finish(mut self, cluster: &Cluster) -> Outcome {
@@ -407,6 +403,7 @@ impl Measure {
         }
         let began = self.began.unwrap_or_default();
         self.out.trace_hash = cluster.trace_hash();
+        self.out.violations.extend_from_slice(cluster.violations());
         self.out.fates = self
             .fates
             .into_iter()

@@ -108,6 +108,7 @@ impl Run {
             Options {
                 faults: scenario.network.clone(),
                 watch: options.watch,
+                fail_fast: false,
                 news: true,
                 trace_lines: options.trace_lines,
             },
@@ -429,7 +430,7 @@ impl Run {
             Fault::Pause => self.cluster.pause(pid),
             Fault::Block => self.cluster.block(pid, false),
             Fault::BlockProber => self.cluster.block(pid, true),
-            Fault::Starve(late) => self.cluster.slow_timers(pid, *late),
+            Fault::Starve(late) => self.cluster.starve(pid, Duration::ZERO..*late),
             Fault::Loss { incoming, outgoing } => {
                 self.cluster.network().lose(host, *incoming, *outgoing);
             }
@@ -501,7 +502,7 @@ impl Run {
                 self.cluster.unblock(pid);
             }
             Fault::Starve(_) if condition == Condition::Running => {
-                self.cluster.slow_timers(pid, Duration::ZERO);
+                self.cluster.starve(pid, Duration::ZERO..Duration::ZERO);
             }
             Fault::Loss { .. } => self.cluster.network().lose(host, 0.0, 0.0),
             Fault::Crash

@@ -1,4 +1,5 @@
 use super::*;
+use crate::sim::checks::Property;
 use crate::sim::scenario::Fate;
 use crate::time::Time;
 
@@ -17,7 +18,7 @@ fn fate(first: Option<u64>, everywhere: Option<u64>, deaths: u32) -> Fate {
     }
 }
 
-fn violation(property: &'static str) -> Violation {
+fn violation(property: Property) -> Violation {
     Violation {
         property,
         at: Time::ZERO,
@@ -139,13 +140,13 @@ fn the_first_series_is_kept() {
 fn violations_are_kept_with_their_seeds_and_all_are_counted() {
     let mut runs: Vec<Outcome> = (1..=60).map(outcome).collect();
     for run in &mut runs {
-        run.violations = vec![violation("one"), violation("two")];
+        run.violations = vec![violation(Property::Healing), violation(Property::Accuracy)];
     }
     let summary = Summary::of(&runs);
     assert_eq!(summary.violated, 120);
     assert_eq!(summary.violations.len(), 100);
-    assert_eq!(summary.violations[2], (2, violation("one")));
-    assert_eq!(summary.violations[99], (50, violation("two")));
+    assert_eq!(summary.violations[2], (2, violation(Property::Healing)));
+    assert_eq!(summary.violations[99], (50, violation(Property::Accuracy)));
 }
 
 #[test]

@@ -1,0 +1,225 @@
+//! What must hold of every process at every step.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Findings, Property, Violation};
+use crate::event::{Event, EventKind, MemberInfo, State};
+use crate::members::{Incarnation, Instance, Name, Tags};
+use crate::node::Node;
+use crate::time::Time;
+
+/// Follows one node from outside: by its events alone one must know what its table says.
+#[derive(Debug)]
+pub(in crate::sim) struct Watch {
+    me: Name,
+    instance: Instance,
+    seen: BTreeMap<Name, Seen>,
+    /// Wake-ups at one instant.
+    wakes: (Time, u32),
+    steps: usize,
+    /// Whether it forgets soon: then what it forgot is looked for at every step.
+    forgetful: bool,
+}
+
+/// A member as the events told it.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    instance: Instance,
+    incarnation: Incarnation,
+    state: State,
+    addr: SocketAddr,
+    tags: Tags,
+}
+
+/// A node that wants to be woken more often at one instant than this is in a busy loop.
+const WAKES_AT_ONCE: u32 = 64;
+
+impl Watch {
+    pub(in crate::sim) fn new(node: &Node) -> Watch {
+        let identity = node.identity();
+        Watch {
+            me: identity.name.clone(),
+            instance: identity.instance,
+            seen: BTreeMap::new(),
+            wakes: (Time::ZERO, 0),
+            steps: 0,
+            forgetful: node.config().forget_after < Duration::from_secs(3600),
+        }
+    }
+
+    /// The node was woken and drained at `now`, on its own clock `read`. False when it is in a busy
+    /// loop: time must pass before it is woken again.
+    pub(in crate::sim) fn on_wake(
+        &mut self,
+        node: &Node,
+        now: Time,
+        read: Time,
+        found: &mut Findings,
+    ) -> bool {
+        let (at, count) = self.wakes;
+        let count = if at == now { count + 1 } else { 1 };
+        self.wakes = (now, count);
+        let deadline = node.poll_timeout();
+        if let Some(deadline) = deadline.filter(|deadline| deadline.at < read) {
+            let text = format!("wants to be woken in the past: {deadline:?} at {read:?}");
+            self.report(Property::NothingInThePast, now, text, found);
+        }
+        if count > WAKES_AT_ONCE {
+            let text = format!("woken {count} times at once: {deadline:?}");
+            self.report(Property::NoBusyLoop, now, text, found);
+        }
+        count <= WAKES_AT_ONCE
+    }
+
+    /// The node told something at `now`; its own clock said `read`.
+    pub(in crate::sim) fn on_event(
+        &mut self,
+        event: &Event,
+        now: Time,
+        read: Time,
+        found: &mut Findings,
+    ) {
+        if event.time != read {
+            let text = format!("tells at {read:?} what happened at another time: {event:?}");
+            self.report(Property::NothingInThePast, now, text, found);
+        }
+        let member = &event.member;
+        let (expected, of_itself) = match &event.kind {
+            EventKind::Reachable => (Some(State::Alive), false),
+            EventKind::Suspect { .. } => (Some(State::Suspect), false),
+            EventKind::Unreachable { .. } => (Some(State::Unreachable), false),
+            EventKind::Left => (Some(State::Left), false),
+            EventKind::Updated => (None, member.is_self),
+            EventKind::SelfRemoved { .. } => (None, true),
+        };
+        if of_itself != (member.name == self.me) || of_itself != member.is_self {
+            let text = format!("mistakes itself for another, or another for itself: {event:?}");
+            return self.report(Property::NoSelfReport, now, text, found);
+        }
+        if of_itself {
+            return;
+        }
+        if expected.is_some_and(|state| state != member.state) {
+            let text = format!("tells a member that is not as it was right after: {event:?}");
+            self.report(Property::EventsTellTheTable, now, text, found);
+        }
+        self.compare_with_before(event, expected.is_some(), now, found);
+        self.seen.insert(member.name.clone(), Seen::of(member));
+    }
+
+    /// Holds an event against what was told of the member before.
+    fn compare_with_before(
+        &self,
+        event: &Event,
+        tells_a_state: bool,
+        now: Time,
+        found: &mut Findings,
+    ) {
+        let member = &event.member;
+        let Some(before) = self.seen.get(&member.name) else {
+            if !tells_a_state {
+                let text = format!("updates a member that it never told of: {event:?}");
+                self.report(Property::EventsTellTheTable, now, text, found);
+            }
+            return;
+        };
+        if (before.instance, before.incarnation) > (member.instance, member.incarnation) {
+            let text = format!("told {before:?} before: {event:?}");
+            self.report(Property::InstanceNeverGoesBack, now, text, found);
+        }
+        // That a member is back and that it has changed are told one after the other.
+        let changed_too = event.kind == EventKind::Updated;
+        if *before == Seen::of(member) && !changed_too {
+            self.report(Property::NoNewsTwice, now, format!("{event:?}"), found);
+        }
+    }
+
+    /// The node was driven: compares it whole now and then, so that a step costs the same on
+    /// average however many members there are.
+    pub(in crate::sim) fn on_step(&mut self, node: &Node, now: Time, found: &mut Findings) {
+        let instance = node.me().instance;
+        if instance < self.instance {
+            let text = format!("became {instance:?} after {:?}", self.instance);
+            self.report(Property::InstanceNeverGoesBack, now, text, found);
+        }
+        self.instance = instance;
+        if self.forgetful {
+            self.forget(node, now, found);
+        }
+        self.steps += 1;
+        if self.steps > self.seen.len() {
+            self.steps = 0;
+            self.compare(node, now, found);
+        }
+    }
+
+    /// Compares the table with what the events told.
+    pub(in crate::sim) fn compare(&mut self, node: &Node, now: Time, found: &mut Findings) {
+        if found.fail_fast() {
+            node.check_invariants();
+        }
+        let mut remembered = 0;
+        for member in node.members().filter(|member| !member.is_self) {
+            remembered += 1;
+            let told = self.seen.get_mut(&member.name);
+            if let Some(told) = told.filter(|told| told.tells(&member)) {
+                told.incarnation = member.incarnation;
+                continue;
+            }
+            let told = self.seen.get(&member.name);
+            let text = format!("holds {member:?} and told {told:?}");
+            self.report(Property::EventsTellTheTable, now, text, found);
+            self.seen.insert(member.name.clone(), Seen::of(&member));
+        }
+        if remembered < self.seen.len() {
+            self.forget(node, now, found);
+        }
+    }
+
+    /// Members that are gone for long are forgotten without a word; others are not.
+    fn forget(&mut self, node: &Node, now: Time, found: &mut Findings) {
+        let mut lost = Vec::new();
+        self.seen.retain(|name, seen| {
+            let remembered = node.member(name.as_str()).is_some();
+            let gone = matches!(seen.state, State::Unreachable | State::Left);
+            if !remembered && !gone {
+                lost.push(format!("forgot {name}, told as {seen:?}"));
+            }
+            remembered
+        });
+        for text in lost {
+            self.report(Property::EventsTellTheTable, now, text, found);
+        }
+    }
+
+    fn report(&self, property: Property, at: Time, text: String, found: &mut Findings) {
+        let process = self.me.to_string();
+        found.push(Violation {
+            property,
+            at,
+            process,
+            text,
+        });
+    }
+}
+
+impl Seen {
+    fn of(member: &MemberInfo) -> Seen {
+        Seen {
+            instance: member.instance,
+            incarnation: member.incarnation,
+            state: member.state,
+            addr: member.addr,
+            tags: member.tags.clone(),
+        }
+    }
+
+    /// Whether this is what a table holds, but for an incarnation that was raised to refute.
+    fn tells(&self, held: &MemberInfo) -> bool {
+        self.instance == held.instance
+            && self.incarnation <= held.incarnation
+            && (self.state, self.addr, &self.tags) == (held.state, held.addr, &held.tags)
+    }
+}

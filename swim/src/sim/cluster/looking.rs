@@ -1,0 +1,130 @@
+//! What a scenario can see of a cluster.
+
+use std::net::IpAddr;
+
+use super::Cluster;
+use crate::event::{Event, MemberInfo, State};
+use crate::node::Node;
+use crate::sim::checks::Violation;
+use crate::sim::process::{Condition, Pid, Traffic};
+use crate::time::Time;
+
+impl Cluster {
+    /// The present instant.
+    pub fn now(&self) -> Time {
+        self.agenda.now()
+    }
+
+    /// The last lines of the trace, as many as [`Options::trace_lines`](super::Options) says.
+    pub fn last_lines(&self) -> impl Iterator<Item = &str> {
+        self.trace.last()
+    }
+
+    /// The fingerprint of everything that happened so far.
+    pub fn trace_hash(&self) -> u64 {
+        self.trace.hash()
+    }
+
+    /// A process's node; of an ended process as it was last.
+    pub fn node(&self, pid: Pid) -> &Node {
+        &self.process(pid).node
+    }
+
+    /// Whether a process runs.
+    pub fn condition(&self, pid: Pid) -> &Condition {
+        &self.process(pid).condition
+    }
+
+    /// What a process's own clock reads now.
+    pub fn clock(&self, pid: Pid) -> Time {
+        self.process(pid).clock.read(self.now())
+    }
+
+    /// A point of a process's own clock as the world's time.
+    pub fn world_time(&self, pid: Pid, read: Time) -> Time {
+        self.process(pid).clock.world(read)
+    }
+
+    /// All that a process told so far. `time` and `since` of these events are the world's time.
+    pub fn events(&self, pid: Pid) -> &[Event] {
+        &self.process(pid).events
+    }
+
+    /// All that was told since it was last asked for, with who told it, in order. Their times are
+    /// the world's.
+    pub fn take_news(&mut self) -> Vec<(Pid, Event)> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// What a process sent and received so far.
+    pub fn traffic(&self, pid: Pid) -> Traffic {
+        self.process(pid).traffic
+    }
+
+    /// The datagrams and openings of streams that anybody has sent to where a process listens, or
+    /// listened.
+    pub fn sent_to(&self, pid: Pid) -> u64 {
+        self.sent_to
+            .get(&self.process(pid).launch.addr)
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// The host of a process.
+    pub fn host(&self, pid: Pid) -> IpAddr {
+        self.process(pid).launch.addr.ip()
+    }
+
+    /// All processes that have not ended, in the order of their start.
+    pub fn up(&self) -> Vec<Pid> {
+        self.processes
+            .iter()
+            .filter(|process| process.is_up())
+            .map(|process| process.pid)
+            .collect()
+    }
+
+    /// The state that one process holds of another, at the other's life or a newer one.
+    pub fn state(&self, at: Pid, of: Pid) -> Option<State> {
+        let MemberInfo {
+            state, instance, ..
+        } = self.node(at).member(self.launched(of).name.as_str())?;
+        (instance >= self.node(of).me().instance).then_some(state)
+    }
+
+    /// Whether every process that is up holds exactly those that are up for alive, and all hold the
+    /// same.
+    pub fn agrees(&self) -> bool {
+        let up = self.up();
+        let Some(first) = up.first() else { return true };
+        let digest = self.node(*first).digest();
+        if up.iter().any(|pid| self.node(*pid).digest() != digest) {
+            return false;
+        }
+        let alive = self
+            .node(*first)
+            .members()
+            .filter(|member| member.state == State::Alive);
+        alive.count() == up.len()
+            && up
+                .iter()
+                .all(|pid| self.state(*first, *pid) == Some(State::Alive))
+    }
+
+    /// Holds every node against what it told.
+    pub fn check(&mut self) {
+        if self.options.watch {
+            let now = self.agenda.now();
+            for process in &mut self.processes {
+                let watch = &mut process.watch;
+                watch.compare(&process.node, now, &mut self.findings);
+            }
+        }
+    }
+
+    /// What did not hold so far, of what is looked at at every step: the first thousand. See
+    /// [`Options::fail_fast`](super::Options).
+    pub fn violations(&self) -> &[Violation] {
+        self.findings.kept()
+    }
+}

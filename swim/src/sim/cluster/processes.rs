@@ -1,0 +1,132 @@
+//! Starting processes and telling their nodes what to do.
+
+use std::time::Duration;
+
+use super::Cluster;
+use crate::members::{Instance, TagError};
+use crate::node::{Identity, Node};
+use crate::sim::checks::Watch;
+use crate::sim::clock::Clock;
+use crate::sim::lateness::Lateness;
+use crate::sim::process::{Condition, Launch, Pid, Process, Sockets, Traffic};
+use crate::time::Time;
+
+/// Microseconds of Unix time at the origin of virtual time: 2026-01-01.
+const WALL_ORIGIN_US: u64 = 1_767_225_600_000_000;
+
+impl Cluster {
+    /// Starts a process, and its host if that was off.
+    pub fn launch(&mut self, launch: Launch) -> Pid {
+        let pid = Pid(u32::try_from(self.processes.len()).expect("fewer than 2^32 processes"));
+        let now = self.now();
+        let clock = Clock::new(launch.clock_ppm);
+        let identity = Identity {
+            cluster: launch.cluster.clone(),
+            name: launch.name.clone(),
+            addr: launch.addr,
+            instance: self.instance_at(&launch, clock),
+            tags: launch.tags.clone(),
+        };
+        let node = Node::new(
+            launch.config.clone(),
+            identity,
+            self.dice.seed(),
+            clock.read(now),
+        )
+        .expect("the scenario's settings are valid");
+        self.network.set_down(launch.addr.ip(), false);
+        let before = self.listeners.insert(launch.addr, pid);
+        assert_eq!(before, None, "{} is free", launch.addr);
+        self.trace
+            .note(now, pid, "launch", launch.name.as_str().as_bytes(), || {
+                &launch.name
+            });
+        let seeds = launch.seeds.clone();
+        self.processes.push(Process {
+            pid,
+            watch: Watch::new(&node),
+            launch,
+            node,
+            condition: Condition::Running,
+            clock,
+            late: Lateness::default(),
+            wake: None,
+            busy_until: Time::ZERO,
+            gate: None,
+            inbox: Default::default(),
+            sockets: Sockets::default(),
+            events: Vec::new(),
+            traffic: Traffic::default(),
+        });
+        self.join(pid, &seeds);
+        pid
+    }
+
+    /// Microseconds of Unix time as the wall clock of a host says.
+    fn instance_at(&self, launch: &Launch, clock: Clock) -> Instance {
+        let us = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let wall_us = WALL_ORIGIN_US + clock.read(self.now()).as_nanos() / 1000;
+        let jumped_us = self.wall_jumps_us.get(&launch.addr.ip()).copied();
+        let wall_us = wall_us.saturating_add_signed(jumped_us.unwrap_or(0));
+        Instance(wall_us.saturating_sub(us(launch.clock_behind)))
+    }
+
+    /// Starts as many members as told, one after the other: each joins through the first.
+    pub fn grow(&mut self, count: usize, launch: impl Fn(usize) -> Launch) -> Vec<Pid> {
+        let first = launch(0).addr;
+        let join = |at: usize| {
+            if at == 0 {
+                launch(0)
+            } else {
+                launch(at).seed(first)
+            }
+        };
+        (0..count).map(|at| self.launch(join(at))).collect()
+    }
+
+    /// Starts the same again in a new process, after the old one has ended. Of what a process did
+    /// in its life nothing is kept: a node has no disk.
+    pub fn restart(&mut self, pid: Pid) -> Pid {
+        let launch = self.process(pid).launch.clone();
+        self.launch(launch)
+    }
+
+    /// How a process was started.
+    pub fn launched(&self, pid: Pid) -> &Launch {
+        &self.process(pid).launch
+    }
+
+    /// Tells a node to join through these seeds.
+    pub fn join(&mut self, pid: Pid, seeds: &[String]) {
+        self.command(pid, |node, now| {
+            node.join(seeds, now)
+                .expect("the scenario's seeds are valid")
+        });
+    }
+
+    /// Tells a node to leave.
+    pub fn leave(&mut self, pid: Pid) {
+        self.command(pid, |node, now| node.leave(now));
+    }
+
+    /// Sets a tag of a node.
+    pub fn set_tag(&mut self, pid: Pid, key: &str, value: &str) -> Result<(), TagError> {
+        self.command(pid, |node, now| node.set_tag(key, value, now))
+    }
+
+    /// Removes a tag of a node; false when there was none.
+    pub fn remove_tag(&mut self, pid: Pid, key: &str) -> bool {
+        self.command(pid, |node, now| node.remove_tag(key, now))
+    }
+
+    fn command<T>(&mut self, pid: Pid, call: impl FnOnce(&mut Node, Time) -> T) -> T {
+        assert_eq!(
+            self.process(pid).condition,
+            Condition::Running,
+            "commands need a process"
+        );
+        let result = self.drive_with(pid, call);
+        self.drain(pid);
+        result
+    }
+}
