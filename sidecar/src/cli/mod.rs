@@ -8,6 +8,7 @@ mod table;
 mod members;
 mod output;
 mod ring;
+mod simulate;
 mod status;
 mod tag;
 mod watch;
@@ -27,6 +28,7 @@ use crate::{agent, settings};
 const EXAMPLES: &str = "\
 Examples:
   muster dev                             a cluster of five on this machine, to play with
+  muster simulate crash                  how soon would everybody know of a killed process?
   muster agent --name n1                 one member, on loopback
   muster agent --name n2 --bind 10.0.0.2 --join 10.0.0.1:7946
   muster members --state unreachable     who is gone
@@ -58,6 +60,8 @@ enum Command {
     Agent(settings::Flags),
     /// Run a local cluster of real sidecars to play with: see them find each other, kill one
     Dev(dev::DevArgs),
+    /// Try settings and sizes on a virtual network: what would crashes, loss, partitions do?
+    Simulate(Box<simulate::SimulateArgs>),
     /// Show the agent itself: who it is, how many it sees, how it fares
     Status(status::StatusArgs),
     /// List the members and what this agent believes of each
@@ -124,6 +128,8 @@ enum Failure {
     Settings(#[from] settings::SettingsError),
     #[error(transparent)]
     Dev(dev::DevError),
+    #[error(transparent)]
+    Simulate(#[from] simulate::SimulateError),
     #[error("{0}")]
     Message(String),
     /// The reader of standard output went away, as `head` does: not an error.
@@ -164,6 +170,7 @@ pub fn main() -> ExitCode {
             match failure {
                 Failure::Settings(_) => ExitCode::from(2),
                 Failure::Agent(error) => ExitCode::from(error.exit_code()),
+                Failure::Simulate(error) => ExitCode::from(error.exit_code()),
                 Failure::Client(_)
                 | Failure::Dev(_)
                 | Failure::Message(_)
@@ -175,9 +182,16 @@ pub fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {
-    if let (Command::Dev(_), Some(_)) = (&cli.command, &cli.socket) {
-        let text =
-            "`muster dev` makes its own sockets; --socket is for commands that ask one agent";
+    let is_simulation = matches!(cli.command, Command::Simulate(_));
+    if let (true, Some(_)) = (
+        is_simulation || matches!(cli.command, Command::Dev(_)),
+        &cli.socket,
+    ) {
+        let text = if is_simulation {
+            "`muster simulate` asks no agent; --socket is for commands that ask one"
+        } else {
+            "`muster dev` makes its own sockets; --socket is for commands that ask one agent"
+        };
         Cli::command()
             .error(ErrorKind::ArgumentConflict, text)
             .exit();
@@ -191,6 +205,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Agent(args) => Ok(agent::run(settings::Settings::load(args)?)?),
         Command::Dev(args) => Ok(dev::run(&args)?),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Janitor(args) => {
             dev::clean_up(&args);
             Ok(())

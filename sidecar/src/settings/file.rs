@@ -1,98 +1,82 @@
-//! The TOML file: every value with its line and column, every problem at once.
+//! Settings in TOML: every value with its line and column, every problem at once.
 
-use std::collections::BTreeSet;
-use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::document::{Document, read_text};
 use super::layer::{Given, Layer};
-use super::problem::{Place, Problem};
+use super::problem::Problem;
 use super::table::{self, Form, Setting};
 
-/// Largest file that is read.
-const FILE_BYTES: u64 = 1024 * 1024;
-
-/// Longest piece of the file that a message repeats, in characters.
-const SHOWN: usize = 60;
+/// Which settings a table of them may have, and which of them count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// An agent's file, all of it.
+    Agent,
+    /// An agent's file, of which only the settings of the protocol count.
+    ProtocolOfAgent,
+    /// The settings of the protocol and no others.
+    Protocol,
+}
 
 /// Reads the settings of a file; what cannot be taken goes to `problems`.
-pub(super) fn read(path: &Path, problems: &mut Vec<Problem>) -> Layer {
+pub(super) fn read(path: &Path, scope: Scope, problems: &mut Vec<Problem>) -> Layer {
     match read_text(path) {
-        Ok(text) => parse(path, &text, problems),
+        Ok(text) => {
+            let (document, table) = Document::parse(path, &text, problems);
+            from_table(&document, table.get_ref(), scope, problems)
+        }
         Err(error) => {
             let path = path.display().to_string();
-            problems.push(Problem::Unreadable {
-                path,
-                error: error.to_string(),
+            let error = error.to_string();
+            problems.push(match scope {
+                Scope::Agent => Problem::Unreadable { path, error },
+                Scope::ProtocolOfAgent | Scope::Protocol => Problem::NoFile { path, error },
             });
             Layer::default()
         }
     }
 }
 
-fn read_text(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    let file = std::fs::File::open(path)?;
-    file.take(FILE_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > FILE_BYTES {
-        return Err(std::io::Error::other(format!(
-            "it has more than {FILE_BYTES} bytes"
-        )));
-    }
-    Ok(text)
-}
-
-pub(super) fn parse(path: &Path, text: &str, problems: &mut Vec<Problem>) -> Layer {
-    let (document, errors) = DeTable::parse_recoverable(text);
+/// The settings that a table of a document gives.
+pub(crate) fn from_table(
+    document: &Document<'_>,
+    table: &DeTable<'_>,
+    scope: Scope,
+    problems: &mut Vec<Problem>,
+) -> Layer {
     let mut reader = Reader {
-        path,
-        text,
-        broken: BTreeSet::new(),
+        document,
+        scope,
         layer: Layer::default(),
-        found: Vec::new(),
+        found: problems,
     };
-    for error in errors {
-        let start = error.span().map_or(0, |at| at.start);
-        let (line, column) = reader.position(start);
-        reader.broken.insert(line);
-        let place = reader.place(line, column);
-        let message = error.message().to_owned();
-        reader.found.push(Problem::Syntax { place, message });
-    }
-    for (key, value) in document.get_ref() {
+    for (key, value) in table {
         reader.top_level(key, value);
     }
-    problems.append(&mut reader.found);
     reader.layer
 }
 
 struct Reader<'a> {
-    path: &'a Path,
-    text: &'a str,
-    /// Lines that are no TOML: what was made of them is not judged a second time.
-    broken: BTreeSet<usize>,
+    document: &'a Document<'a>,
+    scope: Scope,
     layer: Layer,
-    found: Vec<Problem>,
+    found: &'a mut Vec<Problem>,
 }
 
 impl Reader<'_> {
     fn top_level(&mut self, key: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) {
-        let Some(setting) = table::find(key.get_ref()) else {
-            let nearest = table::nearest(key.get_ref());
-            let (line, column) = self.position(key.span().start);
-            let (place, key) = (self.place(line, column), key.get_ref().to_string());
-            if !self.broken.contains(&line) {
-                self.found.push(Problem::Unknown {
-                    place,
-                    key,
-                    nearest,
-                });
-            }
+        let setting = table::find(key.get_ref());
+        let Some(setting) = setting.filter(|setting| self.is_known(setting)) else {
+            self.unknown(key, setting.is_some());
             return;
         };
+        if self.scope != Scope::Agent && !setting.is_protocol() {
+            return;
+        }
         match (&setting.form, value.get_ref()) {
             (Form::List(_), DeValue::Array(items)) => {
                 items.iter().for_each(|item| self.text(setting, item));
@@ -115,6 +99,29 @@ impl Reader<'_> {
             }
             _ => self.refuse(setting, setting.name, &value.span()),
         }
+    }
+
+    fn is_known(&self, setting: &Setting) -> bool {
+        self.scope != Scope::Protocol || setting.is_protocol()
+    }
+
+    fn unknown(&mut self, key: &Spanned<DeString<'_>>, is_of_agent: bool) {
+        if !self.document.has_key(&key.span()) {
+            return;
+        }
+        let place = self.document.place(key.span().start);
+        let word = key.get_ref().to_string();
+        let nearest = table::nearest(&word, |setting| self.is_known(setting));
+        self.found.push(if is_of_agent {
+            Problem::OfAgent { place, key: word }
+        } else {
+            Problem::Unknown {
+                place,
+                what: "setting",
+                key: word,
+                nearest: nearest.map(str::to_owned),
+            }
+        });
     }
 
     fn text(&mut self, setting: &Setting, value: &Spanned<DeValue<'_>>) {
@@ -164,39 +171,11 @@ impl Reader<'_> {
     }
 
     fn given(&self, name: &str, text: String, at: &Range<usize>) -> Option<Given> {
-        let (line, column) = self.position(at.start);
-        let (shown, place) = (self.shown(at), self.place(line, column));
-        let name = name.to_owned();
-        // The parser puts a value nowhere that it made up for one that it cannot read.
-        let is_made_up = at.is_empty() && !self.broken.is_empty();
-        (!is_made_up && !self.broken.contains(&line)).then_some(Given {
+        self.document.has_value(at).then(|| Given {
             text,
-            shown,
-            name,
-            place,
+            shown: self.document.shown(at),
+            name: name.to_owned(),
+            place: self.document.place(at.start),
         })
-    }
-
-    /// The value as it stands in the file, on one line.
-    fn shown(&self, at: &Range<usize>) -> String {
-        let source = self.text.get(at.clone()).unwrap_or_default();
-        let mut shown: String = source.lines().next().unwrap_or_default().to_owned();
-        if shown.chars().count() > SHOWN || source.lines().count() > 1 {
-            shown = shown.chars().take(SHOWN).chain("...".chars()).collect();
-        }
-        shown
-    }
-
-    fn place(&self, line: usize, column: usize) -> Place {
-        let path = self.path.to_owned();
-        Place::File { path, line, column }
-    }
-
-    /// Line and column of an offset, both from 1.
-    fn position(&self, offset: usize) -> (usize, usize) {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.matches('\n').count() + 1;
-        (line, before[line_start..].chars().count() + 1)
     }
 }

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
-use super::table::{Form, TABLE};
+use super::table::{Form, Setting, TABLE};
+
+/// The texts given for each setting.
+pub(super) type Values = BTreeMap<&'static str, Vec<String>>;
 
 /// What was given on the command line. Made by clap: `#[command(flatten)]` takes it.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
-    pub(super) values: BTreeMap<&'static str, Vec<String>>,
+    pub(super) values: Values,
     pub(super) config: Option<PathBuf>,
     pub(super) parent: Option<Parent>,
 }
@@ -45,18 +48,7 @@ impl Args for Flags {
                     .hide(true),
             );
         TABLE.iter().fold(command, |command, setting| {
-            let action = match setting.form {
-                Form::List(_) | Form::Tags => ArgAction::Append,
-                Form::Text | Form::Mode | Form::Count | Form::Duration => ArgAction::Set,
-            };
-            let argument = Arg::new(setting.name)
-                .long(setting.flag())
-                .value_name(setting.value_name)
-                .action(action)
-                .help(setting.help())
-                .help_heading(setting.heading())
-                .hide_possible_values(true);
-            command.arg(argument)
+            command.arg(argument(setting).help(setting.help()))
         })
     }
 
@@ -73,11 +65,7 @@ impl FromArgMatches for Flags {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        for setting in TABLE {
-            if let Some(values) = matches.get_many::<String>(setting.name) {
-                self.values.insert(setting.name, values.cloned().collect());
-            }
-        }
+        update(&mut self.values, TABLE.iter(), matches);
         if let Some(path) = matches.get_one::<PathBuf>("config") {
             self.config = Some(path.clone());
         }
@@ -87,5 +75,82 @@ impl FromArgMatches for Flags {
             });
         }
         Ok(())
+    }
+}
+
+/// The settings of the protocol as flags of a command that runs it without an agent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ProtocolFlags {
+    pub(super) values: Values,
+}
+
+impl ProtocolFlags {
+    /// Whether none was given.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// What was given, as one gives it.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let given = protocol().flat_map(|setting| {
+            let values = self.values.get(setting.name).into_iter().flatten();
+            values.map(|value| format!("--{}={value}", setting.flag()))
+        });
+        given.collect()
+    }
+}
+
+impl Args for ProtocolFlags {
+    fn augment_args(command: Command) -> Command {
+        protocol().fold(command, |command, setting| {
+            let argument = argument(setting).help(setting.help_without_variable());
+            command.arg(argument.help_heading("Settings of the protocol"))
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        ProtocolFlags::augment_args(command)
+    }
+}
+
+impl FromArgMatches for ProtocolFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<ProtocolFlags, clap::Error> {
+        let mut flags = ProtocolFlags::default();
+        flags.update_from_arg_matches(matches)?;
+        Ok(flags)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        update(&mut self.values, protocol(), matches);
+        Ok(())
+    }
+}
+
+fn protocol() -> impl Iterator<Item = &'static Setting> {
+    TABLE.iter().filter(|setting| setting.is_protocol())
+}
+
+fn argument(setting: &Setting) -> Arg {
+    let action = match setting.form {
+        Form::List(_) | Form::Tags => ArgAction::Append,
+        Form::Text | Form::Mode | Form::Count | Form::Duration => ArgAction::Set,
+    };
+    Arg::new(setting.name)
+        .long(setting.flag())
+        .value_name(setting.value_name)
+        .action(action)
+        .help_heading(setting.heading())
+        .hide_possible_values(true)
+}
+
+fn update<'a>(
+    values: &mut Values,
+    settings: impl Iterator<Item = &'a Setting>,
+    matches: &ArgMatches,
+) {
+    for setting in settings {
+        if let Some(given) = matches.get_many::<String>(setting.name) {
+            values.insert(setting.name, given.cloned().collect());
+        }
     }
 }

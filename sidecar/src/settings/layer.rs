@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use super::flags::Flags;
 use super::problem::{Place, Problem};
 use super::table::{Form, TABLE};
 
@@ -21,7 +20,7 @@ pub(super) struct Given {
 
 /// All values of one source, by the name of the setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Layer(BTreeMap<&'static str, Vec<Given>>);
+pub(crate) struct Layer(BTreeMap<&'static str, Vec<Given>>);
 
 impl Layer {
     pub(super) fn values(&self, name: &str) -> &[Given] {
@@ -37,10 +36,11 @@ impl Layer {
     }
 }
 
-pub(super) fn from_flags(flags: &Flags) -> Layer {
+/// Of flags, by the names of their settings.
+pub(super) fn from_flags(flags: &BTreeMap<&'static str, Vec<String>>) -> Layer {
     let mut layer = Layer::default();
     for setting in TABLE {
-        for text in flags.values.get(setting.name).into_iter().flatten() {
+        for text in flags.get(setting.name).into_iter().flatten() {
             for item in items(text, matches!(setting.form, Form::List(_))) {
                 let place = Place::Flag(format!("--{}", setting.flag()));
                 layer.add(setting.name, given(setting.name, item, place));

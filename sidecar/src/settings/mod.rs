@@ -3,10 +3,12 @@
 //! One table ([`TABLE`]) names every setting with its text, its range and how it is taken; flags,
 //! variables, file and help are made from it.
 
+mod document;
 mod file;
 mod flags;
 mod layer;
 mod problem;
+mod protocol;
 mod socket;
 mod table;
 #[cfg(test)]
@@ -26,9 +28,17 @@ use crate::api::Access;
 pub use flags::{Flags, Parent};
 pub use problem::{Place, Problem, SettingsError};
 pub use socket::{default_socket, prepare_directory, socket_candidates};
+pub(crate) use table::of_protocol;
 pub use table::{Setting, TABLE};
 
-use layer::{Given, Layer};
+pub(crate) use document::{Document, read_text};
+pub(crate) use file::{Scope, from_table};
+pub(crate) use flags::ProtocolFlags;
+pub(crate) use layer::Layer;
+pub(crate) use protocol::{merge_protocol, protocol_of_file, protocol_of_flags};
+pub(crate) use values::{human, nearest, tidy_range};
+
+use layer::Given;
 
 /// The port of UDP and TCP when none is given.
 pub const DEFAULT_PORT: u16 = 7946;
@@ -171,14 +181,14 @@ impl Settings {
                 .map(PathBuf::from)
         });
         let file = match &config {
-            Some(path) => file::read(path, &mut problems),
+            Some(path) => file::read(path, Scope::Agent, &mut problems),
             None => Layer::default(),
         };
         let layers = Layers {
             config,
             file,
             variables,
-            flags: layer::from_flags(&flags),
+            flags: layer::from_flags(&flags.values),
         };
         let mut settings = merge(layers, &mut problems);
         settings.parent = flags.parent;
@@ -190,7 +200,7 @@ impl Settings {
         let mut problems = Vec::new();
         let mut layers = self.given.clone();
         if let Some(path) = &layers.config {
-            layers.file = file::read(path, &mut problems);
+            layers.file = file::read(path, Scope::Agent, &mut problems);
         }
         let mut settings = merge(layers, &mut problems);
         settings.parent = self.parent;
@@ -258,33 +268,10 @@ impl Settings {
 
 /// Applies file, variables and flags in this order onto the preset that they choose.
 fn merge(layers: Layers, problems: &mut Vec<Problem>) -> Settings {
-    let Layers {
-        file,
-        variables,
-        flags,
-        ..
-    } = &layers;
-    let rising = [file, variables, flags].map(Clone::clone);
-    let preset = rising
-        .iter()
-        .rev()
-        .find_map(|layer| layer.texts("preset").find_map(Preset::named));
-    let mut settings = Settings::of_preset(preset.unwrap_or(Preset::Lan), layers);
-    let mut origins: BTreeMap<&'static str, Given> = BTreeMap::new();
-    for (setting, layer) in TABLE
-        .iter()
-        .flat_map(|s| rising.iter().map(move |l| (s, l)))
-    {
-        let values = layer.values(setting.name);
-        setting.begin(&mut settings, !values.is_empty());
-        for given in values {
-            if !setting.take(&mut settings, &given.text) {
-                problems.push(Problem::value(given, setting));
-            }
-            origins.insert(setting.name, given.clone());
-        }
-    }
-    check_ranges(&settings, &origins, problems);
+    let rising = [&layers.file, &layers.variables, &layers.flags].map(Clone::clone);
+    let rising: Vec<&Layer> = rising.iter().collect();
+    let mut settings = Settings::of_preset(preset_of(&rising), layers);
+    let origins = apply(&rising, TABLE.iter(), &mut settings, problems);
     if !origins.contains_key("name") {
         let host = rustix::system::uname();
         match Name::new(&host.nodename().to_string_lossy()) {
@@ -293,6 +280,36 @@ fn merge(layers: Layers, problems: &mut Vec<Problem>) -> Settings {
         }
     }
     settings
+}
+
+/// The one that the highest layer with a good word for one chooses.
+fn preset_of(rising: &[&Layer]) -> Preset {
+    let mut falling = rising.iter().rev();
+    let chosen = falling.find_map(|layer| layer.texts("preset").find_map(Preset::named));
+    chosen.unwrap_or(Preset::Lan)
+}
+
+/// Applies layers onto settings, the lowest first, and judges the ranges. Gives where each setting
+/// comes from that any layer gave.
+fn apply<'a>(
+    rising: &[&Layer],
+    table: impl Iterator<Item = &'a Setting>,
+    settings: &mut Settings,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<&'static str, Given> {
+    let mut origins: BTreeMap<&'static str, Given> = BTreeMap::new();
+    for (setting, layer) in table.flat_map(|s| rising.iter().map(move |l| (s, l))) {
+        let values = layer.values(setting.name);
+        setting.begin(settings, !values.is_empty());
+        for given in values {
+            if !setting.take(settings, &given.text) {
+                problems.push(Problem::value(given, setting));
+            }
+            origins.insert(setting.name, given.clone());
+        }
+    }
+    check_ranges(settings, &origins, problems);
+    origins
 }
 
 /// The ranges of the protocol's settings are the core's to judge.

@@ -1,7 +1,7 @@
 //! What can be wrong with settings, and how it is said.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use muster_swim::NameError;
 
@@ -27,15 +27,33 @@ pub enum Problem {
         /// What it may be.
         allowed: String,
     },
-    /// A key of the file that is no setting.
-    #[error("{place}: unknown setting {key:?}{}", hint(*.nearest))]
+    /// A key of the file that there is not.
+    #[error("{place}: unknown {what} {key:?}{}", hint(.nearest.as_deref()))]
     Unknown {
         /// Where it was given.
         place: Place,
+        /// What it would be: `setting`.
+        what: &'static str,
         /// The key.
         key: String,
-        /// The setting that was probably meant.
-        nearest: Option<&'static str>,
+        /// What was probably meant.
+        nearest: Option<String>,
+    },
+    /// A setting of an agent where only those of the protocol count.
+    #[error("{place}: {key} is a setting of one agent; only those of the protocol can be here")]
+    OfAgent {
+        /// Where it was given.
+        place: Place,
+        /// The setting.
+        key: String,
+    },
+    /// What is wrong in words of its own.
+    #[error("{place}: {text}")]
+    Other {
+        /// Where.
+        place: Place,
+        /// What, and what could be there.
+        text: String,
     },
     /// Text that is not TOML.
     #[error("{place}: {message}")]
@@ -48,6 +66,14 @@ pub enum Problem {
     /// A file that cannot be read.
     #[error("cannot read the settings in {path}: {error}; check --config and MUSTER_CONFIG")]
     Unreadable {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: String,
+    },
+    /// A file, named on the command line, that cannot be read.
+    #[error("cannot read {path}: {error}")]
+    NoFile {
         /// The file.
         path: String,
         /// What the system says.
@@ -76,6 +102,8 @@ pub enum Place {
     },
     /// Nowhere: it is the preset's.
     Preset(&'static str),
+    /// Nowhere: it is a built-in scenario's.
+    BuiltIn(String),
 }
 
 impl Problem {
@@ -88,17 +116,41 @@ impl Problem {
         }
     }
 
-    fn position(&self) -> (usize, usize) {
+    /// The file that it is about, if it is about one.
+    pub(crate) fn file(&self) -> Option<&Path> {
         let place = match self {
             Problem::Value { place, .. }
             | Problem::Unknown { place, .. }
+            | Problem::OfAgent { place, .. }
+            | Problem::Other { place, .. }
             | Problem::Syntax { place, .. } => place,
-            Problem::Unreadable { .. } => return (0, 0),
+            Problem::Unreadable { path, .. } | Problem::NoFile { path, .. } => {
+                return Some(Path::new(path));
+            }
+            Problem::HostName(_) => return None,
+        };
+        match place {
+            Place::File { path, .. } => Some(path),
+            Place::Variable(_) | Place::Flag(_) | Place::Preset(_) | Place::BuiltIn(_) => None,
+        }
+    }
+
+    /// For sorting: what stands in a file by its line and column, then the rest.
+    pub(crate) fn position(&self) -> (usize, usize) {
+        let place = match self {
+            Problem::Value { place, .. }
+            | Problem::Unknown { place, .. }
+            | Problem::OfAgent { place, .. }
+            | Problem::Other { place, .. }
+            | Problem::Syntax { place, .. } => place,
+            Problem::Unreadable { .. } | Problem::NoFile { .. } => return (0, 0),
             Problem::HostName(_) => return (usize::MAX, 0),
         };
         match place {
             Place::File { line, column, .. } => (*line, *column),
-            Place::Variable(_) | Place::Flag(_) | Place::Preset(_) => (usize::MAX, 0),
+            Place::Variable(_) | Place::Flag(_) | Place::Preset(_) | Place::BuiltIn(_) => {
+                (usize::MAX, 0)
+            }
         }
     }
 }
@@ -121,6 +173,7 @@ impl fmt::Display for Place {
                 write!(formatter, "{}:{line}:{column}", path.display())
             }
             Place::Preset(name) => write!(formatter, "preset {name}"),
+            Place::BuiltIn(name) => write!(formatter, "scenario {name}"),
         }
     }
 }
@@ -137,7 +190,7 @@ impl fmt::Display for SettingsError {
 
 impl std::error::Error for SettingsError {}
 
-fn hint(nearest: Option<&'static str>) -> String {
+fn hint(nearest: Option<&str>) -> String {
     nearest
         .map(|name| format!(", did you mean {name:?}?"))
         .unwrap_or_default()

@@ -1,6 +1,6 @@
 //! The one table of settings.
 
-use muster_swim::{Name, limits};
+use muster_swim::{Config, Name, limits};
 
 use super::{LogFormat, Preset, Settings, values};
 
@@ -301,13 +301,21 @@ impl Setting {
         (self.show)(&Settings::of_preset(Preset::Lan, super::Layers::default()))
     }
 
+    /// Whether it is of [`muster_swim::Config`], or what that starts from.
+    pub(crate) fn is_protocol(&self) -> bool {
+        match self.allowed {
+            Allowed::Core => true,
+            Allowed::Words(_) => self.name == "preset",
+        }
+    }
+
     pub(super) fn help(&self) -> String {
-        let (default, variable) = (self.default_value(), self.variable());
-        format!(
-            "{}: {} [default: {default}] [{variable}]",
-            self.doc,
-            self.allowed()
-        )
+        format!("{} [{}]", self.help_without_variable(), self.variable())
+    }
+
+    pub(super) fn help_without_variable(&self) -> String {
+        let (allowed, default) = (self.allowed(), self.default_value());
+        format!("{}: {allowed} [default: {default}]", self.doc)
     }
 
     pub(super) fn heading(&self) -> &'static str {
@@ -355,17 +363,27 @@ impl Setting {
     }
 }
 
+/// The settings of the protocol and their values in `config`, written as in the file, in the order
+/// of the table.
+pub(crate) fn of_protocol(config: &Config) -> Vec<(&'static str, String)> {
+    let mut settings = Settings::of_preset(Preset::Lan, super::Layers::default());
+    settings.swim = config.clone();
+    let protocol = TABLE
+        .iter()
+        .filter(|setting| matches!(setting.allowed, Allowed::Core));
+    protocol
+        .map(|setting| (setting.name, (setting.show)(&settings)))
+        .collect()
+}
+
 pub(super) fn find(name: &str) -> Option<&'static Setting> {
     TABLE.iter().find(|setting| setting.name == name)
 }
 
-/// The setting whose name is like `key`, if one is.
-pub(super) fn nearest(key: &str) -> Option<&'static str> {
-    let key = key.replace('-', "_").to_lowercase();
-    let distance = |name: &str| strsim::damerau_levenshtein(&key, name);
-    let names = TABLE.iter().map(|setting| setting.name);
-    let (distance, name) = names.map(|name| (distance(name), name)).min()?;
-    (distance <= 1.max(name.len() / 3)).then_some(name)
+/// The setting among those that are `known` whose name is like `key`, if one is.
+pub(super) fn nearest(key: &str, known: impl Fn(&Setting) -> bool) -> Option<&'static str> {
+    let settings = TABLE.iter().filter(|setting| known(setting));
+    values::nearest(key, settings.map(|setting| setting.name), '_')
 }
 
 fn put<T>(place: &mut T, value: Option<T>) -> bool {

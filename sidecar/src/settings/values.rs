@@ -90,8 +90,20 @@ pub(super) fn log_level(text: &str) -> Option<LevelFilter> {
     text.parse().ok().filter(|_| is_word)
 }
 
+/// The word that is like `given`, if one is; `joint` stands between the parts of a word.
+pub(crate) fn nearest<'a>(
+    given: &str,
+    words: impl Iterator<Item = &'a str>,
+    joint: char,
+) -> Option<&'a str> {
+    let given = given.replace(['-', '_'], &joint.to_string()).to_lowercase();
+    let distance = |word: &str| strsim::damerau_levenshtein(&given, word);
+    let (distance, word) = words.map(|word| (distance(word), word)).min()?;
+    (distance <= 1.max(word.len() / 3)).then_some(word)
+}
+
 /// A range of the core with its durations as people write them: `100ms to 1m`.
-pub(super) fn tidy_range(range: &str) -> String {
+pub(crate) fn tidy_range(range: &str) -> String {
     let tidy = |word: &str| match humantime::parse_duration(word) {
         Ok(duration) if word.ends_with('s') => human(duration),
         Ok(_) | Err(_) => word.to_owned(),
@@ -100,7 +112,7 @@ pub(super) fn tidy_range(range: &str) -> String {
 }
 
 /// A duration in the largest unit that gives a whole number.
-pub(super) fn human(duration: Duration) -> String {
+pub(crate) fn human(duration: Duration) -> String {
     const UNITS: [(&str, u128); 6] = [
         ("days", 86_400_000_000_000),
         ("h", 3_600_000_000_000),

@@ -142,6 +142,7 @@ impl BuiltIn {
             network: network.clone(),
             duration,
             end_when_agreed: is_bootstrap,
+            agree_within: Some(time_to_agree(members, config)),
             steps,
             ..Scenario::quiet(members, config.clone())
         }
@@ -242,25 +243,37 @@ fn churn(around: &Surroundings<'_>) -> Plan {
 }
 
 impl Surroundings<'_> {
-    /// Long enough for all to learn of a host that says nothing any more: a probe to it comes,
-    /// fails, is repeated through relays, and the suspicion that follows runs to its end.
     fn patience(&self) -> Duration {
-        // More than log10(members), by which suspicions grow, and the same on every machine.
-        let digits = self.members.max(10).to_string().len() as u32;
-        let suspicion = self.config.suspicion;
-        let suspicion = suspicion.saturating_mul(self.config.suspicion_max_factor.max(1));
-        let rounds = self.config.period.saturating_mul(3);
-        let all = rounds
-            .saturating_add(self.config.probe_timeout_max.saturating_mul(2))
-            .saturating_add(suspicion.saturating_mul(digits))
-            .min(PATIENCE_MAX);
-        // Whole seconds read better in a report.
-        Duration::from_secs(all.as_secs()) + ONSET * 2
+        patience(self.members, self.config)
     }
 }
 
+/// How long members with these settings may take to agree once nothing is wrong any more: lost
+/// ones are contacted now and then, and those that are gone are noticed. At least two minutes.
+pub fn time_to_agree(members: usize, config: &Config) -> Duration {
+    let contacts = config.reconnect_interval.saturating_mul(4);
+    let all = contacts.saturating_add(patience(members, config));
+    all.clamp(SECOND * 120, PATIENCE_MAX)
+}
+
+/// Long enough for all to learn of a host that says nothing any more: a probe to it comes, fails,
+/// is repeated through relays, and the suspicion that follows runs to its end.
+fn patience(members: usize, config: &Config) -> Duration {
+    // More than log10(members), by which suspicions grow, and the same on every machine.
+    let digits = members.max(10).to_string().len() as u32;
+    let suspicion = config.suspicion;
+    let suspicion = suspicion.saturating_mul(config.suspicion_max_factor.max(1));
+    let rounds = config.period.saturating_mul(3);
+    let all = rounds
+        .saturating_add(config.probe_timeout_max.saturating_mul(2))
+        .saturating_add(suspicion.saturating_mul(digits))
+        .min(PATIENCE_MAX);
+    // Whole seconds read better in a report.
+    Duration::from_secs(all.as_secs()) + ONSET * 2
+}
+
 /// Longer than any settings in their ranges ask for.
-const PATIENCE_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+const PATIENCE_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
 #[cfg(test)]
 mod tests;

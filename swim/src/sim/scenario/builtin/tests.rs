@@ -77,9 +77,9 @@ fn what_the_network_is_like_stays_so_while_it_loses_packets() {
     assert_eq!(scenario.network, network);
     assert_eq!(scenario.steps.len(), 2);
     for step in &scenario.steps {
-        match &step.what {
-            Fault::Network(faults) => assert_eq!(faults.latency, latency),
-            other => panic!("{other:?}"),
-        }
+        let Fault::Network(faults) = &step.what else {
+            panic!("it is about the network: {step:?}");
+        };
+        assert_eq!(faults.latency, latency);
     }
 }

@@ -1,0 +1,172 @@
+//! `[[step]]`: what happens to whom and when.
+
+use std::time::Duration;
+
+use muster_swim::sim::Faults;
+use muster_swim::sim::scenario::{Fault, Step, Whom};
+use toml::de::DeValue;
+
+use super::values::{Fields, Reader, percentage, probability, whole};
+use super::{NetworkDraft, network};
+
+/// What may happen, in the order of the documentation.
+pub(super) const WORDS: [&str; 12] = [
+    "crash",
+    "crash-host",
+    "restart",
+    "leave",
+    "join",
+    "pause",
+    "block",
+    "block-prober",
+    "starve",
+    "loss",
+    "partition",
+    "network",
+];
+
+/// How a step says whom it concerns.
+const WHOM: &str = "\"all\", a list of names such as [\"n3\", \"n4\"], a number of members, \
+                    or a part of them such as \"10%\"";
+
+/// A step as a file gives it.
+#[derive(Clone, Debug)]
+pub(crate) struct DraftStep {
+    step: Step,
+    /// Of a step `network`: what it changes of the scenario's network.
+    network: Option<NetworkDraft>,
+}
+
+impl DraftStep {
+    /// The step in a scenario with this network.
+    pub(crate) fn step(&self, usual: &Faults) -> Step {
+        let mut step = self.step.clone();
+        if let Some(network) = &self.network {
+            step.what = Fault::Network(network.clone().onto(usual.clone()));
+        }
+        step
+    }
+}
+
+/// Reads a step; `None`: too little of it can be read.
+pub(super) fn step(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<DraftStep> {
+    let fields = &mut fields;
+    let at = reader.duration(fields, "at");
+    let word = reader.word(fields, "what", &WORDS);
+    let word = word.and_then(|index| WORDS.get(index).copied());
+    let whom = reader.get(fields, "whom", WHOM, whom);
+    reader.note_items(fields, "whom");
+    let lasts = reader.duration(fields, "lasts");
+    let every = reader.duration(fields, "every");
+    let times = reader.count(fields, "times", "a whole number from 1 on");
+    let redraw = reader.truth(fields, "redraw").unwrap_or(false);
+    let spacing = reader.duration(fields, "spacing").unwrap_or(Duration::ZERO);
+    let parameters = Parameters::read(reader, fields);
+    reader.no_more(fields);
+    reader.unless_given(fields, "step", "at", "\"30s\"");
+    reader.unless_given(fields, "step", "what", "\"crash\"");
+    let concerns_all = word == Some("network");
+    if !concerns_all {
+        reader.unless_given(fields, "step", "whom", "\"10%\"");
+    }
+    let what = parameters.fault(reader, fields, word?);
+    let step = Step {
+        at: at?,
+        whom: if concerns_all { Whom::All } else { whom? },
+        what: what?,
+        lasts,
+        every,
+        times,
+        redraw,
+        spacing,
+    };
+    let network = parameters.network.filter(|_| concerns_all);
+    Some(DraftStep { step, network })
+}
+
+fn whom(value: &DeValue<'_>) -> Option<Whom> {
+    match value {
+        DeValue::String(text) if text == "all" => Some(Whom::All),
+        DeValue::String(text) => percentage(text).map(Whom::Share),
+        DeValue::Integer(_) => usize::try_from(whole(value)?).ok().map(Whom::Some),
+        // Between 0 and 1 only: whether 1.0 means one or all, nobody can know.
+        DeValue::Float(_) => probability(value)
+            .filter(|part| (0.0..1.0).contains(part))
+            .map(Whom::Share),
+        DeValue::Array(names) => {
+            let names = names.iter().map(|name| name.get_ref().as_str());
+            let names: Option<Vec<&str>> = names.collect();
+            let names = names?.into_iter().map(str::to_owned).collect();
+            Some(Whom::Named(names))
+        }
+        DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Table(_) => None,
+    }
+}
+
+/// What some kinds of steps need besides.
+struct Parameters {
+    incoming: Option<f64>,
+    outgoing: Option<f64>,
+    late: Option<Duration>,
+    network: Option<NetworkDraft>,
+}
+
+/// Each parameter with the word that it belongs to.
+const PARAMETERS: [(&str, &str); 4] = [
+    ("incoming", "loss"),
+    ("outgoing", "loss"),
+    ("late", "starve"),
+    ("network", "network"),
+];
+
+impl Parameters {
+    fn read(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Parameters {
+        let expected = "a table with keys of [network]";
+        Parameters {
+            incoming: reader.probability(fields, "incoming"),
+            outgoing: reader.probability(fields, "outgoing"),
+            late: reader.duration(fields, "late"),
+            network: reader
+                .table(fields, "network", expected)
+                .map(|mut table| network(reader, &mut table)),
+        }
+    }
+
+    fn fault(&self, reader: &mut Reader<'_>, fields: &Fields<'_>, word: &str) -> Option<Fault> {
+        for (parameter, owner) in PARAMETERS.iter().filter(|(_, owner)| *owner != word) {
+            let text = format!("{parameter} belongs to what = {owner:?}, not to {word:?}");
+            reader.refuse(fields, parameter, text);
+        }
+        match word {
+            "crash" => Some(Fault::Crash),
+            "crash-host" => Some(Fault::CrashHost),
+            "pause" => Some(Fault::Pause),
+            "block" => Some(Fault::Block),
+            "block-prober" => Some(Fault::BlockProber),
+            "partition" => Some(Fault::Partition),
+            "leave" => Some(Fault::Leave),
+            "restart" => Some(Fault::Restart),
+            "join" => Some(Fault::Join),
+            "starve" => {
+                reader.unless_given(fields, "step", "late", "\"500ms\"");
+                self.late.map(Fault::Starve)
+            }
+            "loss" => {
+                if !fields.has("outgoing") {
+                    reader.unless_given(fields, "step", "incoming", "\"100%\"");
+                }
+                Some(Fault::Loss {
+                    incoming: self.incoming.unwrap_or(0.0),
+                    outgoing: self.outgoing.unwrap_or(0.0),
+                })
+            }
+            "network" => {
+                reader.unless_given(fields, "step", "network", "{ loss = \"10%\" }");
+                self.network
+                    .as_ref()
+                    .map(|_| Fault::Network(Faults::default()))
+            }
+            _ => None,
+        }
+    }
+}
