@@ -63,6 +63,8 @@ pub struct Parts {
     pub stretch_period: bool,
     /// Pings and acks first tell a suspect that it is suspected (Lifeguard section IV-C).
     pub tell_suspects: bool,
+    /// A stream is tried beside the relays.
+    pub stream_probe: bool,
     /// Tables are compared with a random member once in this time instead of whenever a ping or
     /// ack shows another digest (memberlist's push-pull).
     pub push_pull: Option<Duration>,
@@ -82,6 +84,7 @@ impl Default for Parts {
             local_health: true,
             stretch_period: false,
             tell_suspects: true,
+            stream_probe: true,
             push_pull: None,
             sends: None,
             eager: true,

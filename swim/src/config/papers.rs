@@ -25,6 +25,7 @@ impl Config {
                 local_health: false,
                 stretch_period: false,
                 tell_suspects: false,
+                stream_probe: true,
                 push_pull: Some(Duration::from_secs(30)),
                 sends: Some(12),
                 eager: false,
@@ -81,7 +82,7 @@ impl Config {
     }
 
     /// SWIM of 2002 (section 5): a period of 2 s, one relay, no stream beside it; `suspicion` 0 is
-    /// the protocol without the suspicion mechanism.
+    /// the protocol without the suspicion mechanism. Updates travel with pings and acks only.
     pub fn swim_2002(suspicion: Duration) -> Config {
         Config {
             period: Duration::from_secs(2),
@@ -90,8 +91,8 @@ impl Config {
             gossip_interval: Duration::from_secs(10),
             gossip_fanout: 0,
             parts: Parts {
+                stream_probe: false,
                 sends: None,
-                push_pull: None,
                 ..Config::swim().parts
             },
             ..Config::swim()

@@ -140,10 +140,8 @@ impl Node {
             self.send_plain(to, Message::PingRequest { seq, target });
         }
         self.probes.widen(seq, relays);
-        if self
-            .open_stream(addr, StreamPurpose::Probe { seq }, now)
-            .is_none()
-        {
+        let purpose = StreamPurpose::Probe { seq };
+        if !self.config.parts.stream_probe || self.open_stream(addr, purpose, now).is_none() {
             self.probes.streamed(seq, StreamProbe::Failed);
         }
         self.set_timer(Timer::Round(seq), now + patience);

@@ -360,6 +360,14 @@ impl Measure {
         let sum: f64 = scores.iter().map(|score| f64::from(*score)).sum();
         let worst = scores.iter().max().copied().unwrap_or(0);
         self.out.health = (sum / (scores.len() as f64).max(1.0), worst);
+        let mut sizes: Vec<usize> = up
+            .clone()
+            .map(|member| cluster.node(member.pid).present())
+            .collect();
+        sizes.sort_unstable();
+        let size = |at: usize| sizes.get(at).copied().unwrap_or(0);
+        let last = sizes.len().saturating_sub(1);
+        self.out.sizes_at_end = [size(0), size(sizes.len() / 2), size(last)];
         let mut changes: Vec<u32> = up.map(|member| member.changes).collect();
         changes.sort_unstable();
         let median = changes.get(changes.len() / 2).copied().unwrap_or(0);

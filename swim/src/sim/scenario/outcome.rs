@@ -32,6 +32,8 @@ pub struct Outcome {
     /// Sizes of the membership that anybody held when it was looked at, once a second, and how
     /// often, over all members.
     pub sizes: BTreeMap<usize, u64>,
+    /// Sizes of the membership held at the end: least, median, most.
+    pub sizes_at_end: [usize; 3],
     /// Changes of the membership (members coming and going) that one member saw: median and worst.
     pub changes: (u32, u32),
     /// Datagrams and stream messages sent by all together.
@@ -63,6 +65,7 @@ impl Outcome {
             deaths_of_hurt: 0,
             false_suspicions: 0,
             sizes: BTreeMap::new(),
+            sizes_at_end: [0; 3],
             changes: (0, 0),
             messages: 0,
             traffic: TrafficRates::default(),
