@@ -45,3 +45,6 @@ impl Clock {
         u128::try_from(1_000_000 + i64::from(self.ppm)).unwrap_or(MILLION)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rand::{Rng as _, RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Draws everything that is random; the same seed draws the same.
 #[derive(Clone, Debug)]
@@ -14,6 +15,12 @@ impl Dice {
     /// The dice of one seed.
     pub fn new(seed: u64) -> Dice {
         Dice(Xoshiro256PlusPlus::seed_from_u64(seed))
+    }
+
+    /// The dice of one topic under a seed: what other topics draw, and how many topics there are,
+    /// does not matter to it.
+    pub fn of_topic(seed: u64, topic: &str) -> Dice {
+        Dice::new(xxh3_64_with_seed(topic.as_bytes(), seed))
     }
 
     /// Any number: the seed of something else.

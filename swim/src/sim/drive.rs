@@ -25,8 +25,8 @@ pub(super) enum SimEvent {
     },
     /// A packet of a stream arrives.
     Stream(Arrival),
-    /// A process that is late takes what arrived.
-    Take(Pid),
+    /// A process that is late comes to what has arrived.
+    Turn(Pid),
     /// A name was looked up for a process.
     Resolved { pid: Pid, seed: String },
 }
@@ -51,7 +51,7 @@ impl Cluster {
                 }
             }
             SimEvent::Stream(arrival) => self.arrive(arrival),
-            SimEvent::Take(pid) => self.take_due(pid),
+            SimEvent::Turn(pid) => self.turn(pid),
             SimEvent::Resolved { pid, seed } => {
                 let addresses = self.look_up(&seed);
                 self.deliver(pid, Input::Resolved { seed, addresses });
@@ -86,6 +86,7 @@ impl Cluster {
         }
         if self.wake_time(pid).is_some_and(|at| at <= now) {
             self.time_out(pid);
+            self.take_all(pid);
         }
         self.arm(pid);
     }
@@ -121,30 +122,41 @@ impl Cluster {
                 self.take(pid, input);
             }
             Condition::Running => {
-                let at = process.late.of_input(now, &mut self.dice);
-                if process.keep(at, input) {
-                    self.agenda.at(at, SimEvent::Take(pid));
+                process.keep(input);
+                if let Some(at) = process.late.next_turn(now, &mut self.dice) {
+                    self.agenda.at(at, SimEvent::Turn(pid));
                 }
             }
-            Condition::Paused => {
-                process.keep(now, input);
-            }
+            Condition::Paused => process.keep(input),
             Condition::Crashed | Condition::Stopped(..) => {}
         }
     }
 
-    /// A late process takes what it should have taken by now.
-    fn take_due(&mut self, pid: Pid) {
+    /// A late process comes to what waits for it. A timer that is due goes ahead, so that the node
+    /// learns how late it is before it judges.
+    fn turn(&mut self, pid: Pid) {
         let now = self.agenda.now();
-        loop {
-            let process = self.process_mut(pid);
-            let due = process.inbox.front().is_some_and(|(at, _)| *at <= now);
-            if !due || process.condition != Condition::Running {
-                return;
-            }
-            if let Some((_, input)) = process.inbox.pop_front() {
-                self.take(pid, input);
-            }
+        let process = self.process(pid);
+        if process.condition != Condition::Running || !process.late.is_turn(now) {
+            return;
+        }
+        let read = process.clock.read(now);
+        let deadline = process.node.poll_timeout();
+        if deadline.is_some_and(|deadline| deadline.at <= read) {
+            self.time_out(pid);
+        }
+        self.take_all(pid);
+        self.arm(pid);
+    }
+
+    /// A process takes all that waits for it.
+    pub(super) fn take_all(&mut self, pid: Pid) {
+        self.process_mut(pid).late.end_turn();
+        while self.process(pid).condition == Condition::Running {
+            let Some(input) = self.process_mut(pid).inbox.pop_front() else {
+                break;
+            };
+            self.take(pid, input);
         }
     }
 

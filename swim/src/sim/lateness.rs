@@ -6,24 +6,24 @@ use std::time::Duration;
 use super::dice::Dice;
 use crate::time::Time;
 
-/// By how much wake-ups and inputs come too late. Empty ranges at zero: in time.
+/// By how much wake-ups and inputs come too late. Ranges that end at zero: in time.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Lateness {
     wakes: Range<Duration>,
     inputs: Range<Duration>,
     /// What was drawn for the present deadline: asking twice must not make it sooner.
     drawn: Option<(Time, Duration)>,
-    /// When the last input is taken: none overtakes it.
-    last_input: Time,
+    /// When the process takes what has arrived; `None`: nothing waits.
+    turn: Option<Time>,
 }
 
 impl Lateness {
-    pub(super) fn new(wakes: Range<Duration>, inputs: Range<Duration>, now: Time) -> Lateness {
+    pub(super) fn new(wakes: Range<Duration>, inputs: Range<Duration>) -> Lateness {
         Lateness {
             wakes,
             inputs,
             drawn: None,
-            last_input: now,
+            turn: None,
         }
     }
 
@@ -47,11 +47,24 @@ impl Lateness {
         }
     }
 
-    /// When an input that arrives now is taken: now or later.
-    pub(super) fn of_input(&mut self, now: Time, dice: &mut Dice) -> Time {
-        let at = now + dice.duration(&self.inputs);
-        self.last_input = self.last_input.max(at);
-        self.last_input
+    /// Something arrives: when it is taken, if that was not clear before. What arrives meanwhile is
+    /// taken in the same turn.
+    pub(super) fn next_turn(&mut self, now: Time, dice: &mut Dice) -> Option<Time> {
+        if self.turn.is_some() {
+            return None;
+        }
+        self.turn = Some(now + dice.duration(&self.inputs));
+        self.turn
+    }
+
+    /// Whether it is the process's turn.
+    pub(super) fn is_turn(&self, now: Time) -> bool {
+        self.turn == Some(now)
+    }
+
+    /// The process has taken all that waited.
+    pub(super) fn end_turn(&mut self) {
+        self.turn = None;
     }
 }
 

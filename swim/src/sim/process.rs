@@ -197,8 +197,8 @@ pub(super) struct Process {
     pub(super) busy_until: Time,
     /// What it would send and receive while its messages are held.
     pub(super) gate: Option<Gate>,
-    /// What arrived and was not taken yet, with when it is taken unless the process is paused.
-    pub(super) inbox: VecDeque<(Time, Input)>,
+    /// What arrived and was not taken yet.
+    pub(super) inbox: VecDeque<Input>,
     pub(super) sockets: Sockets,
     pub(super) events: Vec<Event>,
     pub(super) traffic: Traffic,
@@ -213,16 +213,14 @@ impl Process {
         }
     }
 
-    /// Something waits until the process takes it; a kernel keeps only so many datagrams. False
-    /// when it is lost.
-    pub(super) fn keep(&mut self, at: Time, input: Input) -> bool {
+    /// Something waits until the process takes it; a kernel keeps only so many datagrams.
+    pub(super) fn keep(&mut self, input: Input) {
         let is_datagram = |input: &Input| matches!(input, Input::Datagram { .. });
-        let waiting = self.inbox.iter().filter(|(_, input)| is_datagram(input));
+        let waiting = self.inbox.iter().filter(|input| is_datagram(input));
         if is_datagram(&input) && waiting.count() >= SOCKET_BUFFER {
-            return false;
+            return;
         }
-        self.inbox.push_back((at, input));
-        true
+        self.inbox.push_back(input);
     }
 
     /// Whether its messages were let go while it was paused.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::agenda::Agenda;
 use super::dice::Dice;
 use super::drive::SimEvent;
-use super::network::{Faults, Network};
+use super::network::{Bandwidth, Faults, Network};
 use super::process::{Input, Pid};
 use super::streams::{Arrival, Connection, Medium, Side, Streams};
 use crate::time::Time;
@@ -220,4 +220,64 @@ fn events_of_one_instant_come_in_the_order_they_were_planned() {
     let order: Vec<char> = std::iter::from_fn(|| agenda.next_until(end)).collect();
     assert_eq!(order, ['a', 'b', 'c']);
     assert_eq!(agenda.now(), end);
+}
+
+#[test]
+fn streams_are_cut_to_the_mtu_and_pass() {
+    let mut wire = Wire::new(1);
+    wire.network.faults().mtu = Some(140);
+    let id = wire.connect();
+    let text = "a hundred bytes and no more ".repeat(50);
+    wire.send(id, Side::Caller, text.as_bytes());
+    wire.run(SECOND);
+    assert_eq!(wire.words(CALLEE), ["opened", &text]);
+    let longest = wire.heard.iter().filter_map(|(_, _, input)| match input {
+        Input::Data { bytes, .. } => Some(bytes.len()),
+        Input::Datagram { .. }
+        | Input::Opened { .. }
+        | Input::Connected { .. }
+        | Input::Closed { .. }
+        | Input::Resolved { .. } => None,
+    });
+    assert_eq!(longest.max(), Some(100));
+}
+
+#[test]
+fn a_stream_takes_its_time_through_a_narrow_uplink() {
+    for seed in 0..20 {
+        let (mut wire, id) = Wire::opened(seed);
+        wire.network.faults().bandwidth = Some(Bandwidth {
+            bytes_per_s: 100_000,
+            queue_bytes: 10_000,
+        });
+        let began = wire.agenda.now();
+        let text = "x".repeat(50_000);
+        wire.send(id, Side::Caller, text.as_bytes());
+        wire.run(5 * SECOND);
+        assert_eq!(wire.words(CALLEE), ["opened", &text]);
+        let took = wire.heard.last().expect("it arrived").0 - began;
+        // With the headers of its segments.
+        let expected = Duration::from_millis(500)..Duration::from_millis(530);
+        assert!(expected.contains(&took), "{took:?}");
+    }
+}
+
+#[test]
+fn a_middlebox_resets_streams_at_both_ends() {
+    let (mut wire, id) = Wire::opened(1);
+    wire.send(id, Side::Caller, b"lost on the way");
+    let told = wire.streams.reset(CALLEE);
+    let told: Vec<(Pid, bool)> = told
+        .into_iter()
+        .map(|(pid, input)| (pid, matches!(input, Input::Closed { .. })))
+        .collect();
+    assert_eq!(told, [(CALLER, true), (CALLEE, true)]);
+    wire.run(SECOND);
+    assert_eq!(wire.words(CALLEE), ["opened"], "nothing comes after it");
+    assert_eq!(wire.streams.reset(CALLEE).len(), 0);
+    // What is not open yet is not reset.
+    wire.connect();
+    assert_eq!(wire.streams.reset(CALLER).len(), 0);
+    wire.run(SECOND);
+    assert_eq!(wire.words(CALLER), ["connected", "connected"]);
 }

@@ -71,7 +71,7 @@ impl Cluster {
         if timer_first && deadline.is_some_and(|deadline| deadline.at <= read) {
             self.time_out(pid);
         }
-        self.take_late_inputs(pid);
+        self.take_all(pid);
         if self.process_mut(pid).gate_opens_later() {
             self.unblock(pid);
         }
@@ -85,31 +85,19 @@ impl Cluster {
     }
 
     /// From now on a process gets too little of its CPU: whenever it should be woken, and whenever
-    /// something arrives, it comes to it too late by a draw from `lag`. It takes what arrives in
-    /// order. An empty range at zero ends it.
+    /// something arrives, it comes to it too late by a draw from `lag`; then it does all that waits
+    /// for it, as a process does that was given its CPU at last. `0..0` ends it.
     pub fn starve(&mut self, pid: Pid, lag: Range<Duration>) {
         self.set_lateness(pid, lag.clone(), lag);
     }
 
     fn set_lateness(&mut self, pid: Pid, wakes: Range<Duration>, inputs: Range<Duration>) {
-        let now = self.now();
         let process = self.process_mut(pid);
-        process.late = Lateness::new(wakes, inputs, now);
+        process.late = Lateness::new(wakes, inputs);
         process.wake = None;
-        if process.late.spares_inputs() && process.condition == Condition::Running {
-            self.take_late_inputs(pid);
-        }
+        // Whatever was drawn before no longer counts.
+        self.take_all(pid);
         self.arm(pid);
-    }
-
-    /// A process takes all that waits for it.
-    fn take_late_inputs(&mut self, pid: Pid) {
-        while self.process(pid).condition == Condition::Running {
-            let Some((_, input)) = self.process_mut(pid).inbox.pop_front() else {
-                break;
-            };
-            self.take(pid, input);
-        }
     }
 
     /// Moves the wall clock of a process's host. Nodes live by another clock; the next one that
