@@ -61,8 +61,8 @@ pub struct Parts {
     /// Local health stretches the period as well, as Lifeguard does. Muster's buddies count on
     /// being pinged.
     pub stretch_period: bool,
-    /// Pings and acks first tell a suspect that it is suspected (Lifeguard section IV-C).
-    pub tell_suspects: bool,
+    /// What tells a suspect that it is suspected.
+    pub tell_suspects: Tell,
     /// A stream is tried beside the relays.
     pub stream_probe: bool,
     /// Tables are compared with a random member once in this time instead of whenever a ping or
@@ -78,12 +78,23 @@ pub struct Parts {
     pub pushes: u32,
 }
 
+/// Which messages first tell their receiver that it is suspected, if it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tell {
+    /// None: it hears of it by gossip (SWIM section 4.2).
+    Nothing,
+    /// Pings (Lifeguard section IV-C: the buddy system).
+    Pings,
+    /// Pings, acks, and a ping of its own when a round has failed.
+    Everything,
+}
+
 impl Default for Parts {
     fn default() -> Parts {
         Parts {
             local_health: true,
             stretch_period: false,
-            tell_suspects: true,
+            tell_suspects: Tell::Everything,
             stream_probe: true,
             push_pull: None,
             sends: None,

@@ -19,7 +19,7 @@ pub mod stats;
 pub mod time;
 mod wire;
 
-pub use config::{Config, ConfigError, Parts};
+pub use config::{Config, ConfigError, Parts, Tell};
 pub use event::{Event, EventKind, MemberInfo, RemovedCause, Silence, State, UnreachableCause};
 pub use members::{
     Incarnation, Instance, Name, NameError, Record, Statement, Status, TagError, Tags,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Config, Parts};
+use super::{Config, Parts, Tell};
 
 impl Config {
     /// SWIM as memberlist ran it for the Lifeguard paper (section V): one random member a second,
@@ -24,7 +24,7 @@ impl Config {
             parts: Parts {
                 local_health: false,
                 stretch_period: false,
-                tell_suspects: false,
+                tell_suspects: Tell::Nothing,
                 stream_probe: true,
                 push_pull: Some(Duration::from_secs(30)),
                 sends: Some(12),
@@ -56,7 +56,7 @@ impl Config {
     /// SWIM with the buddy system (Lifeguard section IV-C).
     pub fn buddy_system() -> Config {
         let mut config = Config::swim();
-        config.parts.tell_suspects = true;
+        config.parts.tell_suspects = Tell::Pings;
         config
     }
 
@@ -64,7 +64,7 @@ impl Config {
     pub fn lifeguard() -> Config {
         Config {
             parts: Parts {
-                tell_suspects: true,
+                tell_suspects: Tell::Pings,
                 ..Config::lha_probe().parts
             },
             ..Config::lha_suspicion()

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::outputs::Outgoing;
 use super::{Node, Timer};
+use crate::config::Tell;
 use crate::detector::{Answer, Relay};
 use crate::event::Silence;
 use crate::limits;
@@ -100,7 +101,7 @@ impl Node {
         } else {
             Message::Wrong { seq }
         };
-        let told = self.config.parts.tell_suspects;
+        let told = self.config.parts.tell_suspects == Tell::Everything;
         let first = told
             .then(|| self.word_for(header.from, header.instance, header.incarnation))
             .flatten();

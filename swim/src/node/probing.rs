@@ -3,6 +3,7 @@
 use super::outputs::Outgoing;
 use super::streams::Purpose as StreamPurpose;
 use super::{Lifecycle, Node, Timer};
+use crate::config::Tell;
 use crate::detector::{Answer, Purpose, Round, Stage, StreamProbe};
 use crate::event::Silence;
 use crate::members::{Name, Status};
@@ -81,7 +82,7 @@ impl Node {
         };
         let record = &member.statement.record;
         let (to, instance) = (record.addr, record.instance);
-        let told = self.config.parts.tell_suspects;
+        let told = self.config.parts.tell_suspects != Tell::Nothing;
         let first = told
             .then(|| self.word_for(target.as_str(), instance, record.incarnation))
             .flatten();

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::{Node, Timer};
+use crate::config::Tell;
 use crate::detector::{Purpose, Suspicion};
 use crate::event::{EventKind, Silence, UnreachableCause};
 use crate::members::{Instance, Name, Rank, Statement, Status};
@@ -30,7 +31,7 @@ impl Node {
             Status::Suspect => self.confirm(target, &me, now),
             Status::Unreachable | Status::Left => return,
         }
-        if self.config.parts.tell_suspects {
+        if self.config.parts.tell_suspects == Tell::Everything {
             // Tell the suspect directly; its ack brings the refutation.
             let seq = self.next_seq();
             self.ping(target, seq);

@@ -13,6 +13,7 @@ mod clock;
 mod cluster;
 mod dice;
 mod drive;
+pub mod experiments;
 mod gate;
 mod lateness;
 mod network;
