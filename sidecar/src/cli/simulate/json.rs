@@ -15,7 +15,7 @@ use muster_swim::sim::scenario::{Scenario, Spread, Summary};
 use serde::Serialize;
 
 use super::results::{Column, Results};
-use super::table::{MANY, many_quantile};
+use super::table::many_quantile;
 use crate::cli::Failure;
 use crate::cli::output::say_json;
 use crate::settings;

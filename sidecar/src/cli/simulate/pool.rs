@@ -2,13 +2,11 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{self, Scope};
+use std::thread;
 
 use muster_swim::sim::scenario::{Outcome, Run, RunOptions, Scenario, ScenarioError};
 
 use super::progress::Progress;
-
-pub(super) use super::memory::{Fitting, fitting};
 
 /// One run to be made.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +21,7 @@ pub(super) struct Job<'a> {
 
 /// Why there are no outcomes. Nothing was written.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PoolError {
+pub(in crate::cli) enum PoolError {
     /// A run could not start.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
@@ -128,7 +126,7 @@ where
     let floor = &floor;
     let mut made: Vec<(usize, W::Made)> = thread::scope(|scope| {
         let workers: Vec<_> = (0..threads.clamp(1, jobs.len().max(1)))
-            .map(|_| thread::Builder::new().spawn_scoped(scope, || floor.work(scope)))
+            .map(|_| thread::Builder::new().spawn_scoped(scope, || floor.work()))
             .collect();
         let mut all = Vec::new();
         for worker in workers {
@@ -148,30 +146,35 @@ where
     B: Fn(&J) -> Result<W, PoolError> + Sync,
 {
     /// Takes one job after the other until none is left.
-    fn work<'scope>(
-        &'scope self,
-        scope: &'scope Scope<'scope, '_>,
-    ) -> Result<Vec<(usize, W::Made)>, PoolError> {
+    fn work(&self) -> Result<Vec<(usize, W::Made)>, PoolError> {
         let mut made = Vec::new();
         while !self.stopped.load(Ordering::Relaxed) {
             let index = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(job) = self.jobs.get(index) else {
                 break;
             };
-            // A run has its own thread for its name, which is told when it panics.
-            let seed = job.number();
-            let result = thread::Builder::new()
-                .name(format!("seed {seed}"))
-                .spawn_scoped(scope, || self.carry_out(job))
-                .map_err(|error| self.stop(PoolError::Thread(error)))?
-                .join()
-                .map_err(|_| self.stop(PoolError::BrokeOff { seed }))?;
-            match result.map_err(|error| self.stop(error))? {
+            match self
+                .carry_out_apart(job)
+                .map_err(|error| self.stop(error))?
+            {
                 Some(outcome) => made.push((index, outcome)),
                 None => break,
             }
         }
         Ok(made)
+    }
+
+    /// On a thread of its own, whose name is told when the run panics.
+    fn carry_out_apart(&self, job: &J) -> Result<Option<W::Made>, PoolError> {
+        let seed = job.number();
+        thread::scope(|scope| {
+            thread::Builder::new()
+                .name(format!("seed {seed}"))
+                .spawn_scoped(scope, || self.carry_out(job))
+                .map_err(PoolError::Thread)?
+                .join()
+                .map_err(|_| PoolError::BrokeOff { seed })?
+        })
     }
 
     /// `None`: it was stopped on the way.

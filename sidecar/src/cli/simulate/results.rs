@@ -42,7 +42,11 @@ fn seeds(seeds: &[u64]) -> String {
     match seeds {
         [] => "no seed".to_owned(),
         [one] => format!("seed {one}"),
-        [first, .., last] if seeds.windows(2).all(|pair| pair[0].checked_add(1) == Some(pair[1])) => {
+        [first, .., last]
+            if seeds
+                .windows(2)
+                .all(|pair| pair[0].checked_add(1) == Some(pair[1])) =>
+        {
             format!("seeds {first} to {last}")
         }
         [_, ..] => plural(seeds.len(), "seed"),

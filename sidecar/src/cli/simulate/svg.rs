@@ -10,6 +10,7 @@ use super::results::Results;
 use crate::cli::Failure;
 
 mod page;
+mod panels;
 
 /// Whether [`write_svg`] will be able to write there, to be asked before the runs.
 pub(super) fn check_writable(path: &Path) -> Result<(), Failure> {
@@ -22,7 +23,8 @@ pub(super) fn check_writable(path: &Path) -> Result<(), Failure> {
 
 /// Writes the report, whole or not at all: a file that is there is replaced at once.
 pub(super) fn write_svg(path: &Path, results: &Results<'_>) -> Result<(), Failure> {
-    let svg = page::draw(results);
+    let svg = page::draw(results)
+        .map_err(|error| Failure::Message(format!("cannot draw the report: {error}")))?;
     let written = match place_of(path) {
         Place::Beside(target) => replace(&target, &svg),
         Place::Into => fs::write(path, &svg),

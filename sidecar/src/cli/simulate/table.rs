@@ -11,7 +11,7 @@ use crate::cli::table::{Cell, Look, Table, Tone, shorten};
 use super::results::Results;
 
 /// From so many samples on, one in a thousand means something.
-pub(super) const MANY: usize = 1000;
+const MANY: usize = 1000;
 
 /// A name of a column is cut at this width, so that two columns and a ratio fit 80.
 const NAME_WIDTH: usize = 13;
@@ -51,7 +51,10 @@ fn lines(results: &Results<'_>, look: Look) -> Vec<String> {
             table.row(row.cells(&numbers, compared));
         }
     }
-    let title = look.paint(&shorten(&results.title(), look.width.unwrap_or(usize::MAX)), Tone::Strong);
+    let title = look.paint(
+        &shorten(&results.title(), look.width.unwrap_or(usize::MAX)),
+        Tone::Strong,
+    );
     [title, String::new()]
         .into_iter()
         .chain(table.lines(look))
