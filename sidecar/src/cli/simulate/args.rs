@@ -23,6 +23,7 @@ Examples:
   muster simulate crash --compare new.toml --svg report.svg
   muster simulate partition --replay 7   seed 7 alone, and what happened when
   muster simulate ./our-network.toml --seeds 100
+  muster simulate e6                     an experiment of a paper, its published rows beside
 
 The format of scenario files: sidecar/examples/scenarios/README.md in the source.
 
@@ -33,7 +34,8 @@ failed otherwise, 2 wrong usage, scenario or settings.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct SimulateArgs {
-    /// A built-in scenario, or a file of one: a path with a `/` or that ends in .toml
+    /// A built-in scenario or experiment, or a file of a scenario: a path with a `/` or that ends in
+    /// .toml
     #[arg(value_hint = ValueHint::FilePath)]
     pub(super) scenario: Option<String>,
 
@@ -73,6 +75,18 @@ pub(in crate::cli) struct SimulateArgs {
     #[arg(long, short = 'j', value_name = "N", value_parser = count)]
     pub(super) jobs: Option<usize>,
 
+    /// Of an experiment: how often each set-up is run [default: as often as in the paper]
+    #[arg(long, value_name = "N", value_parser = repetitions)]
+    pub(super) repetitions: Option<u32>,
+
+    /// Of an experiment: only rows whose label has this in it
+    #[arg(long, value_name = "TEXT")]
+    pub(super) row: Option<String>,
+
+    /// Of an experiment: few set-ups and small clusters, to see that it works
+    #[arg(long)]
+    pub(super) reduced: bool,
+
     #[command(flatten)]
     pub(super) settings: ProtocolFlags,
 }
@@ -104,11 +118,44 @@ impl SimulateArgs {
             svg,
             output: _,
             jobs,
+            repetitions: _,
+            row: _,
+            reduced: _,
             settings,
         } = self;
         let numbers = members.is_some() || jobs.is_some() || replay.is_some();
         let files = config.is_some() || compare.is_some() || svg.is_some();
         numbers || files || seeds.is_some() || duration.is_some() || !settings.is_empty()
+    }
+
+    /// The first option given that only experiments have.
+    pub(super) fn only_for_experiments(&self) -> Option<&'static str> {
+        let given = [
+            ("--repetitions", self.repetitions.is_some()),
+            ("--row", self.row.is_some()),
+            ("--reduced", self.reduced),
+        ];
+        given
+            .into_iter()
+            .find(|(_, given)| *given)
+            .map(|(name, _)| name)
+    }
+
+    /// The first option given that an experiment settles itself.
+    pub(super) fn not_for_experiments(&self) -> Option<&'static str> {
+        let given = [
+            ("--members", self.members.is_some()),
+            ("--seeds", self.seeds.is_some()),
+            ("--duration", self.duration.is_some()),
+            ("--replay", self.replay.is_some()),
+            ("--config", self.config.is_some()),
+            ("--compare", self.compare.is_some()),
+            ("a setting of the agent", !self.settings.is_empty()),
+        ];
+        given
+            .into_iter()
+            .find(|(_, given)| *given)
+            .map(|(name, _)| name)
     }
 
     /// The command that shows a run of this seed again, with the settings of `compare` instead of
@@ -145,6 +192,14 @@ fn quoted(word: &str) -> String {
 fn count(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
     number.ok_or_else(|| "allowed is a whole number from 1 on".to_owned())
+}
+
+fn repetitions(text: &str) -> Result<u32, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (1..=1000).contains(number));
+    number.ok_or_else(|| "allowed is a whole number from 1 to 1000".to_owned())
 }
 
 fn seed(text: &str) -> Result<u64, String> {

@@ -1,6 +1,7 @@
 //! `muster simulate`: many members on a virtual network, before there is a real one.
 
 mod args;
+mod experiments;
 mod file;
 mod json;
 mod memory;
@@ -17,6 +18,7 @@ use std::path::Path;
 use std::thread;
 
 use muster_swim::sim::Violation;
+use muster_swim::sim::experiments::{self as papers, Experiment};
 use muster_swim::sim::scenario::{RunOptions, Summary, builtin};
 use serde::Serialize;
 
@@ -41,6 +43,15 @@ pub(super) enum SimulateError {
     /// Options without a scenario.
     #[error("which scenario? `muster simulate` without options lists them")]
     NoScenario,
+    /// An experiment has its own set-ups.
+    #[error("{0} does not go with an experiment, whose set-ups are those of its paper")]
+    Experiment(&'static str),
+    /// A scenario has no rows.
+    #[error("{0} is for experiments (e1 to e8), and {1:?} is none")]
+    NoExperiment(&'static str, String),
+    /// No row has this label.
+    #[error("no row has {0:?} in its label; there are: {1}")]
+    Row(String, String),
     /// A run did not come to its end.
     #[error(transparent)]
     Pool(#[from] PoolError),
@@ -55,6 +66,9 @@ impl SimulateError {
         match self {
             SimulateError::Plan(_)
             | SimulateError::NoScenario
+            | SimulateError::Experiment(_)
+            | SimulateError::NoExperiment(..)
+            | SimulateError::Row(..)
             | SimulateError::Pool(PoolError::Scenario(_)) => 2,
             SimulateError::Violated(_)
             | SimulateError::Pool(PoolError::BrokeOff { .. } | PoolError::Thread(_)) => 1,
@@ -70,6 +84,12 @@ pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
         }
         return list(args.output);
     };
+    if let Some(experiment) = Experiment::named(word) {
+        return experiments::run(args, experiment);
+    }
+    if let Some(option) = args.only_for_experiments() {
+        return Err(SimulateError::NoExperiment(option, word.clone()).into());
+    }
     let plan = Plan::new(word, args).map_err(SimulateError::Plan)?;
     if let Some(path) = &args.svg {
         svg::check_writable(path)?;
@@ -95,7 +115,11 @@ fn run_many(args: &SimulateArgs, plan: &Plan) -> Result<(), Failure> {
             })
         })
         .collect();
-    let outcomes = pool::run_all(&jobs, threads(args, plan), &plan.scenario.name);
+    let outcomes = pool::run_all(
+        &jobs,
+        threads(args, plan.scenario.members),
+        &plan.scenario.name,
+    );
     let outcomes = outcomes.map_err(SimulateError::Pool)?;
     let summaries: Vec<Summary> = outcomes.chunks(seeds.len()).map(Summary::of).collect();
     let printed = show(args, plan, &seeds, &summaries, &[]);
@@ -120,12 +144,10 @@ fn options(args: &SimulateArgs, is_first: bool) -> RunOptions {
 }
 
 /// As many as asked for or as there are cores, and no more than fit into memory.
-fn threads(args: &SimulateArgs, plan: &Plan) -> usize {
+fn threads(args: &SimulateArgs, members: usize) -> usize {
     let cores = || thread::available_parallelism().map_or(1, NonZero::get);
     let wanted = args.jobs.unwrap_or_else(cores);
-    wanted
-        .min(memory::fitting(plan.scenario.members).threads)
-        .max(1)
+    wanted.min(memory::fitting(members).threads).max(1)
 }
 
 fn show(
@@ -247,6 +269,13 @@ fn list(format: Format) -> Result<(), Failure> {
         table.row([Cell::new(one.name, Tone::Strong), Cell::plain(one.about)]);
     }
     let mut lines = table.lines(Look::of_stdout());
+    let mut table = Table::new(&["EXPERIMENT", "~WHAT IT MEASURES"]);
+    for experiment in papers::ALL {
+        let name = Cell::new(experiment.name, Tone::Strong);
+        table.row([name, Cell::plain(experiments::about(experiment))]);
+    }
+    lines.push(String::new());
+    lines.extend(table.lines(Look::of_stdout()));
     lines.push(String::new());
     lines.push("muster simulate crash runs one; --help has examples and all options.".to_owned());
     say_lines(&lines)

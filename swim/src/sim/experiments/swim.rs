@@ -25,15 +25,12 @@ pub(super) static PERIODS: Experiment = Experiment {
         row("Muster", Config::lan, false),
     ],
     set_ups: periods,
-    columns: &[
-        "messages/period and member",
-        "first detection, mean (periods)",
-        "from first to last, median (periods)",
-    ],
+    columns: &["MESSAGES", "FIRST, MEAN", "SPREAD, MEDIAN"],
     published: &[("SWIM published", &["2.0", "1.58", "1 to 3"])],
     figures: period_figures,
     notes: &[
-        "A period is 2 s in every row. The paper counts whole periods: SWIM declares at the end of \
+        "MESSAGES: sent by a member in a period. FIRST: periods from the crash until the first \
+         member knew. SPREAD: from the first to the last. A period is 2 s in every row. The paper counts whole periods: SWIM declares at the end of \
          one, here after half of one.",
     ],
 };
@@ -58,11 +55,7 @@ pub(super) static JOINING: Experiment = Experiment {
         row("Muster", Config::lan, false),
     ],
     set_ups: joining,
-    columns: &[
-        "members held at the end, median",
-        "least",
-        "messages/period and member",
-    ],
+    columns: &["MEMBERS", "LEAST", "MESSAGES"],
     published: &[
         ("basic SWIM published", &["2", "", ""]),
         ("SWIM with infection published", &["4", "", ""]),
@@ -71,7 +64,8 @@ pub(super) static JOINING: Experiment = Experiment {
     ],
     figures: joining_figures,
     notes: &[
-        "Basic SWIM (updates by multicast) is not run. In the rows marked `here` members that were \
+        "MEMBERS: held at the end, median of all members and runs; LEAST: by any. MESSAGES: sent by \
+         a member in 2 s. Basic SWIM (updates by multicast) is not run. In the rows marked `here` members that were \
          declared failed refute that when they hear of it; in the paper a failed member stays out.",
     ],
 };
