@@ -16,3 +16,4 @@ mod partitions;
 mod replay;
 mod support;
 mod swarm;
+mod world;

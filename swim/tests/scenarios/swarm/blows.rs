@@ -1,0 +1,291 @@
+//! What happens to a swarm, and when.
+
+use std::time::Duration;
+
+use muster_swim::sim::{ClockJump, Condition, Dice, Launch, Pid};
+
+use super::{ANCHORS, Swarm, draws};
+use crate::support::*;
+
+/// Something that happens once.
+pub(super) struct Blow {
+    /// When, from the start of the safety phase.
+    pub(super) at: Duration,
+    kind: &'static Kind,
+    dice: Dice,
+}
+
+/// Something that can happen. Its word is the topic of its dice.
+struct Kind {
+    word: &'static str,
+    strike: fn(&mut Swarm, &mut Dice),
+}
+
+/// New ones come last: at one instant things happen in this order.
+static KINDS: [Kind; 23] = [
+    kind("crash", crash),
+    kind("crash host", crash_host),
+    kind("start", start),
+    kind("start again", start),
+    kind("pause", pause),
+    kind("resume", resume),
+    kind("late timers", late_timers),
+    kind("starve", starve),
+    kind("partition", partition),
+    kind("separate", separate),
+    kind("heal", heal),
+    kind("weather", weather),
+    kind("deaf", |swarm, dice| {
+        with_host(swarm, dice, |network, host| network.deafen(host));
+    }),
+    kind("mute", |swarm, dice| {
+        with_host(swarm, dice, |network, host| network.mute(host));
+    }),
+    kind("lossy host", lossy_host),
+    kind("cut", cut),
+    kind("bad link", bad_link),
+    kind("tag", tag),
+    kind("namesake", namesake),
+    kind("leave", leave),
+    kind("block", block),
+    kind("wall clock", wall_clock),
+    kind("reset", reset),
+];
+
+const fn kind(word: &'static str, strike: fn(&mut Swarm, &mut Dice)) -> Kind {
+    Kind { word, strike }
+}
+
+/// Most times that one kind happens in a run.
+const TIMES: usize = 4;
+
+/// What happens in so much time. Half of the kinds do not happen at all, so that what the others
+/// do is not drowned.
+pub(super) fn draw_blows(seed: u64, length: Duration) -> Vec<Blow> {
+    let mut blows = Vec::new();
+    for kind in &KINDS {
+        let mut dice = Dice::of_topic(seed, kind.word);
+        let times = dice.number(1..TIMES + 1);
+        if dice.chance(0.5) {
+            continue;
+        }
+        for _ in 0..times {
+            let at = dice.duration(&(ms(0)..length));
+            let dice = Dice::new(dice.seed());
+            blows.push(Blow { at, kind, dice });
+        }
+    }
+    blows.sort_by_key(|blow| blow.at);
+    blows
+}
+
+impl Blow {
+    pub(super) fn word(&self) -> &str {
+        self.kind.word
+    }
+
+    pub(super) fn strike(&mut self, swarm: &mut Swarm) {
+        (self.kind.strike)(swarm, &mut self.dice);
+    }
+}
+
+fn running(swarm: &Swarm) -> Vec<Pid> {
+    swarm.with_condition(&Condition::Running)
+}
+
+fn one_of<T: Copy>(things: &[T], dice: &mut Dice) -> Option<T> {
+    (!things.is_empty()).then(|| *dice.pick(things))
+}
+
+fn victim(swarm: &Swarm, dice: &mut Dice) -> Option<Pid> {
+    one_of(&running(swarm), dice)
+}
+
+fn crash(swarm: &mut Swarm, dice: &mut Dice) {
+    if let Some(pid) = victim(swarm, dice) {
+        swarm.cluster.crash(pid);
+    }
+}
+
+fn crash_host(swarm: &mut Swarm, dice: &mut Dice) {
+    if let Some(pid) = victim(swarm, dice) {
+        swarm.cluster.crash_host(pid);
+    }
+}
+
+/// Starts a member that is down, perhaps elsewhere or under a clock that was set back.
+fn start(swarm: &mut Swarm, dice: &mut Dice) {
+    let down: Vec<usize> = (0..swarm.size).filter(|at| !swarm.is_up(*at)).collect();
+    let set_back = dice.chance(0.3);
+    let elsewhere = dice.chance(0.3);
+    let Some(at) = one_of(&down, dice) else {
+        return;
+    };
+    let mut launch = swarm.member(at);
+    if set_back {
+        launch.clock_behind = HOUR;
+    }
+    if at >= ANCHORS && elsewhere {
+        launch.addr = swarm.new_host();
+    }
+    swarm.cluster.launch(launch);
+}
+
+fn pause(swarm: &mut Swarm, dice: &mut Dice) {
+    if let Some(pid) = victim(swarm, dice) {
+        swarm.cluster.pause(pid);
+    }
+}
+
+fn resume(swarm: &mut Swarm, dice: &mut Dice) {
+    let paused = swarm.with_condition(&Condition::Paused);
+    if let Some(pid) = one_of(&paused, dice) {
+        swarm.cluster.resume(pid);
+    }
+}
+
+fn late_timers(swarm: &mut Swarm, dice: &mut Dice) {
+    let lag = dice.duration(&(ms(0)..secs(3)));
+    if let Some(pid) = victim(swarm, dice) {
+        swarm.cluster.slow_timers(pid, lag);
+    }
+}
+
+fn starve(swarm: &mut Swarm, dice: &mut Dice) {
+    let most = *dice.pick(&[ms(0), ms(50), ms(500), secs(5)]);
+    if let Some(pid) = victim(swarm, dice) {
+        swarm.cluster.starve(pid, ms(0)..most);
+    }
+}
+
+fn partition(swarm: &mut Swarm, dice: &mut Dice) {
+    let running = running(swarm);
+    let count = dice.number(0..running.len() + 1);
+    let side = dice.sample(&running, count);
+    swarm.cluster.partition(&side);
+}
+
+fn separate(swarm: &mut Swarm, dice: &mut Dice) {
+    let running = running(swarm);
+    let count = dice.number(0..running.len() + 1);
+    let both = dice.sample(&running, count);
+    let (these, those) = both.split_at(both.len() / 2);
+    swarm.cluster.separate(these, those);
+}
+
+fn heal(swarm: &mut Swarm, _: &mut Dice) {
+    swarm.cluster.network().heal();
+}
+
+fn weather(swarm: &mut Swarm, dice: &mut Dice) {
+    *swarm.cluster.network().faults() = draws::faults(dice);
+}
+
+fn with_host(
+    swarm: &mut Swarm,
+    dice: &mut Dice,
+    hurt: impl Fn(&mut muster_swim::sim::Network, std::net::IpAddr),
+) {
+    if let Some(pid) = victim(swarm, dice) {
+        let host = swarm.cluster.host(pid);
+        hurt(swarm.cluster.network(), host);
+    }
+}
+
+fn lossy_host(swarm: &mut Swarm, dice: &mut Dice) {
+    let (incoming, outgoing) = *dice.pick(&[(0.8, 0.0), (0.0, 0.8), (1.0, 0.3), (0.2, 0.2)]);
+    with_host(swarm, dice, |network, host| {
+        network.lose(host, incoming, outgoing);
+    });
+}
+
+fn two_hosts(swarm: &Swarm, dice: &mut Dice) -> Option<(std::net::IpAddr, std::net::IpAddr)> {
+    let (one, other) = (victim(swarm, dice)?, victim(swarm, dice)?);
+    Some((swarm.cluster.host(one), swarm.cluster.host(other)))
+}
+
+fn cut(swarm: &mut Swarm, dice: &mut Dice) {
+    let both_ways = dice.chance(0.5);
+    let Some((from, to)) = two_hosts(swarm, dice) else {
+        return;
+    };
+    let network = swarm.cluster.network();
+    if both_ways {
+        network.cut_both_ways(from, to);
+    } else {
+        network.cut(from, to);
+    }
+}
+
+fn bad_link(swarm: &mut Swarm, dice: &mut Dice) {
+    let faults = draws::faults(dice);
+    if let Some((from, to)) = two_hosts(swarm, dice) {
+        *swarm.cluster.network().link(from, to) = faults;
+    }
+}
+
+fn tag(swarm: &mut Swarm, dice: &mut Dice) {
+    let length = *dice.pick(&[0, 1, 3, 300, 1000]);
+    let value = dice.number(0..10).to_string().repeat(length);
+    let Some(pid) = victim(swarm, dice) else {
+        return;
+    };
+    if length == 0 {
+        swarm.cluster.remove_tag(pid, "tag");
+        return;
+    }
+    let set = swarm.cluster.set_tag(pid, "tag", &value);
+    set.expect("it fits");
+}
+
+/// Starts another member with the name of one that is up.
+fn namesake(swarm: &mut Swarm, dice: &mut Dice) {
+    let Some(of) = victim(swarm, dice) else {
+        return;
+    };
+    let mut launch = swarm.cluster.launched(of).clone();
+    let anchor = (0..ANCHORS).any(|at| launch.name == Launch::numbered(at).name);
+    if !anchor {
+        launch.addr = swarm.new_host();
+        swarm.cluster.launch(launch);
+    }
+}
+
+fn leave(swarm: &mut Swarm, dice: &mut Dice) {
+    if let Some(pid) = victim(swarm, dice) {
+        swarm.cluster.leave(pid);
+    }
+}
+
+/// Holds the messages of some, or lets them go.
+fn block(swarm: &mut Swarm, dice: &mut Dice) {
+    let running = running(swarm);
+    let count = dice.number(0..running.len() / 2 + 2);
+    let prober_too = dice.chance(0.5);
+    for pid in dice.sample(&running, count) {
+        if swarm.cluster.is_blocked(pid) {
+            swarm.cluster.unblock(pid);
+        } else {
+            swarm.cluster.block(pid, prober_too);
+        }
+    }
+}
+
+fn wall_clock(swarm: &mut Swarm, dice: &mut Dice) {
+    let by = dice.duration(&(ms(0)..24 * HOUR));
+    let jump = *dice.pick(&[ClockJump::Ahead(by), ClockJump::Back(by)]);
+    if let Some(pid) = victim(swarm, dice) {
+        swarm.cluster.jump_wall_clock(pid, jump);
+        let again = dice.chance(0.5);
+        if again {
+            swarm.cluster.crash(pid);
+            swarm.cluster.restart(pid);
+        }
+    }
+}
+
+fn reset(swarm: &mut Swarm, dice: &mut Dice) {
+    if let Some(pid) = victim(swarm, dice) {
+        swarm.cluster.reset_streams(pid);
+    }
+}
