@@ -190,7 +190,10 @@ impl Config {
             self.probe_timeout_min,
             s(30),
         );
-        range("suspicion", self.suspicion, ms(0), s(300));
+        // Only what papers lack can do without rings and suspicion.
+        let is_whole = self.parts == Parts::default();
+        let suspicion_min = if is_whole { ms(50) } else { ms(0) };
+        range("suspicion", self.suspicion, suspicion_min, s(300));
         range("gossip_interval", self.gossip_interval, ms(1), s(10));
         range("reconnect_interval", self.reconnect_interval, s(1), s(3600));
         range("leave_timeout", self.leave_timeout, ms(100), s(60));
@@ -204,7 +207,7 @@ impl Config {
                 });
             }
         };
-        count("rings", self.rings, 0, limits::RINGS);
+        count("rings", self.rings, usize::from(is_whole), limits::RINGS);
         count("indirect_probes", self.indirect_probes, 0, 16);
         count(
             "suspicion_max_factor",

@@ -125,6 +125,7 @@ pub(crate) fn human(duration: Duration) -> String {
     let unit = UNITS
         .into_iter()
         .find(|(_, size)| nanos > 0 && nanos.is_multiple_of(*size));
-    let (unit, size) = unit.unwrap_or(("ns", 1));
+    let usual = if nanos == 0 { "s" } else { "ns" };
+    let (unit, size) = unit.unwrap_or((usual, 1));
     format!("{}{unit}", nanos / size)
 }

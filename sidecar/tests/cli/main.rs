@@ -5,4 +5,5 @@ mod commands;
 mod dev;
 mod harness;
 mod screen;
+mod simulate;
 mod watch;

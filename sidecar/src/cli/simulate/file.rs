@@ -31,8 +31,7 @@ pub(super) struct Draft {
     pub(super) settings: Layer,
     start: StartDraft,
     network: NetworkDraft,
-    /// `None`: too little of one can be read.
-    steps: Vec<Option<DraftStep>>,
+    pub(super) steps: Vec<DraftStep>,
     /// Where the values stand, by their fields as [`Scenario::check`] names them.
     ///
     /// [`Scenario::check`]: muster_swim::sim::scenario::Scenario::check
@@ -170,12 +169,6 @@ impl Draft {
     /// Every link, where the file says nothing as `base` has it.
     pub(super) fn network_from(&self, base: Faults) -> Faults {
         self.network.clone().onto(base)
-    }
-
-    /// The steps that can be read, each with its number in the file, from 0.
-    pub(super) fn steps(&self) -> impl Iterator<Item = (usize, &DraftStep)> {
-        let steps = self.steps.iter().enumerate();
-        steps.filter_map(|(number, step)| Some((number, step.as_ref()?)))
     }
 }
 

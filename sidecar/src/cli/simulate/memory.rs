@@ -29,6 +29,11 @@ pub(super) fn fitting(members: usize) -> Fitting {
     fitting_into(free / 10 * 9, members)
 }
 
+/// Bytes of memory that are free, where the system tells.
+pub(super) fn free_bytes() -> Option<u64> {
+    free(Path::new("/"))
+}
+
 fn fitting_into(bytes: u64, members: usize) -> Fitting {
     let runs = bytes / run_bytes(members as u64).max(1);
     // Largest n of a n² + b n <= bytes, by bisection: it is exact, and free of rounding.

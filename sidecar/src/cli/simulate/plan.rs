@@ -8,7 +8,7 @@ use muster_swim::sim::scenario::{BuiltIn, Scenario, ScenarioError, builtin};
 
 use super::args::SimulateArgs;
 use super::file::{self, Draft, short};
-use super::memory::fitting;
+use super::memory::{fitting, free_bytes};
 use crate::settings::{
     self, Layer, Place, Problem, merge_protocol, protocol_of_file, protocol_of_flags, tidy_range,
 };
@@ -174,7 +174,7 @@ impl Maker<'_> {
         let early = self.draft.end_when_agreed;
         scenario.end_when_agreed = early.unwrap_or(scenario.end_when_agreed);
         scenario.start = self.draft.start_from(scenario.start);
-        let steps = self.draft.steps().map(|(_, step)| step.step(&network));
+        let steps = self.draft.steps.iter().map(|step| step.step(&network));
         scenario.steps.extend(steps);
         scenario
     }
@@ -190,14 +190,17 @@ impl Maker<'_> {
             return;
         }
         let errors = scenario.check();
-        let before = scenario.steps.len() - self.draft.steps().count();
+        let before = scenario.steps.len() - self.draft.steps.len();
         problems.extend(errors.iter().filter_map(|error| self.told(error, before)));
         let fitting = fitting(scenario.members);
         if problems.is_empty() && fitting.threads == 0 {
             let (place, _) = self.origin("members");
             let (members, largest) = (scenario.members, fitting.largest);
-            let text =
-                format!("members is {members}, at most {largest} fit into the memory that is free");
+            let free = free_bytes().unwrap_or(0) as f64 / f64::from(1 << 30);
+            let text = format!(
+                "members is {members}, at most {largest} fit into the memory that is free \
+                 ({free:.1} GiB)"
+            );
             problems.push(Problem::Other { place, text });
         }
     }
@@ -209,13 +212,15 @@ impl Maker<'_> {
         }
         let (mut field, mut name) = (error.field.clone(), short(&error.field).to_owned());
         if let Some((number, rest)) = step_of(&error.field) {
-            let of_file = number.checked_sub(before);
-            match of_file.and_then(|number| self.draft.steps().nth(number)) {
-                Some((number, _)) => field = format!("steps[{number}]{rest}"),
+            match number.checked_sub(before) {
+                Some(number) => field = format!("steps[{number}]{rest}"),
                 None => {
                     let rest = rest.trim_start_matches('.');
                     (field, name) = (String::new(), format!("{rest} of step {}", number + 1));
                 }
+            }
+            if !self.is_own(&field, rest) {
+                return None;
             }
         }
         if self.is_refused(&field) {
@@ -226,6 +231,17 @@ impl Maker<'_> {
         let allowed = tidy_range(&error.allowed);
         let text = format!("{name} is {given}, {allowed}");
         Some(Problem::Other { place, text })
+    }
+
+    /// A step `network` has what it does not name from the scenario's network, which is judged
+    /// there.
+    fn is_own(&self, field: &str, rest: &str) -> bool {
+        let Some(key) = rest.strip_prefix(".network.") else {
+            return true;
+        };
+        let more = key.find('.').map_or(0, |dot| key.len() - dot);
+        let whole = &field[..field.len().saturating_sub(more)];
+        self.draft.origins.contains_key(whole)
     }
 
     /// Whether what is there was refused when it was read.

@@ -48,10 +48,11 @@ impl DraftStep {
     }
 }
 
-/// Reads a step; `None`: too little of it can be read.
-pub(super) fn step(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<DraftStep> {
+/// Reads a step. What is refused in it has something in its place, so that the rest is judged.
+pub(super) fn step(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> DraftStep {
     let fields = &mut fields;
-    let at = reader.duration(fields, "at");
+    let zero = Duration::ZERO;
+    let at = reader.duration(fields, "at").unwrap_or(zero);
     let word = reader.word(fields, "what", &WORDS);
     let word = word.and_then(|index| WORDS.get(index).copied());
     let whom = reader.get(fields, "whom", WHOM, whom);
@@ -60,7 +61,7 @@ pub(super) fn step(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Dr
     let every = reader.duration(fields, "every");
     let times = reader.count(fields, "times", "a whole number from 1 on");
     let redraw = reader.truth(fields, "redraw").unwrap_or(false);
-    let spacing = reader.duration(fields, "spacing").unwrap_or(Duration::ZERO);
+    let spacing = reader.duration(fields, "spacing").unwrap_or(zero);
     let parameters = Parameters::read(reader, fields);
     reader.no_more(fields);
     reader.unless_given(fields, "step", "at", "\"30s\"");
@@ -69,19 +70,21 @@ pub(super) fn step(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> Option<Dr
     if !concerns_all {
         reader.unless_given(fields, "step", "whom", "\"10%\"");
     }
-    let what = parameters.fault(reader, fields, word?);
-    let step = Step {
-        at: at?,
-        whom: if concerns_all { Whom::All } else { whom? },
-        what: what?,
-        lasts,
-        every,
-        times,
-        redraw,
-        spacing,
-    };
+    let what = word.map_or(Fault::Crash, |word| parameters.fault(reader, fields, word));
     let network = parameters.network.filter(|_| concerns_all);
-    Some(DraftStep { step, network })
+    DraftStep {
+        step: Step {
+            at,
+            whom: whom.filter(|_| !concerns_all).unwrap_or(Whom::All),
+            what,
+            lasts,
+            every,
+            times,
+            redraw,
+            spacing,
+        },
+        network,
+    }
 }
 
 fn whom(value: &DeValue<'_>) -> Option<Whom> {
@@ -132,41 +135,38 @@ impl Parameters {
         }
     }
 
-    fn fault(&self, reader: &mut Reader<'_>, fields: &Fields<'_>, word: &str) -> Option<Fault> {
+    fn fault(&self, reader: &mut Reader<'_>, fields: &Fields<'_>, word: &str) -> Fault {
         for (parameter, owner) in PARAMETERS.iter().filter(|(_, owner)| *owner != word) {
             let text = format!("{parameter} belongs to what = {owner:?}, not to {word:?}");
             reader.refuse(fields, parameter, text);
         }
         match word {
-            "crash" => Some(Fault::Crash),
-            "crash-host" => Some(Fault::CrashHost),
-            "pause" => Some(Fault::Pause),
-            "block" => Some(Fault::Block),
-            "block-prober" => Some(Fault::BlockProber),
-            "partition" => Some(Fault::Partition),
-            "leave" => Some(Fault::Leave),
-            "restart" => Some(Fault::Restart),
-            "join" => Some(Fault::Join),
+            "crash-host" => Fault::CrashHost,
+            "pause" => Fault::Pause,
+            "block" => Fault::Block,
+            "block-prober" => Fault::BlockProber,
+            "partition" => Fault::Partition,
+            "leave" => Fault::Leave,
+            "restart" => Fault::Restart,
+            "join" => Fault::Join,
             "starve" => {
                 reader.unless_given(fields, "step", "late", "\"500ms\"");
-                self.late.map(Fault::Starve)
+                Fault::Starve(self.late.unwrap_or(Duration::ZERO))
             }
             "loss" => {
                 if !fields.has("outgoing") {
                     reader.unless_given(fields, "step", "incoming", "\"100%\"");
                 }
-                Some(Fault::Loss {
+                Fault::Loss {
                     incoming: self.incoming.unwrap_or(0.0),
                     outgoing: self.outgoing.unwrap_or(0.0),
-                })
+                }
             }
             "network" => {
                 reader.unless_given(fields, "step", "network", "{ loss = \"10%\" }");
-                self.network
-                    .as_ref()
-                    .map(|_| Fault::Network(Faults::default()))
+                Fault::Network(Faults::default())
             }
-            _ => None,
+            _ => Fault::Crash,
         }
     }
 }

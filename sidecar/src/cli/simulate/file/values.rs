@@ -163,14 +163,22 @@ impl<'a> Reader<'a> {
         key: &'static str,
         words: &[&'static str],
     ) -> Option<usize> {
-        let given = fields.value(key).and_then(|value| value.get_ref().as_str());
-        let mut expected = words.join(", ");
-        if let Some(word) = given.and_then(|given| nearest(given, words.iter().copied(), '-')) {
-            expected = format!("{expected}; did you mean {word:?}?");
+        fields.known.push(key);
+        let value = fields.value(key)?;
+        let given = value.get_ref().as_str();
+        let place = words.iter().position(|word| given == Some(word));
+        let field = format!("{}{key}", fields.prefix);
+        let shown = self.note(&field, &value.span(), place.is_none())?;
+        if place.is_none() {
+            let nearest = given.and_then(|given| nearest(given, words.iter().copied(), '-'));
+            let hint = nearest.map(|word| format!(", did you mean {word:?}?"));
+            let (hint, words) = (hint.unwrap_or_default(), words.join(", "));
+            self.problems.push(Problem::Other {
+                place: self.document.place(value.span().start),
+                text: format!("{key} is {shown}{hint} (allowed is {words})"),
+            });
         }
-        self.get(fields, key, &expected, |value| {
-            words.iter().position(|word| value.as_str() == Some(word))
-        })
+        place
     }
 
     /// A table below this one.
@@ -225,7 +233,12 @@ impl<'a> Reader<'a> {
         key: &str,
         example: &str,
     ) {
-        if !fields.has(key) && self.document.has_key(&fields.at) {
+        if fields.has(key) {
+            return;
+        }
+        // There is nothing more to be said about it.
+        self.note(&format!("{}{key}", fields.prefix), &fields.at, true);
+        if self.document.has_key(&fields.at) {
             self.problems.push(Problem::Other {
                 place: self.document.place(fields.at.start),
                 text: format!("this {what} has no {key:?}, such as {key} = {example}"),
