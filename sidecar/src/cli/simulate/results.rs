@@ -104,4 +104,4 @@ fn differences(config: &Config, preset: &Config) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::cli::simulate) mod tests;

@@ -14,7 +14,7 @@ use super::results::Results;
 const MANY: usize = 1000;
 
 /// A name of a column is cut at this width, so that two columns and a ratio fit 80.
-const NAME_WIDTH: usize = 13;
+const NAME_WIDTH: usize = 12;
 
 /// Writes the table to standard output.
 pub(super) fn print_table(results: &Results<'_>) -> Result<(), Failure> {
@@ -178,7 +178,7 @@ const START: &[Row] = &[
 
 const DETECTION: &[Row] = &[
     Row::count("members hurt", |s| of_runs(s, s.hurt as f64)),
-    Row::count("noticed by one member", |s| {
+    Row::count("noticed by at least one member", |s| {
         of_hurt(s, s.first.count() as f64)
     }),
     Row::count("noticed by every member", |s| {

@@ -7,7 +7,7 @@ use plotters::prelude::{
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::super::results::{Results, described};
+use super::super::results::{Results, described, plural};
 use super::panels::{self, Panel};
 use crate::cli::table::{printable, shorten};
 
@@ -74,9 +74,9 @@ pub(super) fn draw(results: &Results<'_>) -> Result<String, DrawError> {
 fn subtitle(results: &Results<'_>) -> Vec<String> {
     let mut texts = vec![results.scenario.about.clone()];
     texts.extend(results.columns.iter().map(|column| {
-        let runs = column.summary.runs;
+        let runs = plural(column.summary.runs, "run");
         let settings = described(column.config);
-        format!("{}: {settings} ({runs} runs)", column.name)
+        format!("{}: {settings} ({runs})", column.name)
     }));
     let texts = texts.iter().filter(|text| !text.is_empty());
     let letters = letters_in(PAGE_WIDTH - 2 * MARGIN, SMALL);
@@ -116,8 +116,8 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, width: u32) -> Result<(), DrawErro
         .axis_desc_style(letters(SMALL, false, BLACK))
         .x_labels((width / 90) as usize)
         .y_labels(6)
-        .x_label_formatter(&|value| tick(*value))
-        .y_label_formatter(&|value| tick(*value))
+        .x_label_formatter(&|value| tick(*value, panel.x.end))
+        .y_label_formatter(&|value| tick(*value, panel.y.end))
         .x_desc(panel.axes[0])
         .y_desc(panel.axes[1])
         .draw()?;
@@ -224,13 +224,17 @@ fn wrap(text: &str, letters: usize) -> Vec<String> {
     lines
 }
 
-/// A number at an axis: at most three digits after the point.
-fn tick(value: f64) -> String {
-    let text = format!("{value:.3}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" {
-        "0".to_owned()
-    } else {
-        text.to_owned()
+/// A number at an axis that ends at `end`: at most three digits after the point, large ones in
+/// thousands or millions, so that there is room for them.
+fn tick(value: f64, end: f64) -> String {
+    let (one, unit) = match end {
+        ..1e5 => (1.0, ""),
+        ..1e8 => (1e3, "k"),
+        _ => (1e6, "M"),
+    };
+    let text = format!("{:.3}", value / one);
+    match text.trim_end_matches('0').trim_end_matches('.') {
+        "0" | "-0" => "0".to_owned(),
+        text => format!("{text}{unit}"),
     }
 }

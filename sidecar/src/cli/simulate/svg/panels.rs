@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
-use muster_swim::sim::scenario::{Scenario, Series, Spread, Step};
+use muster_swim::sim::scenario::{Scenario, Series, Spread, Step, Whom};
 
 use super::super::results::{Column, Results, plural};
 
@@ -171,6 +171,7 @@ pub(super) fn detection(results: &Results<'_>) -> Panel {
             .to_owned(),
         legend: spreads
             .iter()
+            .filter(|(_, hurt, ..)| *hurt > 0)
             .map(|(spread, hurt, (colour, _), name)| {
                 (*colour, format!("{name} ({} of {hurt})", spread.count()))
             })
@@ -272,13 +273,17 @@ fn prefix(results: &Results<'_>, column: &Column<'_>) -> String {
 /// When steps begin within so many seconds, and the legend for that.
 fn marks(scenario: &Scenario, seconds: f64) -> (Vec<f64>, Vec<(Colour, String)>) {
     let begins = |step: &Step| {
-        let (at, every) = (
-            step.at.as_secs_f64(),
-            step.every.map(|every| every.as_secs_f64()),
-        );
+        let at = step.at.as_secs_f64();
+        let every = step.every.map(|every| every.as_secs_f64());
         let times = every.map_or(1, |_| step.times.unwrap_or(u32::MAX));
-        let all = (0..times).map(move |time| at + f64::from(time) * every.unwrap_or(0.0));
-        all.take_while(move |at| *at <= seconds).take(MARKS + 1)
+        let starts = (0..times).map(move |time| at + f64::from(time) * every.unwrap_or(0.0));
+        let (spacing, members) = (step.spacing.as_secs_f64(), one_by_one(step, scenario));
+        starts
+            .take_while(move |start| *start <= seconds)
+            .take(MARKS + 1)
+            .flat_map(move |start| (0..members).map(move |place| start + place as f64 * spacing))
+            .filter(move |at| *at <= seconds)
+            .take(MARKS + 1)
     };
     let marks: Vec<f64> = scenario.steps.iter().flat_map(begins).collect();
     if marks.is_empty() || marks.len() > MARKS {
@@ -292,6 +297,19 @@ fn marks(scenario: &Scenario, seconds: f64) -> (Vec<f64>, Vec<(Colour, String)>)
         }
     }
     (marks, vec![(GREY, format!("begins: {}", words.join(", ")))])
+}
+
+/// How many members a step concerns one after the other; 1: all at once.
+fn one_by_one(step: &Step, scenario: &Scenario) -> usize {
+    if step.spacing.is_zero() {
+        return 1;
+    }
+    match &step.whom {
+        Whom::All => scenario.members,
+        Whom::Named(names) => names.len(),
+        Whom::Some(count) => *count,
+        Whom::Share(share) => (share * scenario.members as f64).ceil() as usize,
+    }
 }
 
 fn lines_of(members: usize, courses: usize, kept: usize) -> String {
