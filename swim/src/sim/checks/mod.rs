@@ -4,6 +4,8 @@
 //! on. The second kind are functions over a [`Cluster`](super::Cluster); who runs a scenario knows
 //! who was hurt and when, and hands that in with the times within which a property must hold.
 
+#[cfg(test)]
+mod tests;
 mod watch;
 mod whole;
 
