@@ -125,7 +125,8 @@ impl SimulateArgs {
         } = self;
         let numbers = members.is_some() || jobs.is_some() || replay.is_some();
         let files = config.is_some() || compare.is_some() || svg.is_some();
-        numbers || files || seeds.is_some() || duration.is_some() || !settings.is_empty()
+        let others = seeds.is_some() || duration.is_some() || !settings.is_empty();
+        numbers || files || others || self.only_for_experiments().is_some()
     }
 
     /// The first option given that only experiments have.

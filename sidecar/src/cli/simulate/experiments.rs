@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::args::SimulateArgs;
 use super::pool::{self, Job};
-use super::results::{Column, Results, plural};
+use super::results::{Column, Results};
 use super::{SimulateError, svg, threads};
 use crate::cli::Failure;
 use crate::cli::output::{Format, say_json, say_lines};
@@ -153,10 +153,4 @@ fn print(format: Format, report: &Report) -> Result<(), Failure> {
     lines.push(String::new());
     lines.extend(report.notes.iter().cloned());
     say_lines(&lines)
-}
-
-/// One line for each, for the listing.
-pub(super) fn about(experiment: &Experiment) -> String {
-    let rows = plural(experiment.rows().count(), "row");
-    format!("{} ({}, {rows})", experiment.about, experiment.source)
 }

@@ -248,37 +248,49 @@ fn described(violation: &Violation) -> String {
     format!("{property}{place}: {text}")
 }
 
+/// One that can be asked for.
+#[derive(Serialize)]
+struct Listed {
+    name: &'static str,
+    kind: &'static str,
+    about: &'static str,
+    /// Unless it is asked for otherwise; an experiment has several set-ups.
+    members: Option<usize>,
+}
+
 /// What there is, with one sentence each.
 fn list(format: Format) -> Result<(), Failure> {
-    #[derive(Serialize)]
-    struct Listed {
-        name: &'static str,
-        about: &'static str,
-        members: usize,
-    }
-    let all = builtin::ALL.iter().map(|one| Listed {
+    let scenarios = builtin::ALL.iter().map(|one| Listed {
         name: one.name,
+        kind: "scenario",
         about: one.about,
-        members: one.members,
+        members: Some(one.members),
+    });
+    let experiments = papers::ALL.iter().map(|one| Listed {
+        name: one.name,
+        kind: "experiment",
+        about: one.about,
+        members: None,
     });
     if format == Format::Json {
-        return say_json(&all.collect::<Vec<_>>());
+        return say_json(&scenarios.chain(experiments).collect::<Vec<_>>());
     }
-    let mut table = Table::new(&["SCENARIO", "~WHAT HAPPENS"]);
-    for one in all {
-        table.row([Cell::new(one.name, Tone::Strong), Cell::plain(one.about)]);
-    }
-    let mut lines = table.lines(Look::of_stdout());
-    let mut table = Table::new(&["EXPERIMENT", "~WHAT IT MEASURES"]);
-    for experiment in papers::ALL {
-        let name = Cell::new(experiment.name, Tone::Strong);
-        table.row([name, Cell::plain(experiments::about(experiment))]);
-    }
+    let look = Look::of_stdout();
+    let mut lines = listing(["SCENARIO", "~WHAT HAPPENS"], scenarios, look);
     lines.push(String::new());
-    lines.extend(table.lines(Look::of_stdout()));
+    let headings = ["EXPERIMENT", "~WHAT IT MEASURES, AS A PAPER DID"];
+    lines.extend(listing(headings, experiments, look));
     lines.push(String::new());
     lines.push("muster simulate crash runs one; --help has examples and all options.".to_owned());
     say_lines(&lines)
+}
+
+fn listing(headings: [&str; 2], listed: impl Iterator<Item = Listed>, look: Look) -> Vec<String> {
+    let mut table = Table::new(&headings);
+    for one in listed {
+        table.row([Cell::new(one.name, Tone::Strong), Cell::plain(one.about)]);
+    }
+    table.lines(look)
 }
 
 #[cfg(test)]

@@ -100,6 +100,7 @@ fn only_the_form_of_the_list_can_do_without_a_scenario() {
         "--svg x",
         "--jobs 3",
         "--rings 3",
+        "--row SWIM",
     ] {
         assert!(parse(line).expect(line).asks_for_runs(), "{line}");
     }

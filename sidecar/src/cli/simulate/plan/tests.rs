@@ -101,7 +101,7 @@ fn two_columns_do_the_same_work() {
     let both = plan(&["crash", "--preset", "local", "--compare", &path]).expect("it is fine");
     let (name, other) = both.compared.expect("it was asked for");
     assert!(path.ends_with(&name));
-    assert_eq!(plan.scenario.config, Config::local());
+    assert_eq!(both.scenario.config, Config::local());
     assert_eq!(
         other.config,
         Config::wan(),
