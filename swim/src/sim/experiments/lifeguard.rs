@@ -167,7 +167,7 @@ fn base(slow: usize, lasts: Duration, fault: Fault) -> Scenario {
 fn intervals(scale: Scale) -> Vec<SetUp> {
     let (slow, lasts, between): (&[usize], &[u64], &[u64]) = match scale {
         Scale::Full => (&SLOW, &LASTS, &BETWEEN),
-        Scale::Reduced => (&[16], &[2048, 16384], &[64, 4096]),
+        Scale::Reduced => (&[8], &[2048, 16384], &[1024]),
     };
     let mut set_ups = Vec::new();
     for (slow, lasts) in slow

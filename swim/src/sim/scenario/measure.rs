@@ -6,8 +6,9 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use super::{Fate, Outcome, Series};
+use crate::config::Config;
 use crate::event::{Event, EventKind, UnreachableCause};
-use crate::sim::checks;
+use crate::sim::checks::{self, Budget};
 use crate::sim::{Cluster, Condition, Pid, Traffic};
 use crate::time::Time;
 
@@ -30,6 +31,8 @@ pub(super) struct Measure {
     before: Vec<Traffic>,
     second: Vec<Traffic>,
     keep_series: bool,
+    /// Whether the network is without fault throughout.
+    clean: bool,
     out: Outcome,
 }
 
@@ -83,7 +86,8 @@ const SEGMENT_BYTES: u64 = 1448;
 const STREAM_SEGMENTS: u64 = 6;
 
 impl Measure {
-    pub(super) fn new(seed: u64, keep_series: bool) -> Measure {
+    /// `clean`: whether the network is without fault throughout.
+    pub(super) fn new(seed: u64, keep_series: bool, clean: bool) -> Measure {
         Measure {
             began: None,
             ended: None,
@@ -98,6 +102,7 @@ impl Measure {
             before: Vec::new(),
             second: Vec::new(),
             keep_series,
+            clean,
             out: Outcome::of_seed(seed),
         }
     }
@@ -372,6 +377,42 @@ impl Measure {
         changes.sort_unstable();
         let median = changes.get(changes.len() / 2).copied().unwrap_or(0);
         self.out.changes = (median, changes.last().copied().unwrap_or(0));
+        self.check(cluster);
+    }
+
+    /// What must hold of the measured part, as far as it can be said of this one.
+    fn check(&mut self, cluster: &Cluster) {
+        let began = self.began.unwrap_or_default();
+        let never_hurt = |member: &&Watched| !member.hurt && member.well_since.is_none();
+        let well: Vec<Pid> = self
+            .members
+            .iter()
+            .filter(never_hurt)
+            .map(|m| m.pid)
+            .collect();
+        if self.clean && self.members.len() <= well.len() + 1 {
+            let found = checks::accuracy(cluster, &well, &well, began);
+            self.out.violations.extend(found);
+        }
+        // Nothing happened, and the members knew each other before.
+        let calm = well.len() == self.by_pid.len() && self.before_all_knew_all(began);
+        if self.clean && calm {
+            let before: Vec<(Pid, Traffic)> = well
+                .iter()
+                .map(|pid| (*pid, self.before[pid.0 as usize]))
+                .collect();
+            let budget = quiet_budget(cluster.node(well[0]).config());
+            let found = checks::constant_cost(cluster, &before, began, &budget);
+            self.out.violations.extend(found);
+        }
+    }
+
+    fn before_all_knew_all(&self, began: Time) -> bool {
+        let settled = self
+            .out
+            .settled_after
+            .map(|after| self.others_start + after);
+        settled.is_some_and(|settled| settled <= began)
     }
 
     /// Nobody can tell of it any more, or it does not count from here on.
@@ -428,6 +469,17 @@ impl Measure {
             })
             .collect();
         self.out
+    }
+}
+
+/// A ping to each successor and one random member in a period, each with its ack, a tenth more for
+/// what is left of the joining; bytes depend on the lengths of names.
+fn quiet_budget(config: &Config) -> Budget {
+    let pings = (config.rings as f64 + 1.0) / config.period.as_secs_f64();
+    Budget {
+        packets_per_s: 2.2 * pings,
+        bytes_per_s: f64::INFINITY,
+        streams_per_s: 0.1,
     }
 }
 

@@ -9,6 +9,8 @@ mod measure;
 mod outcome;
 mod run;
 mod summary;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

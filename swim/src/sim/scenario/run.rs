@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::measure::Measure;
-use super::{Fault, Outcome, Scenario, ScenarioError, Whom};
+use super::{Fault, Outcome, Scenario, ScenarioError, Step, Whom};
 use crate::sim::network::Faults;
 use crate::sim::{Cluster, Condition, Launch, Options, Pid};
 use crate::time::Time;
@@ -122,7 +122,7 @@ impl Run {
             members: Vec::new(),
             lasting: Vec::new(),
             partition: Vec::new(),
-            measure: Measure::new(seed, options.series),
+            measure: Measure::new(seed, options.series, is_clean(scenario)),
             scenario: scenario.clone(),
         };
         run.begin();
@@ -522,4 +522,14 @@ impl Run {
         self.members[member] = pid;
         self.measure.restarted(member, pid);
     }
+}
+
+/// Whether the network never does anything but delay.
+fn is_clean(scenario: &Scenario) -> bool {
+    let clean = Faults {
+        latency: scenario.network.latency.clone(),
+        ..Faults::default()
+    };
+    let hurts = |step: &Step| matches!(step.what, Fault::Network(_) | Fault::Partition);
+    scenario.network == clean && !scenario.steps.iter().any(hurts)
 }

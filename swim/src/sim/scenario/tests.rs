@@ -1,0 +1,255 @@
+//! What happens in a run, and whether the outcome says so.
+
+use std::time::Duration;
+
+use super::{Fault, Outcome, Run, RunOptions, Scenario, Settle, Start, Step, Summary, Whom};
+use crate::config::Config;
+use crate::sim::Property;
+
+const fn secs(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+fn outcome(scenario: &Scenario, seed: u64) -> Outcome {
+    let mut run = Run::new(scenario, seed, RunOptions::default()).expect("it can be run");
+    let mut before = 0.0;
+    while run.advance() {
+        assert!((before..=1.0).contains(&run.progress()), "progress goes on");
+        before = run.progress();
+    }
+    run.finish()
+}
+
+fn quiet(members: usize) -> Scenario {
+    Scenario::quiet(members, Config::lan())
+}
+
+#[test]
+fn the_same_seed_gives_the_same_outcome() {
+    let scenario = quiet(10).step(Step::once(secs(1), Whom::Some(2), Fault::Crash));
+    let one = outcome(&scenario, 7);
+    assert_eq!(one, outcome(&scenario, 7));
+    assert_ne!(one.trace_hash, outcome(&scenario, 8).trace_hash);
+}
+
+#[test]
+fn nothing_happens_in_a_quiet_cluster() {
+    let outcome = outcome(&quiet(20), 1);
+    assert!(outcome.settled_after.is_some());
+    assert_eq!(outcome.measured, secs(60));
+    assert_eq!(outcome.fates, []);
+    assert_eq!((outcome.false_deaths, outcome.false_suspicions), (0, 0));
+    assert_eq!(
+        outcome.sizes.into_iter().collect::<Vec<_>>(),
+        [(20, 20 * 60)]
+    );
+    assert_eq!(outcome.sizes_at_end, [20; 3]);
+    assert_eq!(outcome.changes, (0, 0));
+    assert_eq!(outcome.violations, []);
+    // A ping a second and its ack (DESIGN 4.1).
+    let packets = outcome.traffic.packets_sent;
+    assert!((1.8..2.2).contains(&packets), "{packets} packets a second");
+    assert_eq!(outcome.traffic.each_second.len(), 60);
+}
+
+#[test]
+fn a_crash_is_told_by_all() {
+    let scenario = quiet(20).step(Step::once(secs(5), Whom::Some(3), Fault::CrashHost));
+    let outcome = outcome(&scenario, 2);
+    assert_eq!(outcome.fates.len(), 3);
+    for fate in &outcome.fates {
+        assert_eq!(
+            (fate.fault, fate.onset, fate.deaths),
+            ("crash-host", secs(5), 1)
+        );
+        let (first, everywhere) = (fate.first.expect("told"), fate.everywhere.expect("by all"));
+        assert!(first > Duration::ZERO && first <= everywhere && everywhere < secs(30));
+    }
+    assert_eq!(outcome.false_deaths, 0);
+    assert_eq!(outcome.sizes_at_end, [17; 3]);
+    assert!(outcome.agreed_after.is_some());
+}
+
+#[test]
+fn a_blocked_member_blames_others_and_is_blamed() {
+    let step = Step::once(secs(1), Whom::Named(vec!["n4".to_owned()]), Fault::Block);
+    let mut scenario = quiet(20).step(step.lasting(secs(40)));
+    scenario.config = Config::swim();
+    scenario.duration = secs(100);
+    let outcome = outcome(&scenario, 3);
+    let [fate] = &outcome.fates[..] else {
+        panic!("one was hurt: {:?}", outcome.fates);
+    };
+    assert_eq!((fate.name.as_str(), fate.fault), ("n4", "block"));
+    assert!(
+        fate.everywhere
+            .is_some_and(|everywhere| everywhere < secs(40))
+    );
+    assert_eq!(
+        outcome.deaths_of_hurt, 19,
+        "each of the others told it once"
+    );
+    assert!(outcome.false_deaths > 10, "it held most others for dead");
+    assert_eq!(outcome.false_deaths_at_healthy, 0);
+    assert_eq!(outcome.sizes_at_end, [20; 3], "it is back");
+}
+
+#[test]
+fn a_prober_that_waits_blames_one_at_a_time() {
+    let blocked = |fault: Fault| {
+        let step = Step::once(secs(1), Whom::Named(vec!["n4".to_owned()]), fault);
+        let mut scenario = quiet(20).step(step.lasting(secs(40)));
+        scenario.config = Config::swim();
+        outcome(&scenario, 3).false_deaths
+    };
+    assert!(blocked(Fault::BlockProber) <= 1);
+    assert!(blocked(Fault::Block) > 10);
+}
+
+#[test]
+fn those_whom_a_partition_keeps_apart_are_not_false_deaths() {
+    let half = Whom::Named((5..10).map(|at| format!("n{at}")).collect());
+    let step = Step::once(secs(1), half, Fault::Partition).lasting(secs(30));
+    let mut scenario = quiet(10).step(step);
+    scenario.duration = secs(180);
+    let outcome = outcome(&scenario, 4);
+    assert_eq!(outcome.fates.len(), 5);
+    assert_eq!(outcome.false_deaths, 0);
+    assert!(
+        outcome.sizes.contains_key(&5),
+        "each half held five: {:?}",
+        outcome.sizes
+    );
+    assert_eq!(
+        outcome.sizes_at_end, [10; 3],
+        "healed while it was measured"
+    );
+}
+
+#[test]
+fn a_step_comes_again_for_the_same_members_or_for_others() {
+    let mut step = Step::once(secs(1), Whom::Some(1), Fault::Pause).lasting(secs(1));
+    step = step.repeated(secs(3), Some(6));
+    let names = |step: &Step| {
+        let outcome = outcome(&quiet(30).step(step.clone()), 5);
+        assert_eq!(outcome.fates.len(), 6);
+        let onsets: Vec<u64> = outcome
+            .fates
+            .iter()
+            .map(|fate| fate.onset.as_secs())
+            .collect();
+        assert_eq!(onsets, [1, 4, 7, 10, 13, 16]);
+        let names = outcome.fates.iter().map(|fate| fate.name.clone());
+        names.collect::<std::collections::BTreeSet<String>>()
+    };
+    assert_eq!(names(&step).len(), 1);
+    step.redraw = true;
+    assert!(names(&step).len() > 1);
+}
+
+#[test]
+fn members_come_and_go() {
+    let leave = Step::once(secs(5), Whom::Some(2), Fault::Leave);
+    let mut restart = Step::once(secs(10), Whom::All, Fault::Restart);
+    restart.spacing = secs(1);
+    let join = Step::once(secs(40), Whom::Some(3), Fault::Join);
+    let scenario = quiet(8).step(leave).step(restart).step(join);
+    let outcome = outcome(&scenario, 6);
+    // Two left, and one that has left is not restarted.
+    assert_eq!(outcome.sizes_at_end, [9; 3]);
+    assert_eq!(outcome.fates, [], "none of that is a death");
+    assert_eq!(outcome.false_deaths, 0);
+}
+
+#[test]
+fn a_crash_that_ends_is_a_restart() {
+    let step = Step::once(secs(1), Whom::Some(2), Fault::Crash).lasting(secs(20));
+    let outcome = outcome(&quiet(8).step(step), 6);
+    assert_eq!(outcome.fates.len(), 2);
+    assert!(outcome.fates.iter().all(|fate| fate.everywhere.is_some()));
+    assert_eq!(outcome.sizes_at_end, [8; 3]);
+}
+
+#[test]
+fn members_that_do_not_agree_in_time_are_a_violation() {
+    let half = Whom::Named(vec!["n1".to_owned(), "n2".to_owned()]);
+    let step = Step::once(secs(1), half, Fault::Partition);
+    let mut scenario = quiet(5).step(step);
+    scenario.agree_within = Some(secs(1));
+    let outcome = outcome(&scenario, 7);
+    assert_eq!(outcome.agreed_after, None);
+    let found = outcome
+        .violations
+        .iter()
+        .map(|violation| violation.property);
+    assert_eq!(found.collect::<Vec<_>>(), [Property::Healing]);
+    assert_eq!(Summary::of(&[outcome]).violated, 1);
+}
+
+#[test]
+fn a_quiet_member_that_costs_too_much_is_a_violation() {
+    // Tables that are compared every second stand for any traffic that should not be.
+    let mut scenario = quiet(10);
+    scenario.config.parts.push_pull = Some(secs(1));
+    let outcome = outcome(&scenario, 7);
+    let found = outcome
+        .violations
+        .iter()
+        .map(|violation| violation.property);
+    assert_eq!(found.collect::<Vec<_>>(), [Property::ConstantCost]);
+}
+
+#[test]
+fn a_start_without_settling_is_measured_from_the_first_process() {
+    let mut scenario = quiet(10);
+    scenario.start = Start {
+        head_start: secs(10),
+        spacing: Duration::ZERO,
+        settle: None,
+    };
+    scenario.end_when_agreed = true;
+    let outcome = outcome(&scenario, 8);
+    let settled = outcome.settled_after.expect("they find each other");
+    assert!(
+        settled < secs(5),
+        "from the start of the others: {settled:?}"
+    );
+    assert!(outcome.measured >= secs(10) && outcome.measured < secs(20));
+    assert_eq!(outcome.sizes_at_end, [10; 3]);
+}
+
+#[test]
+fn whoever_does_not_settle_is_measured_all_the_same() {
+    let mut scenario = quiet(5);
+    scenario.network.loss = 1.0;
+    scenario.start.settle = Some(Settle {
+        within: secs(5),
+        quiet: secs(1),
+    });
+    scenario.agree_within = None;
+    let outcome = outcome(&scenario, 9);
+    assert_eq!(outcome.settled_after, None);
+    assert_eq!(outcome.sizes_at_end, [1; 3]);
+}
+
+#[test]
+fn members_present_are_sampled_when_asked_for() {
+    let scenario = quiet(4).step(Step::once(secs(30), Whom::Some(1), Fault::Crash));
+    let options = RunOptions {
+        series: true,
+        ..RunOptions::default()
+    };
+    let mut run = Run::new(&scenario, 1, options).expect("it can be run");
+    while run.advance() {}
+    let series = run.finish().series.expect("it was asked for");
+    assert_eq!(series.present.len(), 4);
+    for (name, samples) in &series.present {
+        assert_eq!(samples[0], Some(4), "{name}");
+        assert!(matches!(samples.last(), Some(Some(3) | None)), "{name}");
+    }
+    let down = series
+        .present
+        .iter()
+        .filter(|(_, samples)| samples.contains(&None));
+    assert_eq!(down.count(), 1);
+}
