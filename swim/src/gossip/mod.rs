@@ -5,4 +5,4 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use queue::{Queue, Urgency, send_limit};
+pub(crate) use queue::{CROWD, Queue, Urgency, send_limit};

@@ -1,14 +1,12 @@
 //! Updates waiting to be passed on (SWIM section 4.1): the least sent first, each only so often.
 
-use std::cmp::Reverse;
-use std::collections::BTreeSet;
-
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
-use crate::members::Name;
+use crate::members::MemberId;
 
 /// What goes ahead of what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Urgency {
     /// A goodbye: its sender will soon be gone.
     First,
@@ -16,135 +14,242 @@ pub(crate) enum Urgency {
     Normal,
 }
 
-/// Urgent ones first, then the least sent, then the newest.
-type Key = (Urgency, u32, Reverse<u64>, Name);
-
-#[derive(Clone, Debug)]
-struct Entry {
-    bytes: Vec<u8>,
-    urgency: Urgency,
-    sent: u32,
-    serial: u64,
-}
-
-/// At most one update for each member: a newer one takes the older one's place.
+/// The members of whom there is news: at most one update for each, made when it is sent, of what is
+/// then held of the member.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Queue {
-    entries: HashMap<Name, Entry>,
-    order: BTreeSet<Key>,
-    serial: u64,
+    waiting: HashMap<MemberId, Waiting>,
+    urgent: Line,
+    normal: Line,
+    /// Tickets in the lines that no update holds any more.
+    void: usize,
+    last: u32,
+}
+
+/// An update in its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Waiting {
+    serial: u32,
+    sent: u32,
+    urgency: Urgency,
+}
+
+/// Tickets by how often their updates were sent.
+#[derive(Clone, Debug, Default)]
+struct Line(Vec<Stack>);
+
+/// Tickets of updates that were sent equally often, the newest on top.
+#[derive(Clone, Debug, Default)]
+struct Stack {
+    tickets: Vec<Ticket>,
+    /// Those that are not void.
+    valid: usize,
+}
+
+/// A place in a line: void once its subject waits elsewhere.
+#[derive(Clone, Copy, Debug)]
+struct Ticket {
+    subject: MemberId,
+    serial: u32,
 }
 
 impl Queue {
-    /// Queues the encoded update about `subject`.
-    pub(crate) fn put(&mut self, subject: &Name, urgency: Urgency, bytes: Vec<u8>) {
-        self.remove(subject);
-        self.serial += 1;
-        let entry = Entry {
-            bytes,
-            urgency,
+    /// How many updates wait.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Queues an update about `subject`; a newer one takes the older one's place.
+    pub(crate) fn put(&mut self, subject: MemberId, urgency: Urgency) {
+        self.last = self.last.wrapping_add(1);
+        let waiting = Waiting {
+            serial: self.last,
             sent: 0,
-            serial: self.serial,
+            urgency,
         };
-        self.order.insert(key(subject, &entry));
-        self.entries.insert(subject.clone(), entry);
+        if let Some(old) = self.waiting.insert(subject, waiting) {
+            self.make_void(old);
+        }
+        self.line(urgency).push(subject, waiting);
+        self.tidy();
     }
 
     /// Drops the update about `subject`.
-    pub(crate) fn remove(&mut self, subject: &Name) {
-        if let Some(entry) = self.entries.remove(subject) {
-            self.order.remove(&key(subject, &entry));
+    pub(crate) fn remove(&mut self, subject: MemberId) {
+        if let Some(old) = self.waiting.remove(&subject) {
+            self.make_void(old);
+            self.tidy();
         }
     }
 
-    /// Whether an update has been sent less than `times`.
-    pub(crate) fn has_fresher_than(&self, times: u32) -> bool {
-        let least_of = |urgency| {
-            let from: Key = (urgency, 0, Reverse(u64::MAX), self.order.first()?.3.clone());
-            let first = self.order.range(from..).next()?;
-            (first.0 == urgency).then_some(first.1)
-        };
-        let least = [Urgency::First, Urgency::Normal]
-            .into_iter()
-            .filter_map(least_of)
-            .min();
-        least.is_some_and(|sent| sent < times)
+    /// How many updates have been sent less than `times`.
+    pub(crate) fn fresher_than(&self, times: u32) -> usize {
+        let lines = [&self.urgent, &self.normal].into_iter();
+        let stacks = lines.flat_map(|line| line.0.iter().take(times as usize));
+        stacks.map(|stack| stack.valid).sum()
     }
 
-    /// Appends updates that fit until `buffer` has `room` bytes; each that was sent `limit` times
-    /// is done. The update about `but` is left out: it was already said.
+    /// Appends updates to `buffer` by `write` as long as it has no more than `room` bytes; each
+    /// that was sent `limit` times is done. The update about `but` is left out: it was already
+    /// said.
     pub(crate) fn fill(
         &mut self,
         buffer: &mut Vec<u8>,
         room: usize,
         limit: u32,
-        but: Option<&Name>,
+        but: Option<MemberId>,
+        mut write: impl FnMut(MemberId, &mut Vec<u8>),
     ) -> usize {
-        let mut taken: Vec<Key> = Vec::new();
+        if self.waiting.is_empty() {
+            return 0;
+        }
+        let mut taken: SmallVec<[Ticket; 64]> = SmallVec::new();
         let mut misfits = 0;
-        for place in &self.order {
-            if buffer.len() + SMALLEST > room || misfits == MISFITS {
-                break;
+        for line in [&mut self.urgent, &mut self.normal] {
+            for (sent, stack) in line.0.iter_mut().enumerate() {
+                let mut kept: SmallVec<[Ticket; MISFITS + 1]> = SmallVec::new();
+                while buffer.len() + SMALLEST <= room && misfits < MISFITS {
+                    let Some(ticket) = stack.tickets.pop() else {
+                        break;
+                    };
+                    let known = self.waiting.get_mut(&ticket.subject);
+                    let Some(waiting) = known.filter(|known| known.serial == ticket.serial) else {
+                        self.void -= 1;
+                        continue;
+                    };
+                    let before = buffer.len();
+                    let left_out = but == Some(ticket.subject);
+                    if !left_out {
+                        write(ticket.subject, buffer);
+                    }
+                    if left_out || buffer.len() > room {
+                        buffer.truncate(before);
+                        misfits += usize::from(!left_out);
+                        kept.push(ticket);
+                        continue;
+                    }
+                    debug_assert_eq!(waiting.sent as usize, sent, "a ticket is in its stack");
+                    waiting.sent += 1;
+                    stack.valid -= 1;
+                    taken.push(ticket);
+                }
+                stack.tickets.extend(kept.into_iter().rev());
+                stack.tidy();
             }
-            let entry = self
-                .entries
-                .get(&place.3)
-                .expect("the order names queued updates only");
-            if but == Some(&place.3) {
-                continue;
-            }
-            if buffer.len() + entry.bytes.len() > room {
-                misfits += 1;
-                continue;
-            }
-            buffer.extend_from_slice(&entry.bytes);
-            taken.push(place.clone());
         }
-        let count = taken.len();
-        for place in taken {
-            self.order.remove(&place);
-            let entry = self.entries.get_mut(&place.3);
-            let entry = entry.expect("the order names queued updates only");
-            entry.sent += 1;
-            if entry.sent < limit {
-                self.order.insert(key(&place.3, entry));
+        for ticket in taken.iter().rev() {
+            let waiting = self.waiting[&ticket.subject];
+            if waiting.sent < limit {
+                self.line(waiting.urgency).push(ticket.subject, waiting);
             } else {
-                self.entries.remove(&place.3);
+                self.waiting.remove(&ticket.subject);
             }
         }
-        count
+        self.tidy();
+        taken.len()
     }
 
-    /// Whether order and entries say the same.
+    fn line(&mut self, urgency: Urgency) -> &mut Line {
+        match urgency {
+            Urgency::First => &mut self.urgent,
+            Urgency::Normal => &mut self.normal,
+        }
+    }
+
+    fn make_void(&mut self, old: Waiting) {
+        self.line(old.urgency).0[old.sent as usize].valid -= 1;
+        self.void += 1;
+    }
+
+    /// Gives back what a burst of news needed, and drops void tickets once they are the most.
+    fn tidy(&mut self) {
+        if self.waiting.is_empty() {
+            let last = self.last;
+            *self = Queue {
+                last,
+                ..Queue::default()
+            };
+            return;
+        }
+        if self.waiting.capacity() > 64 && self.waiting.len() < self.waiting.capacity() / 8 {
+            self.waiting.shrink_to(2 * self.waiting.len());
+        }
+        if self.void <= 64 + self.waiting.len() {
+            return;
+        }
+        let waiting = &self.waiting;
+        for stack in self.urgent.0.iter_mut().chain(&mut self.normal.0) {
+            stack.tickets.retain(|ticket| {
+                let known = waiting.get(&ticket.subject);
+                known.is_some_and(|known| known.serial == ticket.serial)
+            });
+        }
+        self.void = 0;
+    }
+
+    /// How much the lines hold, valid or void.
+    #[cfg(test)]
+    pub(super) fn tickets(&self) -> usize {
+        let stacks = self.urgent.0.iter().chain(&self.normal.0);
+        stacks.map(|stack| stack.tickets.len()).sum()
+    }
+
+    /// Whether lines and entries say the same.
     pub(crate) fn check_invariants(&self) {
-        assert_eq!(
-            self.order.len(),
-            self.entries.len(),
-            "every update is in the order once"
-        );
-        for (name, entry) in &self.entries {
-            assert!(
-                self.order.contains(&key(name, entry)),
-                "{name} is in the order"
-            );
+        let (mut valid, mut void) = (0, 0);
+        for (urgency, line) in [
+            (Urgency::First, &self.urgent),
+            (Urgency::Normal, &self.normal),
+        ] {
+            for (sent, stack) in line.0.iter().enumerate() {
+                let holds = |ticket: &&Ticket| {
+                    let waiting = Waiting {
+                        serial: ticket.serial,
+                        sent: sent as u32,
+                        urgency,
+                    };
+                    self.waiting.get(&ticket.subject) == Some(&waiting)
+                };
+                let held = stack.tickets.iter().filter(holds).count();
+                assert_eq!(held, stack.valid, "each stack knows its updates");
+                valid += held;
+                void += stack.tickets.len() - held;
+            }
+        }
+        assert_eq!(valid, self.waiting.len(), "every update is in line once");
+        assert_eq!(void, self.void, "void tickets are counted");
+    }
+}
+
+impl Line {
+    fn push(&mut self, subject: MemberId, waiting: Waiting) {
+        let sent = waiting.sent as usize;
+        if self.0.len() <= sent {
+            self.0.resize_with(sent + 1, Stack::default);
+        }
+        let serial = waiting.serial;
+        self.0[sent].tickets.push(Ticket { subject, serial });
+        self.0[sent].valid += 1;
+    }
+}
+
+impl Stack {
+    /// Gives back what a burst of news needed.
+    fn tidy(&mut self) {
+        if self.tickets.capacity() > 64 && self.tickets.len() < self.tickets.capacity() / 4 {
+            self.tickets.shrink_to(2 * self.tickets.len());
         }
     }
 }
+
+/// So many updates are a crowd: one push to all its targets holds about half of them.
+pub(crate) const CROWD: usize = 256;
 
 /// No update is shorter: a claim with names of one byte and numbers of one.
 const SMALLEST: usize = 8;
 
 /// Updates that are tried and do not fit before a datagram counts as full.
 const MISFITS: usize = 8;
-
-fn key(subject: &Name, entry: &Entry) -> Key {
-    (
-        entry.urgency,
-        entry.sent,
-        Reverse(entry.serial),
-        subject.clone(),
-    )
-}
 
 /// How often an update is passed on among `members`: `multiplier` log2(n + 1), rounded up
 /// (SWIM section 4.1).

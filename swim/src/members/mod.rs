@@ -2,6 +2,8 @@
 
 mod digest;
 mod name;
+mod order;
+mod records;
 mod statement;
 mod table;
 mod tags;
@@ -10,8 +12,10 @@ mod tags;
 mod tests;
 
 pub(crate) use digest::bucket;
-pub(crate) use name::check as check_name;
 pub use name::{Name, NameError};
+pub(crate) use name::{NameRef, check as check_name};
+pub(crate) use records::Records;
+pub(crate) use statement::RecordRef;
 pub use statement::{Incarnation, Instance, Rank, Record, Statement, Status, precedence};
-pub(crate) use table::{Member, Merge, Table};
+pub(crate) use table::{Member, MemberId, Merge, Table};
 pub use tags::{TagError, Tags};

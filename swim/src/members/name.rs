@@ -39,6 +39,20 @@ impl Name {
     }
 }
 
+/// A name as it stands in a message: checked, and copied only when it is news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NameRef<'a>(&'a str);
+
+impl<'a> NameRef<'a> {
+    pub(crate) fn as_str(self) -> &'a str {
+        self.0
+    }
+
+    pub(crate) fn to_name(self) -> Name {
+        Name(Arc::from(self.0))
+    }
+}
+
 /// Whether `text` may be a name.
 pub(crate) fn check(text: &str) -> Result<(), NameError> {
     if text.is_empty() {
@@ -46,6 +60,16 @@ pub(crate) fn check(text: &str) -> Result<(), NameError> {
     }
     if text.len() > limits::NAME_BYTES {
         return Err(NameError::TooLong(text.len()));
+    }
+    // Most names are plain: then their ends tell the rest.
+    let bytes = text.as_bytes();
+    if bytes.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+        let spaced = bytes.first() == Some(&b' ') || bytes.last() == Some(&b' ');
+        return if spaced {
+            Err(NameError::Unprintable)
+        } else {
+            Ok(())
+        };
     }
     // Line and paragraph separators break a listing as a control character does.
     let unprintable = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
@@ -81,7 +105,14 @@ impl Serialize for Name {
 
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Name, D::Error> {
+        NameRef::deserialize(deserializer).map(NameRef::to_name)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for NameRef<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<NameRef<'a>, D::Error> {
         let text = <&str>::deserialize(deserializer)?;
-        Name::new(text).map_err(serde::de::Error::custom)
+        check(text).map_err(serde::de::Error::custom)?;
+        Ok(NameRef(text))
     }
 }

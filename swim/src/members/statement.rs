@@ -3,9 +3,12 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::name::NameRef;
+use super::tags::TagsRef;
 use super::{Name, Tags};
 
 /// One life of a member: newer start, larger number. The sidecar takes microseconds of Unix time,
@@ -61,6 +64,38 @@ pub struct Record {
     pub tags: Tags,
 }
 
+/// A record as it stands in a message: checked, and copied only when it is news.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct RecordRef<'a> {
+    #[serde(borrow)]
+    pub(crate) name: NameRef<'a>,
+    pub(crate) addr: SocketAddr,
+    pub(crate) instance: Instance,
+    pub(crate) incarnation: Incarnation,
+    #[serde(borrow)]
+    pub(crate) tags: TagsRef<'a>,
+}
+
+impl RecordRef<'_> {
+    /// Whether it is just this one.
+    pub(crate) fn is(&self, record: &Record) -> bool {
+        (self.instance, self.incarnation) == (record.instance, record.incarnation)
+            && self.addr == record.addr
+            && self.name.as_str() == record.name.as_str()
+            && self.tags.are(&record.tags)
+    }
+
+    pub(crate) fn to_record(&self) -> Record {
+        Record {
+            name: self.name.to_name(),
+            addr: self.addr,
+            instance: self.instance,
+            incarnation: self.incarnation,
+            tags: self.tags.to_tags(),
+        }
+    }
+}
+
 /// What is held of a member at one incarnation, from weakest to strongest (SWIM section 4.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Status {
@@ -75,10 +110,10 @@ pub enum Status {
 }
 
 /// A record and what is held of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     /// The member's own word.
-    pub record: Record,
+    pub record: Arc<Record>,
     /// What is held of it.
     pub status: Status,
 }

@@ -1,10 +1,12 @@
 //! The member table: what this node holds of every member, itself included.
 
+use std::hash::BuildHasher;
 use std::time::Duration;
 
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::digest::{self, Digest};
+use super::order::Order;
 use super::{Name, Statement, Status, precedence};
 use crate::detector::{RoundTrip, Suspicion};
 use crate::event::{MemberInfo, State};
@@ -13,17 +15,32 @@ use crate::ring::Rings;
 use crate::rng::Rng;
 use crate::time::Time;
 
+/// The number of a member in the table: its own as long as it is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct MemberId(pub(super) u32);
+
+#[cfg(test)]
+impl MemberId {
+    pub(crate) fn numbered(number: u32) -> MemberId {
+        MemberId(number)
+    }
+
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+}
+
 /// One member and what this node keeps of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     pub(crate) statement: Statement,
     /// Since when it has its state here.
     pub(crate) since: Time,
-    /// How long it had been lost when this node heard of it.
-    pub(crate) lost_before: Duration,
     pub(crate) round_trip: RoundTrip,
     /// Present exactly while the status is `Suspect`.
     pub(crate) suspicion: Option<Box<Suspicion>>,
+    /// How many seconds it had been lost when this node heard of it.
+    lost_before_s: u32,
     /// Where it stands in the list of its kind.
     place: u32,
 }
@@ -36,9 +53,9 @@ pub(crate) enum Merge {
     /// There is no room for another member.
     Full,
     /// A member that was not known.
-    New,
+    New(MemberId),
     /// What was held before.
-    Changed(Statement),
+    Changed(MemberId, Statement),
 }
 
 /// All members by name, with rings, digest and lists kept in step.
@@ -47,7 +64,8 @@ pub(crate) struct Table {
     me: Name,
     slots: Vec<Option<Member>>,
     free: Vec<u32>,
-    index: HashMap<Name, u32>,
+    index: HashTable<u32>,
+    hasher: DefaultHashBuilder,
     rings: Rings,
     digest: Digest,
     /// Others that are alive or suspect: on the rings and probed.
@@ -58,15 +76,29 @@ pub(crate) struct Table {
     changed: Time,
 }
 
+impl Member {
+    /// How long it has been lost by `now`, here and elsewhere.
+    pub(crate) fn lost_for(&self, now: Time) -> Duration {
+        now.since(self.since) + Duration::from_secs(self.lost_before_s.into())
+    }
+
+    /// Others had lost it so long before this node did: the earliest counts.
+    pub(crate) fn lost_before(&mut self, before: Duration) {
+        let seconds = u32::try_from(before.as_secs()).unwrap_or(u32::MAX);
+        self.lost_before_s = self.lost_before_s.max(seconds);
+    }
+}
+
 impl Table {
     /// A table that holds only `me`.
     pub(crate) fn new(me: Statement, rings: usize, now: Time) -> Table {
         let mut table = Table {
+            rings: Rings::new(rings, &me.record.name),
             me: me.record.name.clone(),
             slots: Vec::new(),
             free: Vec::new(),
-            index: HashMap::new(),
-            rings: Rings::new(rings),
+            index: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
             digest: Digest::new(),
             present: Order::default(),
             lost: Order::default(),
@@ -76,16 +108,33 @@ impl Table {
         table
     }
 
+    pub(crate) fn id(&self, name: &str) -> Option<MemberId> {
+        let hash = self.hasher.hash_one(name);
+        let names = |id: &u32| named(&self.slots, *id).as_str() == name;
+        self.index.find(hash, names).copied().map(MemberId)
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&Member> {
-        self.slots[*self.index.get(name)? as usize].as_ref()
+        Some(self.member(self.id(name)?))
     }
 
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Member> {
-        self.slots[*self.index.get(name)? as usize].as_mut()
+        let MemberId(id) = self.id(name)?;
+        self.slots[id as usize].as_mut()
+    }
+
+    /// A member by a number that this table has given and that it has not forgotten since.
+    pub(crate) fn member(&self, id: MemberId) -> &Member {
+        filled(&self.slots, id.0)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Member> {
         self.slots.iter().flatten()
+    }
+
+    pub(crate) fn with_ids(&self) -> impl Iterator<Item = (MemberId, &Member)> {
+        let numbered = (0..).map(MemberId).zip(&self.slots);
+        numbered.filter_map(|(id, slot)| Some((id, slot.as_ref()?)))
     }
 
     pub(crate) fn rings(&self) -> &Rings {
@@ -103,30 +152,26 @@ impl Table {
 
     /// Members in the digest: all but the departed.
     pub(crate) fn counted(&self) -> usize {
-        1 + self.present.ids.len() + self.lost.ids.len()
+        1 + self.present.len() + self.lost.len()
     }
 
     /// Members that are alive or suspect, this node included.
     pub(crate) fn present(&self) -> usize {
-        1 + self.present.ids.len()
+        1 + self.present.len()
     }
 
     /// Takes a statement if it outranks what is held.
     pub(crate) fn merge(&mut self, statement: Statement, now: Time) -> Merge {
-        let Some(&id) = self.index.get(&statement.record.name) else {
+        let Some(id) = self.id(statement.record.name.as_str()) else {
             if self.index.len() >= limits::MEMBERS {
                 return Merge::Full;
             }
-            self.insert(statement, now);
-            return Merge::New;
+            return Merge::New(self.insert(statement, now));
         };
-        let held = self.slots[id as usize]
-            .as_ref()
-            .expect("the index names filled slots only");
-        if precedence(&statement, &held.statement).is_le() {
+        if precedence(&statement, &self.member(id).statement).is_le() {
             return Merge::Old;
         }
-        Merge::Changed(self.replace(id, statement, now))
+        Merge::Changed(id, self.replace(id.0, statement, now))
     }
 
     /// Sets what this node says of itself, whatever was held.
@@ -135,25 +180,36 @@ impl Table {
         self.replace(ME, statement, now);
     }
 
-    fn insert(&mut self, statement: Statement, now: Time) {
-        let name = statement.record.name.clone();
-        let id = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            u32::try_from(self.slots.len() - 1).expect("the table is bounded by limits::MEMBERS")
-        });
+    fn insert(&mut self, statement: Statement, now: Time) -> MemberId {
         self.digest.toggle(&statement);
         let status = statement.status;
-        self.slots[id as usize] = Some(Member {
+        let hash = self.hasher.hash_one(statement.record.name.as_str());
+        let member = Some(Member {
             statement,
             since: now,
-            lost_before: Duration::ZERO,
             round_trip: RoundTrip::default(),
             suspicion: None,
+            lost_before_s: 0,
             place: 0,
         });
-        self.index.insert(name, id);
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.slots[id as usize] = member;
+                id
+            }
+            None => {
+                make_room(&mut self.slots);
+                self.slots.push(member);
+                u32::try_from(self.slots.len() - 1)
+                    .expect("the table is bounded by limits::MEMBERS")
+            }
+        };
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        let hash_of = |id: &u32| hasher.hash_one(named(slots, *id).as_str());
+        self.index.insert_unique(hash, id, hash_of);
         self.changed = now;
         self.enlist(id, status);
+        MemberId(id)
     }
 
     fn replace(&mut self, id: u32, statement: Statement, now: Time) -> Statement {
@@ -167,7 +223,7 @@ impl Table {
         }
         if old_rank.status != new_rank.status || old_rank.instance != new_rank.instance {
             member.since = now;
-            member.lost_before = Duration::ZERO;
+            member.lost_before_s = 0;
         }
         if new_rank.status != Status::Suspect {
             member.suspicion = None;
@@ -187,14 +243,17 @@ impl Table {
 
     /// Forgets a member. This node itself is never forgotten.
     pub(crate) fn forget(&mut self, name: &Name, now: Time) -> Option<Statement> {
-        let id = *self.index.get(name)?;
+        let MemberId(id) = self.id(name.as_str())?;
         if id == ME {
             return None;
         }
         let status = self.slots[id as usize].as_ref()?.statement.status;
         self.delist(id, status);
+        let hash = self.hasher.hash_one(name.as_str());
+        if let Ok(entry) = self.index.find_entry(hash, |other| *other == id) {
+            entry.remove();
+        }
         let member = self.slots[id as usize].take()?;
-        self.index.remove(name);
         self.free.push(id);
         self.digest.toggle(&member.statement);
         self.changed = now;
@@ -202,56 +261,51 @@ impl Table {
     }
 
     fn enlist(&mut self, id: u32, status: Status) {
-        let member = self.slots[id as usize]
-            .as_mut()
-            .expect("only filled slots are listed");
-        let order = match kind(status) {
-            Kind::Present => {
-                self.rings.insert(&member.statement.record.name);
-                &mut self.present
-            }
-            Kind::Lost => &mut self.lost,
-            Kind::Departed => return,
-        };
-        if id != ME {
-            member.place = order.push(id);
-        }
-    }
-
-    fn delist(&mut self, id: u32, status: Status) {
-        let member = self.slots[id as usize]
-            .as_ref()
-            .expect("only filled slots are listed");
-        let place = member.place;
-        let order = match kind(status) {
-            Kind::Present => {
-                self.rings.remove(&member.statement.record.name);
-                &mut self.present
-            }
-            Kind::Lost => &mut self.lost,
-            Kind::Departed => return,
-        };
         if id == ME {
             return;
         }
-        for (moved, place) in order.remove(place).into_iter().flatten() {
-            self.slots[moved as usize]
-                .as_mut()
-                .expect("lists name filled slots only")
-                .place = place;
+        let order = match kind(status) {
+            Kind::Present => {
+                self.rings.insert(named(&self.slots, id));
+                &mut self.present
+            }
+            Kind::Lost => &mut self.lost,
+            Kind::Departed => return,
+        };
+        let place = order.push(id);
+        self.set_places([(id, place)]);
+    }
+
+    fn delist(&mut self, id: u32, status: Status) {
+        if id == ME {
+            return;
+        }
+        let place = filled(&self.slots, id).place;
+        let moved = match kind(status) {
+            Kind::Present => self.present.remove(place),
+            Kind::Lost => self.lost.remove(place),
+            Kind::Departed => return,
+        };
+        self.set_places(moved.into_iter().flatten());
+        if kind(status) == Kind::Present {
+            let slots = &self.slots;
+            let rest = self.present.iter().map(|other| named(slots, other));
+            self.rings.remove(named(slots, id), rest);
+        }
+    }
+
+    fn set_places(&mut self, places: impl IntoIterator<Item = (u32, u32)>) {
+        for (id, place) in places {
+            let member = self.slots[id as usize].as_mut();
+            member.expect("lists name filled slots only").place = place;
         }
     }
 
     /// The next one of the shuffled round of present members (SWIM section 4.3).
     pub(crate) fn next_present(&mut self, rng: &mut Rng) -> Option<Name> {
         let (id, swapped) = self.present.next(rng)?;
-        for (moved, place) in swapped {
-            self.slots[moved as usize]
-                .as_mut()
-                .expect("lists name filled slots only")
-                .place = place;
-        }
-        Some(self.name_of(id).clone())
+        self.set_places(swapped);
+        Some(named(&self.slots, id).clone())
     }
 
     /// Up to `count` different present members that `fits`, at random.
@@ -261,27 +315,22 @@ impl Table {
         rng: &mut Rng,
         fits: impl Fn(&Member) -> bool,
     ) -> Vec<Name> {
-        let ids = &self.present.ids;
-        let mut chosen: Vec<Name> = Vec::with_capacity(count.min(ids.len()));
-        if ids.is_empty() || count == 0 {
+        let among = self.present.len();
+        let mut chosen: Vec<Name> = Vec::with_capacity(count.min(among));
+        if among == 0 || count == 0 {
             return chosen;
         }
         // From a random start in random steps; a small list is walked whole.
-        let tries = if ids.len() <= 4 * count {
-            ids.len()
-        } else {
-            4 * count
-        };
-        let start = rng.below(ids.len());
+        let walk = among <= 4 * count;
+        let tries = if walk { among } else { 4 * count };
+        let start = rng.below(among);
         for turn in 0..tries {
-            let walk = ids.len() <= 4 * count;
             let at = if walk {
-                (start + turn) % ids.len()
+                (start + turn) % among
             } else {
-                rng.below(ids.len())
+                rng.below(among)
             };
-            let member = self.slots[ids[at] as usize].as_ref();
-            let member = member.expect("lists name filled slots only");
+            let member = filled(&self.slots, self.present.at(at));
             let name = &member.statement.record.name;
             if fits(member) && !chosen.contains(name) {
                 chosen.push(name.clone());
@@ -295,20 +344,11 @@ impl Table {
 
     /// Some unreachable member, at random.
     pub(crate) fn some_lost(&self, rng: &mut Rng) -> Option<Name> {
-        if self.lost.ids.is_empty() {
+        if self.lost.len() == 0 {
             return None;
         }
-        Some(
-            self.name_of(self.lost.ids[rng.below(self.lost.ids.len())])
-                .clone(),
-        )
-    }
-
-    fn name_of(&self, id: u32) -> &Name {
-        let member = self.slots[id as usize]
-            .as_ref()
-            .expect("lists name filled slots only");
-        &member.statement.record.name
+        let id = self.lost.at(rng.below(self.lost.len()));
+        Some(named(&self.slots, id).clone())
     }
 
     /// Copies a member out.
@@ -339,8 +379,8 @@ impl Table {
             let name = &member.statement.record.name;
             let status = member.statement.status;
             assert_eq!(
-                self.index.get(name),
-                Some(&(id as u32)),
+                self.id(name.as_str()),
+                Some(MemberId(id as u32)),
                 "the index names {name}"
             );
             digest.toggle(&member.statement);
@@ -359,16 +399,14 @@ impl Table {
                 Kind::Departed => continue,
             };
             assert_eq!(
-                list.ids[member.place as usize], id as u32,
+                list.at(member.place as usize),
+                id as u32,
                 "{name} is in its list"
             );
             present += usize::from(kind(status) == Kind::Present);
             lost += usize::from(kind(status) == Kind::Lost);
         }
-        assert_eq!(
-            (present, lost),
-            (self.present.ids.len(), self.lost.ids.len())
-        );
+        assert_eq!((present, lost), (self.present.len(), self.lost.len()));
         assert_eq!(
             digest.total(),
             self.digest.total(),
@@ -379,23 +417,8 @@ impl Table {
             self.digest.fold(16),
             "and so are its buckets"
         );
-        let me_on_rings = usize::from(
-            kind(
-                self.slots[0]
-                    .as_ref()
-                    .map_or(Status::Left, |me| me.statement.status),
-            ) == Kind::Present,
-        );
-        let on_rings = if self.rings.count() == 0 {
-            0
-        } else {
-            present + me_on_rings
-        };
-        assert_eq!(
-            self.rings.len(),
-            on_rings,
-            "the rings, if there are any, hold all that are present"
-        );
+        let others = self.present.iter().map(|id| named(&self.slots, id));
+        self.rings.check_invariants(others);
         assert!(self.index.len() <= limits::MEMBERS);
     }
 
@@ -407,6 +430,24 @@ impl Table {
 
 /// This node's own slot.
 const ME: u32 = 0;
+
+fn filled(slots: &[Option<Member>], id: u32) -> &Member {
+    slots[id as usize]
+        .as_ref()
+        .expect("index and lists name filled slots only")
+}
+
+fn named(slots: &[Option<Member>], id: u32) -> &Name {
+    &filled(slots, id).statement.record.name
+}
+
+/// Room for one more, by an eighth of what there is: most tables have their last size for long,
+/// and doubling would leave a third of it unused in the mean.
+pub(super) fn make_room<T>(things: &mut Vec<T>) {
+    if things.len() == things.capacity() {
+        things.reserve_exact((things.len() / 8).max(4));
+    }
+}
 
 /// Which list a member stands in.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -430,58 +471,5 @@ fn state(status: Status) -> State {
         Status::Suspect => State::Suspect,
         Status::Unreachable => State::Unreachable,
         Status::Left => State::Left,
-    }
-}
-
-/// Members in a random order that is shuffled as it is walked: each comes once in a round, and one
-/// that joins comes at a random place (SWIM section 4.3).
-#[derive(Clone, Debug, Default)]
-struct Order {
-    ids: Vec<u32>,
-    cursor: usize,
-}
-
-impl Order {
-    fn push(&mut self, id: u32) -> u32 {
-        self.ids.push(id);
-        u32::try_from(self.ids.len() - 1).expect("the table is bounded by limits::MEMBERS")
-    }
-
-    /// Takes out what stands at `place`; returns the members that moved and where to.
-    fn remove(&mut self, place: u32) -> [Option<(u32, u32)>; 2] {
-        let mut hole = place as usize;
-        let mut moved = [None, None];
-        if hole < self.cursor {
-            // Keep the walked part in front: its last one fills the hole.
-            self.cursor -= 1;
-            if hole != self.cursor {
-                self.ids[hole] = self.ids[self.cursor];
-                moved[0] = Some((self.ids[hole], hole as u32));
-                hole = self.cursor;
-            }
-        }
-        self.ids.swap_remove(hole);
-        if hole < self.ids.len() {
-            moved[1] = Some((self.ids[hole], hole as u32));
-        }
-        moved
-    }
-
-    /// The next one, and where it and the one it changed places with now stand.
-    fn next(&mut self, rng: &mut Rng) -> Option<(u32, [(u32, u32); 2])> {
-        if self.ids.is_empty() {
-            return None;
-        }
-        if self.cursor >= self.ids.len() {
-            self.cursor = 0;
-        }
-        let (here, there) = (
-            self.cursor,
-            self.cursor + rng.below(self.ids.len() - self.cursor),
-        );
-        self.ids.swap(here, there);
-        self.cursor += 1;
-        let id = self.ids[here];
-        Some((id, [(id, here as u32), (self.ids[there], there as u32)]))
     }
 }

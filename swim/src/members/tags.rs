@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::limits;
 
@@ -49,13 +51,7 @@ impl Tags {
             return Err(TagError::TooMany);
         }
         for (key, value) in &map {
-            let key_fits = !key.is_empty() && key.len() <= limits::TAG_KEY_BYTES;
-            if !key_fits || key.chars().any(|c| c.is_control() || c == '=') {
-                return Err(TagError::Key);
-            }
-            if value.chars().any(char::is_control) {
-                return Err(TagError::Value(key.to_string()));
-            }
+            check_tag(key, value)?;
         }
         let bytes = map.iter().map(|(key, value)| key.len() + value.len()).sum();
         if bytes > limits::TAGS_BYTES {
@@ -103,6 +99,36 @@ impl Tags {
     }
 }
 
+fn check_tag(key: &str, value: &str) -> Result<(), TagError> {
+    let key_fits = !key.is_empty() && key.len() <= limits::TAG_KEY_BYTES;
+    if !key_fits || key.chars().any(|c| c.is_control() || c == '=') {
+        return Err(TagError::Key);
+    }
+    if value.chars().any(char::is_control) {
+        return Err(TagError::Value(key.to_string()));
+    }
+    Ok(())
+}
+
+/// Tags as they stand in a message: checked, and copied only when they are news.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TagsRef<'a>(SmallVec<[(&'a str, &'a str); 2]>);
+
+impl TagsRef<'_> {
+    /// Whether they are just these.
+    pub(crate) fn are(&self, tags: &Tags) -> bool {
+        self.0.len() == tags.len() && self.0.iter().copied().eq(tags.iter())
+    }
+
+    pub(crate) fn to_tags(&self) -> Tags {
+        let pairs = self
+            .0
+            .iter()
+            .map(|(key, value)| ((*key).into(), (*value).into()));
+        Tags((!self.0.is_empty()).then(|| Arc::new(pairs.collect())))
+    }
+}
+
 impl Serialize for Tags {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // With its length, which the wire format needs first.
@@ -115,27 +141,41 @@ impl Serialize for Tags {
 }
 
 impl<'de> Deserialize<'de> for Tags {
-    /// Refuses more than the limits allow before it stores anything beyond them.
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Tags, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Tags;
+        TagsRef::deserialize(deserializer).map(|tags| tags.to_tags())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for TagsRef<'a> {
+    /// Refuses more than the limits allow before it stores anything beyond them.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<TagsRef<'a>, D::Error> {
+        struct Visitor<'a>(PhantomData<&'a ()>);
+        impl<'de: 'a, 'a> serde::de::Visitor<'de> for Visitor<'a> {
+            type Value = TagsRef<'a>;
 
             fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 formatter.write_str("tags within their limits")
             }
 
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Tags, A::Error> {
-                let mut pairs = BTreeMap::new();
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<TagsRef<'a>, A::Error> {
+                let (mut pairs, mut bytes) = (SmallVec::new(), 0);
                 while let Some((key, value)) = map.next_entry::<&str, &str>()? {
                     if pairs.len() == limits::TAGS {
                         return Err(serde::de::Error::custom(TagError::TooMany));
                     }
-                    pairs.insert(key.into(), value.into());
+                    check_tag(key, value).map_err(serde::de::Error::custom)?;
+                    bytes += key.len() + value.len();
+                    pairs.push((key, value));
                 }
-                Tags::from_map(pairs).map_err(serde::de::Error::custom)
+                if bytes > limits::TAGS_BYTES {
+                    return Err(serde::de::Error::custom(TagError::TooLarge(bytes)));
+                }
+                Ok(TagsRef(pairs))
             }
         }
-        deserializer.deserialize_map(Visitor)
+        deserializer.deserialize_map(Visitor(PhantomData))
     }
 }

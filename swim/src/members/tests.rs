@@ -6,6 +6,8 @@ mod merging;
 mod precedence;
 mod text;
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::{Incarnation, Instance, Merge, Name, Record, Statement, Status, Table, Tags};
@@ -32,7 +34,10 @@ fn statement(of: &str, instance: u64, incarnation: u32, status: Status) -> State
         incarnation: Incarnation(incarnation),
         tags: Tags::default(),
     };
-    Statement { record, status }
+    Statement {
+        record: record.into(),
+        status,
+    }
 }
 
 /// A table of `me`.
@@ -63,8 +68,9 @@ fn any_statement(names: &'static str) -> impl Strategy<Value = Statement> {
     (names, 1u64..4, 0u32..4, status, addr, tags).prop_map(
         |(of, instance, incarnation, status, addr, tags)| {
             let mut statement = statement(&of, instance, incarnation, status);
-            statement.record.addr = addr.parse().expect("a valid address");
-            statement.record.tags = Tags::new(tags).expect("valid tags");
+            let record = Arc::make_mut(&mut statement.record);
+            record.addr = addr.parse().expect("a valid address");
+            record.tags = Tags::new(tags).expect("valid tags");
             statement
         },
     )

@@ -11,7 +11,7 @@ use crate::event::Silence;
 use crate::limits;
 use crate::members::{Incarnation, Instance, Name, Rank, Status};
 use crate::time::Time;
-use crate::wire::{self, Datagram, DropReason, Header, Message, RelayTarget, Update};
+use crate::wire::{self, Datagram, DropReason, Header, Message, RelayTarget};
 
 impl Node {
     /// A datagram arrived from `from`. What is not a valid one of this cluster is dropped and
@@ -215,12 +215,8 @@ impl Node {
         if statement.rank() <= Rank::new(instance, incarnation, Status::Alive) {
             return None;
         }
-        let record = &statement.record;
-        let update = if record.instance > instance {
-            Update::Record(record.clone())
-        } else {
-            self.claim_of(statement)
-        };
-        Some((record.name.clone(), self.encode_fitting(update)))
+        let newer_life = statement.record.instance > instance;
+        let name = statement.record.name.clone();
+        Some((name, self.said(statement, newer_life)))
     }
 }

@@ -1,98 +1,103 @@
 //! Learning: what others say of members, what it changes here, and how it is passed on.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Lifecycle, Node, Timer};
 use crate::event::{EventKind, MemberInfo, State, UnreachableCause};
-use crate::gossip::Urgency;
+use crate::gossip::{CROWD, Urgency, send_limit};
 use crate::limits;
-use crate::members::{Merge, Name, Rank, Record, Statement, Status};
+#[cfg(feature = "sim")]
+use crate::members::Records;
+use crate::members::{MemberId, Merge, Name, NameRef, Rank, Record, RecordRef, Statement, Status};
 use crate::time::Time;
-use crate::wire::{self, Entry, Header, Message, Update};
+use crate::wire::{Entry, Header, Message, Update};
 
 impl Node {
+    /// Takes its records from the same source as other nodes.
+    #[cfg(feature = "sim")]
+    pub(crate) fn share_records(&mut self, records: Records) {
+        self.records = records;
+    }
+
     /// An update from a datagram.
     pub(super) fn learn(
         &mut self,
-        update: Update,
+        update: Update<RecordRef<'_>, NameRef<'_>>,
         header: &Header<'_>,
         from: SocketAddr,
         now: Time,
     ) {
-        let rank = update.rank();
-        if *update.subject() == self.me.name {
-            let addr = match &update {
-                Update::Record(record) => Some(record.addr),
-                Update::Claim { .. } => None,
-            };
-            return self.on_word_about_me(rank, addr, now);
-        }
         match update {
-            Update::Record(record) => {
-                self.accept(
-                    Statement {
-                        record,
-                        status: Status::Alive,
-                    },
-                    None,
-                    now,
-                );
-            }
+            Update::Record(record) => self.learn_record(&record, now),
             Update::Claim {
-                name, status, by, ..
+                name,
+                instance,
+                incarnation,
+                status,
+                by,
             } => {
-                if self.lacks_record(&name, rank) {
+                let (name, rank) = (name.as_str(), Rank::new(instance, incarnation, status));
+                if name == self.me.name.as_str() {
+                    return self.on_word_about_me(rank, None, now);
+                }
+                if self.lacks_record(name, rank) {
                     // Somebody knows a record that we missed, or that no datagram holds.
                     return self.pull_news(self.listens_at(header, from), now);
                 }
-                self.on_claim(&name, rank, status, by, now);
+                self.on_claim(name, rank, by.as_str(), now);
             }
         }
     }
 
-    /// A member from another table, read whole over a stream.
-    pub(super) fn learn_entry(&mut self, entry: Entry, by: &Name, now: Time) {
-        let Entry {
-            statement,
-            lost_for_s,
-        } = entry;
-        let lost_for = Duration::from_secs(lost_for_s.into());
-        let rank = statement.rank();
-        let Statement { record, status } = statement;
-        let name = record.name.clone();
-        if name == self.me.name {
+    /// A member is alive, by its own word.
+    fn learn_record(&mut self, record: &RecordRef<'_>, now: Time) {
+        let (name, rank) = (record.name.as_str(), rank_of(record, Status::Alive));
+        if name == self.me.name.as_str() {
             return self.on_word_about_me(rank, Some(record.addr), now);
         }
-        let held = self
-            .table
-            .get(name.as_str())
-            .map(|member| member.statement.status);
+        let held = self.table.get(name).map(|member| &member.statement);
+        // Of one version there may be two records, of two that began at one instant.
+        if held.is_some_and(|held| rank < held.rank() || record.is(&held.record)) {
+            return;
+        }
+        let record = self.records.of(record);
+        let status = Status::Alive;
+        self.accept(Statement { record, status }, None, now);
+    }
+
+    /// A member from another table, read over a stream.
+    pub(super) fn learn_entry(&mut self, entry: &Entry<RecordRef<'_>>, by: &Name, now: Time) {
+        let (record, status, rank) = (&entry.record, entry.status, entry.rank());
+        if status == Status::Alive {
+            return self.learn_record(record, now);
+        }
+        let name = record.name.as_str();
+        if name == self.me.name.as_str() {
+            return self.on_word_about_me(rank, Some(record.addr), now);
+        }
+        let lost_for = Duration::from_secs(entry.lost_for_s.into());
+        let held = self.table.get(name).map(|member| member.statement.status);
         let present = matches!(held, Some(Status::Alive | Status::Suspect));
         match status {
             // Nothing to take back: a goodbye of somebody we never met.
             Status::Left if held.is_none() => {}
             // Forgotten here, and soon there.
-            Status::Unreachable if self.forgotten.get(&name).is_some_and(|old| rank <= *old) => {}
+            Status::Unreachable if self.forgotten.get(name).is_some_and(|old| rank <= *old) => {}
             Status::Unreachable if held.is_none() && lost_for >= self.config.forget_after => {}
             Status::Unreachable if !present => {
                 let cause = UnreachableCause::Told { by: by.clone() };
+                let record = self.records.of(record);
+                let name = record.name.clone();
                 self.accept(Statement { record, status }, Some(cause), now);
                 self.on_lost_before(&name, rank, lost_for, now);
             }
             Status::Alive | Status::Suspect | Status::Unreachable | Status::Left => {
-                // Of one version there may be two records, of two that began at one instant.
-                if self.lacks_record(&name, rank) || status == Status::Alive {
-                    self.accept(
-                        Statement {
-                            record,
-                            status: Status::Alive,
-                        },
-                        None,
-                        now,
-                    );
+                if self.lacks_record(name, rank) {
+                    self.learn_record(record, now);
                 }
-                self.on_claim(&name, rank, status, by.clone(), now);
+                self.on_claim(name, rank, by.as_str(), now);
             }
         }
     }
@@ -103,22 +108,18 @@ impl Node {
         let Some(member) = held.filter(|held| held.statement.rank() == rank) else {
             return;
         };
-        // Others may have lost it before us: the earliest counts.
-        member.lost_before = lost_for
-            .saturating_sub(now.since(member.since))
-            .max(member.lost_before);
-        let since = now.since(member.since) + member.lost_before;
-        let left = self.config.forget_after.saturating_sub(since);
+        member.lost_before(lost_for.saturating_sub(now.since(member.since)));
+        let left = self
+            .config
+            .forget_after
+            .saturating_sub(member.lost_for(now));
         self.set_timer(Timer::Forget(name.clone()), now + left);
     }
 
     /// Whether `rank` speaks of a version that we do not have. A goodbye needs none.
-    fn lacks_record(&self, name: &Name, rank: Rank) -> bool {
-        let Some(held) = self
-            .table
-            .get(name.as_str())
-            .map(|member| &member.statement.record)
-        else {
+    fn lacks_record(&self, name: &str, rank: Rank) -> bool {
+        let held = self.table.get(name);
+        let Some(held) = held.map(|member| &member.statement.record) else {
             return rank.status != Status::Left;
         };
         rank.instance > held.instance
@@ -127,20 +128,21 @@ impl Node {
                 && rank.status != Status::Left
     }
 
-    fn on_claim(&mut self, name: &Name, rank: Rank, status: Status, by: Name, now: Time) {
+    fn on_claim(&mut self, name: &str, rank: Rank, by: &str, now: Time) {
+        let Some(held) = self.table.get(name).map(|member| &member.statement) else {
+            return;
+        };
+        // Of an older life or version it says nothing any more.
+        if rank.instance != held.record.instance || rank < held.rank() {
+            return;
+        }
+        let (record, status) = (Arc::clone(&held.record), rank.status);
+        let by = || Name::new(by).expect("names are checked when they are decoded");
         match status {
             Status::Alive => {}
-            Status::Suspect => self.on_suspect_claim(name, rank, by, now),
-            Status::Unreachable => self.on_unreachable_claim(name, rank, by, now),
-            Status::Left => {
-                let Some(held) = self.table.get(name.as_str()) else {
-                    return;
-                };
-                let record = held.statement.record.clone();
-                if record.instance == rank.instance {
-                    self.accept(Statement { record, status }, None, now);
-                }
-            }
+            Status::Suspect => self.on_suspect_claim(&record.name, rank, by(), now),
+            Status::Unreachable => self.on_unreachable_claim(&record.name, rank, by(), now),
+            Status::Left => self.accept(Statement { record, status }, None, now),
         }
     }
 
@@ -162,43 +164,55 @@ impl Node {
         );
         let name = statement.record.name.clone();
         let status = statement.status;
-        let before = match self.table.merge(statement, now) {
+        let (id, before) = match self.table.merge(statement, now) {
             Merge::Old => return,
             Merge::Full => {
                 self.stats.dropped.members += 1;
                 return;
             }
-            Merge::New => {
+            Merge::New(id) => {
                 // Whoever found whom: it is not alone any more.
                 self.end_joining();
-                None
+                (id, None)
             }
-            Merge::Changed(before) => Some(before),
+            Merge::Changed(id, before) => (id, Some(before)),
         };
-        self.forgotten.remove(&name);
-        self.timers.cancel(&Timer::Suspicion(name.clone()));
-        match status {
-            Status::Alive | Status::Suspect => self.timers.cancel(&Timer::Forget(name.clone())),
-            Status::Unreachable => {
-                self.set_timer(Timer::Forget(name.clone()), now + self.config.forget_after);
+        let newcomer = before.is_none();
+        match before.as_ref().map(|before| before.status) {
+            None => {
+                if self.forgotten.remove(&name).is_some() {
+                    self.timers.cancel(&Timer::Forget(name.clone()));
+                }
             }
-            Status::Left => self.set_timer(Timer::Forget(name.clone()), now + limits::TOMBSTONE),
+            Some(Status::Alive) => {}
+            Some(Status::Suspect) => self.timers.cancel(&Timer::Suspicion(name.clone())),
+            Some(Status::Unreachable | Status::Left) => {
+                self.timers.cancel(&Timer::Forget(name.clone()));
+            }
         }
-        self.announce(&name, before, cause, now);
-        self.gossip_member(&name, now);
+        let forget_after = match status {
+            Status::Alive | Status::Suspect => None,
+            Status::Unreachable => Some(self.config.forget_after),
+            Status::Left => Some(limits::TOMBSTONE),
+        };
+        if let Some(after) = forget_after {
+            self.set_timer(Timer::Forget(name), now + after);
+        }
+        self.announce(id, before, cause, now);
+        if !(newcomer && self.is_crowded(self.queue.fresher_than(self.pushes()))) {
+            self.gossip(id, now);
+        }
     }
 
     /// Tells what the change from `before` means.
     fn announce(
         &mut self,
-        name: &Name,
+        id: MemberId,
         before: Option<Statement>,
         cause: Option<UnreachableCause>,
         now: Time,
     ) {
-        let Some(member) = self.table.get(name.as_str()) else {
-            return;
-        };
+        let member = self.table.member(id);
         let (info, status) = (self.table.info(member), member.statement.status);
         let mut held = None;
         if let Some(before) = before {
@@ -247,7 +261,9 @@ impl Node {
         if self.forgotten.remove(name).is_some() {
             return;
         }
-        self.queue.remove(name);
+        if let Some(id) = self.table.id(name.as_str()) {
+            self.queue.remove(id);
+        }
         let Some(statement) = self.table.forget(name, now) else {
             return;
         };
@@ -259,41 +275,17 @@ impl Node {
 
     /// Passes on what is held of a member.
     pub(super) fn gossip_member(&mut self, name: &Name, now: Time) {
-        let Some(member) = self.table.get(name.as_str()) else {
-            return;
-        };
-        let statement = &member.statement;
-        let (update, urgency) = match statement.status {
-            Status::Alive => (Update::Record(statement.record.clone()), Urgency::Normal),
-            Status::Suspect | Status::Unreachable => (self.claim_of(statement), Urgency::Normal),
-            Status::Left => (self.claim_of(statement), Urgency::First),
-        };
-        self.gossip(name, urgency, update, now);
+        if let Some(id) = self.table.id(name.as_str()) {
+            self.gossip(id, now);
+        }
     }
 
-    pub(super) fn gossip_suspicion(&mut self, name: &Name, by: &Name, now: Time) {
-        let Some(member) = self.table.get(name.as_str()) else {
-            return;
+    fn gossip(&mut self, id: MemberId, now: Time) {
+        let urgency = match self.table.member(id).statement.status {
+            Status::Alive | Status::Suspect | Status::Unreachable => Urgency::Normal,
+            Status::Left => Urgency::First,
         };
-        let Record {
-            instance,
-            incarnation,
-            ..
-        } = member.statement.record;
-        let (by, status) = (by.clone(), Status::Suspect);
-        let update = Update::Claim {
-            name: name.clone(),
-            instance,
-            incarnation,
-            status,
-            by,
-        };
-        self.gossip(name, Urgency::Normal, update, now);
-    }
-
-    fn gossip(&mut self, subject: &Name, urgency: Urgency, update: Update, now: Time) {
-        let bytes = self.encode_fitting(update);
-        self.queue.put(subject, urgency, bytes);
+        self.queue.put(id, urgency);
         if !self.timers.is_set(&Timer::Push) {
             let interval = self.config.gossip_interval;
             let at = if self.config.parts.eager {
@@ -306,46 +298,42 @@ impl Node {
         }
     }
 
-    /// What this node holds of a member, without its record.
-    pub(super) fn claim_of(&self, statement: &Statement) -> Update {
-        let record = &statement.record;
-        Update::Claim {
-            name: record.name.clone(),
-            instance: record.instance,
-            incarnation: record.incarnation,
-            status: statement.status,
-            by: self.me.name.clone(),
+    /// How often the eager push alone sends an update.
+    fn pushes(&self) -> u32 {
+        let targets = (self.config.rings + self.config.gossip_fanout) as u32;
+        targets * self.config.parts.pushes
+    }
+
+    /// How often an update is passed on.
+    pub(super) fn send_limit(&self) -> u32 {
+        let enough = self
+            .config
+            .parts
+            .sends
+            .unwrap_or_else(|| send_limit(self.config.gossip_multiplier, self.table.present()));
+        if self.is_crowded(self.queue.len()) {
+            enough.min(self.pushes())
+        } else {
+            enough
         }
     }
 
-    /// An update's bytes. A record too long for a datagram is announced by a claim; whoever lacks
-    /// it pulls it over a stream.
-    pub(super) fn encode_fitting(&self, update: Update) -> Vec<u8> {
-        let bytes = wire::encode_update(&update);
-        match update {
-            Update::Record(record) if bytes.len() > limits::UPDATE_BYTES => {
-                let statement = Statement {
-                    record,
-                    status: Status::Alive,
-                };
-                wire::encode_update(&self.claim_of(&statement))
-            }
-            Update::Record(_) | Update::Claim { .. } => bytes,
-        }
+    /// Whether so many updates are more than can be passed on soon, as when a crowd joins. Then
+    /// newcomers are not passed on, and all else no more often than it is pushed: comparing tables
+    /// brings the rest, many to a stream, for less.
+    fn is_crowded(&self, updates: usize) -> bool {
+        updates >= CROWD && self.config.parts.push_pull.is_none()
     }
 
     /// Eager push: who first hears of something passes it on at once to its successors, which
     /// alone reach everybody, and to random members (DESIGN 4.4).
     pub(super) fn on_push(&mut self, now: Time) {
-        let targets = (self.config.rings + self.config.gossip_fanout) as u32;
-        let sends = targets * self.config.parts.pushes;
-        if !self.queue.has_fresher_than(sends) {
+        if self.queue.fresher_than(self.pushes()) == 0 {
             return;
         }
         self.last_push = now;
         let rings = self.table.rings();
-        let successors =
-            (0..rings.count()).filter_map(|ring| rings.successor(ring, &self.me.name).cloned());
+        let successors = (0..rings.count()).filter_map(|ring| rings.successor(ring).cloned());
         let mut targets: Vec<Name> = successors.collect();
         let random = self
             .table
@@ -369,6 +357,10 @@ impl Node {
             self.set_timer(Timer::Push, now + self.config.gossip_interval);
         }
     }
+}
+
+fn rank_of(record: &RecordRef<'_>, status: Status) -> Rank {
+    Rank::new(record.instance, record.incarnation, status)
 }
 
 fn superseded_info(record: &Record, now: Time) -> MemberInfo {

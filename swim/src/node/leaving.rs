@@ -1,6 +1,7 @@
 //! Leaving: a goodbye to the buddies, who pass it on.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::outputs::{Outgoing, Stop};
 use super::{Lifecycle, Node, Timer};
@@ -32,7 +33,7 @@ impl Node {
         self.timers.cancel(&Timer::Namesake);
         self.table.set_me(
             Statement {
-                record: self.me.clone(),
+                record: Arc::new(self.me.clone()),
                 status: Status::Left,
             },
             now,
@@ -54,7 +55,7 @@ impl Node {
 
     /// Buddies that may be stalled find the goodbye when they go on; nobody waits for their acks.
     fn tell_suspects(&mut self, seq: u32) {
-        for buddy in self.table.rings().buddies(&self.me.name) {
+        for buddy in self.table.rings().buddies() {
             let member = self.table.get(buddy.as_str());
             if member.is_some_and(|member| member.statement.status == Status::Suspect) {
                 self.ping_goodbye(&buddy, seq);
@@ -72,7 +73,7 @@ impl Node {
         };
         self.table
             .rings()
-            .buddies(&self.me.name)
+            .buddies()
             .into_iter()
             .filter(waits)
             .collect()
@@ -118,13 +119,10 @@ impl Node {
             member.statement.record.instance,
         );
         let me = Statement {
-            record: self.me.clone(),
+            record: Arc::new(self.me.clone()),
             status: Status::Left,
         };
-        let first = Some((
-            self.me.name.clone(),
-            self.encode_fitting(self.claim_of(&me)),
-        ));
+        let first = Some((self.me.name.clone(), self.said(&me, false)));
         self.send(Outgoing {
             to,
             message: Message::Ping { seq, target },

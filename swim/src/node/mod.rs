@@ -24,6 +24,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use joining::{SeedError, SeedInfo};
@@ -37,7 +38,9 @@ use crate::detector::{Expected, Health, Probes, Relays};
 use crate::event::{Event, MemberInfo};
 use crate::gossip::Queue;
 use crate::limits;
-use crate::members::{Incarnation, Instance, Name, Rank, Record, Statement, Status, Table, Tags};
+use crate::members::{
+    Incarnation, Instance, Name, Rank, Record, Records, Statement, Status, Table, Tags,
+};
 use crate::rng::Rng;
 use crate::stats::Stats;
 use crate::time::Time;
@@ -121,6 +124,7 @@ pub struct Node {
     rng: Rng,
     timers: Timers,
     table: Table,
+    records: Records,
     health: Health,
     probes: Probes,
     relays: Relays,
@@ -173,13 +177,14 @@ impl Node {
             tags: identity.tags,
         };
         let statement = Statement {
-            record: me.clone(),
+            record: Arc::new(me.clone()),
             status: Status::Alive,
         };
         let mut node = Node {
             cluster_id: ClusterId::of(&identity.cluster),
             cluster: identity.cluster,
             table: Table::new(statement, config.rings, now),
+            records: Records::default(),
             me,
             lifecycle: Lifecycle::Member,
             rng: Rng::new(seed),
@@ -261,8 +266,8 @@ impl Node {
         let info = |name: Option<&Name>| name.and_then(|name| self.member(name.as_str()));
         (0..rings.count())
             .map(|ring| RingPlace {
-                predecessor: info(rings.predecessor(ring, &self.me.name)),
-                successor: info(rings.successor(ring, &self.me.name)),
+                predecessor: info(rings.predecessor(ring)),
+                successor: info(rings.successor(ring)),
             })
             .collect()
     }
@@ -388,7 +393,7 @@ impl Node {
             .get(self.me.name.as_str())
             .expect("the table holds this node");
         assert_eq!(
-            held.statement.record, self.me,
+            *held.statement.record, self.me,
             "the table says of this node what it says itself"
         );
         assert!(self.streams.len() <= limits::STREAMS);

@@ -1,6 +1,7 @@
 //! This node about itself: its tags, its refutations, and another one with its name.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use super::outputs::{Outgoing, Stop};
 use super::{Lifecycle, Node, Timer};
@@ -197,7 +198,7 @@ impl Node {
         }
         self.table.set_me(
             Statement {
-                record: self.me.clone(),
+                record: Arc::new(self.me.clone()),
                 status: Status::Alive,
             },
             now,

@@ -1,15 +1,15 @@
 //! What a node wants done: datagrams, actions, events, one deadline.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::streams::StreamId;
 use super::{Node, Timer};
 use crate::event::{Event, EventKind, MemberInfo};
-use crate::gossip::send_limit;
 use crate::limits;
-use crate::members::{Instance, Name};
+use crate::members::{Instance, Member, Name, Record, Statement, Status};
 use crate::time::Time;
-use crate::wire::{self, Header, Message};
+use crate::wire::{self, Header, Message, Update};
 
 /// Something the caller is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl Node {
     #[must_use]
     pub fn poll_transmit(&mut self, buffer: &mut Vec<u8>) -> Option<SocketAddr> {
         loop {
-            let outgoing = self.transmits.pop_front()?;
+            let outgoing = pop(&mut self.transmits)?;
             let header = Header {
                 cluster: self.cluster_id,
                 from: self.me.name.as_str(),
@@ -88,17 +88,19 @@ impl Node {
                 digest: self.table.digest().total().to_le_bytes(),
             };
             wire::encode_head(&header, &outgoing.message, buffer);
-            let said = outgoing.first.as_ref().map(|(subject, bytes)| {
+            let said = outgoing.first.as_ref().and_then(|(subject, bytes)| {
                 buffer.extend_from_slice(bytes);
-                subject
+                self.table.id(subject.as_str())
             });
-            let limit = self.config.parts.sends.unwrap_or_else(|| {
-                send_limit(self.config.gossip_multiplier, self.table.present())
-            });
-            let filled = self
-                .queue
-                .fill(buffer, limits::PLAIN_DATAGRAM_BYTES, limit, said);
-            if outgoing.message == Message::Gossip && filled == 0 && said.is_none() {
+            let limit = self.send_limit();
+            let (me, table) = (&self.me.name, &self.table);
+            let write = |id, buffer: &mut Vec<u8>| {
+                encode_fitting(&word(me, table.member(id)), me, buffer);
+            };
+            let room = limits::PLAIN_DATAGRAM_BYTES;
+            let filled = self.queue.fill(buffer, room, limit, said, write);
+            let bare = filled == 0 && outgoing.first.is_none();
+            if outgoing.message == Message::Gossip && bare {
                 continue;
             }
             debug_assert!(
@@ -111,16 +113,29 @@ impl Node {
         }
     }
 
+    /// What this node holds of a member, as bytes, without its record unless that is `whole`.
+    pub(super) fn said(&self, statement: &Statement, whole: bool) -> Vec<u8> {
+        let me = &self.me.name;
+        let update = if whole {
+            Update::Record(&*statement.record)
+        } else {
+            claim(statement, me)
+        };
+        let mut bytes = Vec::with_capacity(64);
+        encode_fitting(&update, me, &mut bytes);
+        bytes
+    }
+
     /// The next thing the caller is to do.
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        pop(&mut self.actions)
     }
 
     /// The next thing to tell the users.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        pop(&mut self.events)
     }
 
     /// When `handle_timeout` must be called at the latest. `None` once the node is done.
@@ -170,5 +185,62 @@ impl Node {
 
     pub(super) fn set_timer(&mut self, timer: Timer, at: Time) {
         self.timers.set(timer, at);
+    }
+}
+
+/// The next of a queue; an empty one gives back what a burst needed.
+fn pop<T>(queue: &mut VecDeque<T>) -> Option<T> {
+    let next = queue.pop_front();
+    if next.is_none() && queue.capacity() > KEPT {
+        queue.shrink_to(KEPT);
+    }
+    next
+}
+
+/// Outputs for which room is kept.
+const KEPT: usize = 16;
+
+/// What is passed on of a member: what it says of itself, or what is held of it. Of a suspicion,
+/// who confirmed it last.
+fn word<'a>(me: &'a Name, member: &'a Member) -> Update<&'a Record, &'a Name> {
+    let statement = &member.statement;
+    let suspicion = member.suspicion.as_ref();
+    let accuser = suspicion.and_then(|suspicion| suspicion.accusers().last());
+    match statement.status {
+        Status::Alive => Update::Record(&statement.record),
+        Status::Suspect => claim(statement, accuser.unwrap_or(me)),
+        Status::Unreachable | Status::Left => claim(statement, me),
+    }
+}
+
+/// What is held of a member, without its record.
+fn claim<'a>(statement: &'a Statement, by: &'a Name) -> Update<&'a Record, &'a Name> {
+    let record = &statement.record;
+    Update::Claim {
+        name: &record.name,
+        instance: record.instance,
+        incarnation: record.incarnation,
+        status: statement.status,
+        by,
+    }
+}
+
+/// Appends an update. A record too long for a datagram is announced by a claim; whoever lacks it
+/// pulls it over a stream.
+fn encode_fitting(update: &Update<&Record, &Name>, me: &Name, buffer: &mut Vec<u8>) {
+    let before = buffer.len();
+    wire::encode_update(update, buffer);
+    if buffer.len() - before > limits::UPDATE_BYTES
+        && let Update::Record(record) = update
+    {
+        buffer.truncate(before);
+        let announced: Update<&Record, &Name> = Update::Claim {
+            name: &record.name,
+            instance: record.instance,
+            incarnation: record.incarnation,
+            status: Status::Alive,
+            by: me,
+        };
+        wire::encode_update(&announced, buffer);
     }
 }

@@ -26,7 +26,7 @@ impl Node {
         let turn = self.turn % (self.config.rings + 1);
         self.turn = turn + 1;
         let target = if turn < self.config.rings {
-            self.table.rings().successor(turn, &self.me.name).cloned()
+            self.table.rings().successor(turn).cloned()
         } else {
             self.table.next_present(&mut self.rng)
         };
@@ -40,7 +40,7 @@ impl Node {
     fn check_expected(&mut self, now: Time) {
         let patience = self.config.period * 3 / 2 + self.config.probe_timeout_max;
         for ring in 0..self.config.rings {
-            let name = self.table.rings().predecessor(ring, &self.me.name).cloned();
+            let name = self.table.rings().predecessor(ring).cloned();
             let member = name.as_ref().and_then(|name| self.table.get(name.as_str()));
             let predecessor = member.map(|member| {
                 (

@@ -9,6 +9,7 @@ use super::{Node, Timer};
 use crate::detector::StreamProbe;
 use crate::event::Silence;
 use crate::limits;
+use crate::members::RecordRef;
 use crate::time::Time;
 use crate::wire::{Frame, FrameReader, Refusal, encode_frame};
 
@@ -111,18 +112,16 @@ impl Node {
                     return;
                 };
                 let (cluster, target) = (self.cluster.clone(), round.instance);
-                self.send_frame(
-                    stream,
-                    &Frame::Ping {
-                        cluster,
-                        target,
-                        seq,
-                    },
-                );
+                let ping: Frame = Frame::Ping {
+                    cluster,
+                    target,
+                    seq,
+                };
+                self.send_frame(stream, &ping);
             }
             Purpose::Pull(_) => {
-                let frame = self.pull_frame();
-                self.send_frame(stream, &frame);
+                let frame = encode_frame(&self.pull_frame());
+                self.send_bytes(stream, [frame]);
             }
             Purpose::Serve(_) => return,
         }
@@ -136,16 +135,21 @@ impl Node {
             return;
         };
         open.reader.push(data);
+        // Its frames are read where they stand; meanwhile nobody else needs the reader.
+        let mut reader = std::mem::take(&mut open.reader);
         self.keep_stream(stream, now);
-        while let Some(open) = self.streams.open.get_mut(&stream) {
-            match open.reader.next() {
+        while self.streams.open.contains_key(&stream) {
+            match reader.next() {
                 Ok(Some(frame)) => self.on_frame(stream, frame, now),
-                Ok(None) => return,
+                Ok(None) => break,
                 Err(reason) => {
                     self.count_dropped(reason);
                     self.end_stream(stream, StreamEnd::Closed, true, now);
                 }
             }
+        }
+        if let Some(open) = self.streams.open.get_mut(&stream) {
+            open.reader = reader;
         }
     }
 
@@ -159,7 +163,7 @@ impl Node {
         self.end_stream(stream, StreamEnd::Failed, true, now);
     }
 
-    fn on_frame(&mut self, stream: StreamId, frame: Frame, now: Time) {
+    fn on_frame(&mut self, stream: StreamId, frame: Frame<RecordRef<'_>>, now: Time) {
         let Some(open) = self.streams.open.get_mut(&stream) else {
             return;
         };
@@ -172,7 +176,7 @@ impl Node {
                     seq,
                 },
             ) => {
-                let answer = if cluster != self.cluster {
+                let answer: Frame = if cluster != self.cluster {
                     self.stats.dropped.cluster += 1;
                     Frame::Refuse(Refusal::Cluster)
                 } else if target != self.me.instance {
@@ -199,7 +203,7 @@ impl Node {
             (Purpose::Serve(serve), Frame::State { members, last, .. })
                 if serve.expects_state() =>
             {
-                self.on_returned_state(stream, members, last, now);
+                self.on_returned_state(stream, &members, last, now);
             }
             (
                 Purpose::Pull(pull),
@@ -211,7 +215,7 @@ impl Node {
                 },
             ) => {
                 pull.on_buckets(buckets);
-                self.on_pulled_state(stream, &from, members, last, now);
+                self.on_pulled_state(stream, &from, &members, last, now);
             }
             (Purpose::Pull(pull), Frame::Refuse(refusal)) => {
                 pull.refused = Some(refusal);
@@ -249,10 +253,18 @@ impl Node {
     }
 
     pub(super) fn send_frame(&mut self, stream: StreamId, frame: &Frame) {
-        self.actions.push_back(Action::Send {
-            stream,
-            bytes: encode_frame(frame),
-        });
+        self.send_bytes(stream, [encode_frame(frame)]);
+    }
+
+    /// Sends encoded frames.
+    pub(super) fn send_bytes(
+        &mut self,
+        stream: StreamId,
+        frames: impl IntoIterator<Item = Vec<u8>>,
+    ) {
+        let sends = frames.into_iter();
+        let sends = sends.map(|bytes| Action::Send { stream, bytes });
+        self.actions.extend(sends);
     }
 
     /// A stream made progress: it may live on as long again.

@@ -113,7 +113,7 @@ impl Node {
             },
             now,
         );
-        self.gossip_suspicion(name, &by, now);
+        self.gossip_member(name, now);
         if by != self.me.name && self.is_buddy(name) {
             // Its buddies corroborate at once instead of at the next period.
             self.probe(name, Purpose::Watch, now);
@@ -133,7 +133,7 @@ impl Node {
         let deadline = suspicion.deadline();
         self.set_timer(Timer::Suspicion(name.clone()), deadline);
         // Lifeguard section IV-B: the first K confirmations are passed on as well.
-        self.gossip_suspicion(name, by, now);
+        self.gossip_member(name, now);
     }
 
     fn hasten(&mut self, name: &Name) {
@@ -151,8 +151,7 @@ impl Node {
     fn is_buddy(&self, name: &Name) -> bool {
         let rings = self.table.rings();
         (0..rings.count()).any(|ring| {
-            rings.successor(ring, &self.me.name) == Some(name)
-                || rings.predecessor(ring, &self.me.name) == Some(name)
+            rings.successor(ring) == Some(name) || rings.predecessor(ring) == Some(name)
         })
     }
 

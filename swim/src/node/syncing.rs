@@ -11,9 +11,9 @@ use hashbrown::HashMap;
 use super::streams::{Purpose, StreamEnd, StreamId};
 use super::{Node, SeedError, Timer};
 use crate::limits;
-use crate::members::{self, Member, Name, Rank, Record, Statement, Status};
+use crate::members::{self, Member, MemberId, Name, Rank, Record, RecordRef, Status};
 use crate::time::Time;
-use crate::wire::{Entry, Frame, Refusal};
+use crate::wire::{Entry, Frame, Refusal, encode_frame};
 
 /// When to pull.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +34,10 @@ pub(super) struct Pull {
     pub(super) refused: Option<Refusal>,
     complete: bool,
     theirs: Vec<u64>,
-    received: HashMap<Name, Rank>,
+    /// How many entries came.
+    entries: usize,
+    /// At which rank.
+    received: HashMap<MemberId, Rank>,
 }
 
 impl Pull {
@@ -61,7 +64,7 @@ impl Serve {
 
 impl Node {
     /// A digest arrived. A difference is repaired by gossip, as a rule; it is pulled when our own
-    /// table has been still for a while, or when it lasts for a whole period.
+    /// table has been still for a while, or when it lasts for a quarter of a period.
     pub(super) fn compare_digest(&mut self, theirs: u64, from: SocketAddr, now: Time) {
         if self.config.parts.push_pull.is_some() || theirs == self.table.digest().total() {
             self.syncing.differs_since = None;
@@ -69,7 +72,7 @@ impl Node {
         }
         let since = *self.syncing.differs_since.get_or_insert(now);
         let settled = now.since(self.table.changed()) > self.config.gossip_interval * SETTLING;
-        if settled || now.since(since) > self.config.period {
+        if settled || now.since(since) > self.config.period / 4 {
             self.pull_news(from, now);
         }
     }
@@ -117,16 +120,17 @@ impl Node {
             refused: None,
             complete: false,
             theirs: Vec::new(),
+            entries: 0,
             received: HashMap::new(),
         };
         self.stats.pulls += 1;
         self.open_stream(to, Purpose::Pull(Box::new(pull)), now)
     }
 
-    pub(super) fn pull_frame(&self) -> Frame {
+    pub(super) fn pull_frame(&self) -> Frame<&Record> {
         Frame::Pull {
             cluster: self.cluster.clone(),
-            record: self.me.clone(),
+            record: &self.me,
             buckets: self.table.digest().fold(self.table.bucket_count()),
         }
     }
@@ -136,7 +140,7 @@ impl Node {
         &mut self,
         stream: StreamId,
         cluster: &Name,
-        record: Record,
+        record: RecordRef<'_>,
         theirs: &[u64],
         now: Time,
     ) {
@@ -144,7 +148,7 @@ impl Node {
             self.stats.dropped.cluster += 1;
             return self.send_frame(stream, &Frame::Refuse(Refusal::Cluster));
         }
-        let puller = record.name.clone();
+        let puller = record.name.to_name();
         let leaving = self.lifecycle == super::Lifecycle::Leaving;
         let known = self.table.get(puller.as_str()).is_some();
         if leaving || !known && self.table.counted() >= limits::MEMBERS {
@@ -155,25 +159,19 @@ impl Node {
         }
         // Ours before we learn of the puller: both sides then compare what they had.
         let ours = self.table.digest().fold(theirs.len());
-        let entries: Vec<Entry> = self
+        // A goodbye is news only to those who have something in its bucket.
+        let news = self
             .differing(&ours, theirs)
-            // A goodbye is news only to those who have something in its bucket.
-            .filter(|(bucket, member)| !has_left(member) || theirs[*bucket] != 0)
-            .map(|(_, member)| entry(member, now))
-            .collect();
-        self.send_state(stream, ours, entries);
-        let statement = Statement {
+            .filter(|(bucket, _, member)| !has_left(member) || theirs[*bucket] != 0)
+            .map(|(_, _, member)| entry(member, now));
+        let frames = state_frames(&self.me.name, ours.clone(), news);
+        self.send_bytes(stream, frames);
+        let puller_itself = Entry {
             record,
             status: Status::Alive,
+            lost_for_s: 0,
         };
-        self.learn_entry(
-            Entry {
-                statement,
-                lost_for_s: 0,
-            },
-            &puller,
-            now,
-        );
+        self.learn_entry(&puller_itself, &puller, now);
     }
 
     /// What the other side of our pull has in the buckets that differ.
@@ -181,23 +179,28 @@ impl Node {
         &mut self,
         stream: StreamId,
         from: &Name,
-        entries: Vec<Entry>,
+        entries: &[Entry<RecordRef<'_>>],
         last: bool,
         now: Time,
     ) {
         let Some(pull) = self.pull_on(stream) else {
             return;
         };
-        let held =
-            |Entry { statement, .. }: &Entry| (statement.record.name.clone(), statement.rank());
-        pull.received.extend(entries.iter().map(held));
-        if pull.received.len() > limits::MEMBERS {
+        pull.entries += entries.len();
+        if pull.entries > limits::MEMBERS {
             // No table is so large: it would go on for ever.
             self.stats.dropped.too_long += 1;
             return self.end_stream(stream, StreamEnd::Closed, true, now);
         }
+        let mut received = std::mem::take(&mut pull.received);
         for entry in entries {
             self.learn_entry(entry, from, now);
+            if let Some(id) = self.table.id(entry.record.name.as_str()) {
+                received.insert(id, entry.rank());
+            }
+        }
+        if let Some(pull) = self.pull_on(stream) {
+            pull.received = received;
         }
         if last && self.is_active() {
             self.return_state(stream, now);
@@ -216,17 +219,17 @@ impl Node {
         );
         if !theirs.is_empty() {
             let ours = self.table.digest().fold(theirs.len());
-            let better: Vec<Entry> = self
+            let mut better = self
                 .differing(&ours, &theirs)
-                .map(|(_, member)| member)
-                .filter(|member| match received.get(&member.statement.record.name) {
+                .filter(|(_, id, member)| match received.get(id) {
                     Some(rank) => member.statement.rank() > *rank,
                     None => !has_left(member),
                 })
-                .map(|member| entry(member, now))
-                .collect();
-            if !better.is_empty() {
-                self.send_state(stream, Vec::new(), better);
+                .map(|(_, _, member)| entry(member, now))
+                .peekable();
+            if better.peek().is_some() {
+                let frames = state_frames(&self.me.name, Vec::new(), better);
+                self.send_bytes(stream, frames);
             }
         }
         self.end_stream(stream, StreamEnd::Closed, true, now);
@@ -236,7 +239,7 @@ impl Node {
     pub(super) fn on_returned_state(
         &mut self,
         stream: StreamId,
-        entries: Vec<Entry>,
+        entries: &[Entry<RecordRef<'_>>],
         last: bool,
         now: Time,
     ) {
@@ -269,44 +272,47 @@ impl Node {
 
     /// The members in buckets whose digests differ, with the number of the bucket. Suspicions are
     /// passed on as such, so that a joiner counts them too.
-    fn differing(&self, ours: &[u64], theirs: &[u64]) -> impl Iterator<Item = (usize, &Member)> {
+    fn differing(
+        &self,
+        ours: &[u64],
+        theirs: &[u64],
+    ) -> impl Iterator<Item = (usize, MemberId, &Member)> {
         let differs: Vec<bool> = ours.iter().zip(theirs).map(|(a, b)| a != b).collect();
-        self.table.iter().filter_map(move |member| {
+        self.table.with_ids().filter_map(move |(id, member)| {
             let bucket = members::bucket(&member.statement.record.name, differs.len());
-            differs[bucket].then_some((bucket, member))
+            differs[bucket].then_some((bucket, id, member))
         })
     }
+}
 
-    /// Sends members in frames that each keep their limit.
-    fn send_state(&mut self, stream: StreamId, buckets: Vec<u64>, entries: Vec<Entry>) {
-        let mut buckets = buckets;
-        let mut members = Vec::new();
-        let mut bytes = buckets.len() * 10;
-        for entry in entries {
-            bytes += longest(&entry);
-            members.push(entry);
-            if bytes > limits::FRAME_STATE_FILL {
-                let frame = Frame::State {
-                    from: self.me.name.clone(),
-                    buckets: std::mem::take(&mut buckets),
-                    members: std::mem::take(&mut members),
-                    last: false,
-                };
-                self.send_frame(stream, &frame);
-                bytes = 0;
-            }
+/// Members in frames that each keep their limit.
+fn state_frames<'a>(
+    from: &Name,
+    buckets: Vec<u64>,
+    entries: impl Iterator<Item = Entry<&'a Record>>,
+) -> Vec<Vec<u8>> {
+    let mut frames = Vec::new();
+    let mut bytes = buckets.len() * 10;
+    let (mut buckets, mut members) = (buckets, Vec::new());
+    let mut end = |members: &mut Vec<_>, last| {
+        let frame = Frame::State {
+            from: from.clone(),
+            buckets: std::mem::take(&mut buckets),
+            members: std::mem::take(members),
+            last,
+        };
+        frames.push(encode_frame(&frame));
+    };
+    for entry in entries {
+        bytes += longest(&entry);
+        members.push(entry);
+        if bytes > limits::FRAME_STATE_FILL {
+            end(&mut members, false);
+            bytes = 0;
         }
-        let from = self.me.name.clone();
-        self.send_frame(
-            stream,
-            &Frame::State {
-                from,
-                buckets,
-                members,
-                last: true,
-            },
-        );
     }
+    end(&mut members, true);
+    frames
 }
 
 /// How long a table must have been still before a difference is more than gossip on its way, in
@@ -318,25 +324,21 @@ fn has_left(member: &Member) -> bool {
 }
 
 /// A member as it is told to others.
-fn entry(member: &Member, now: Time) -> Entry {
+fn entry(member: &Member, now: Time) -> Entry<&Record> {
     let lost_for = match member.statement.status {
-        Status::Unreachable => member.lost_before + now.since(member.since),
+        Status::Unreachable => member.lost_for(now),
         Status::Alive | Status::Suspect | Status::Left => Duration::ZERO,
     };
-    let lost_for_s = u32::try_from(lost_for.as_secs()).unwrap_or(u32::MAX);
     Entry {
-        statement: member.statement.clone(),
-        lost_for_s,
+        record: &member.statement.record,
+        status: member.statement.status,
+        lost_for_s: u32::try_from(lost_for.as_secs()).unwrap_or(u32::MAX),
     }
 }
 
 /// An upper bound of an entry's encoding.
-fn longest(entry: &Entry) -> usize {
-    let record = &entry.statement.record;
-    let tags: usize = record
-        .tags
-        .iter()
-        .map(|(key, value)| key.len() + value.len() + 4)
-        .sum();
-    record.name.as_str().len() + tags + 48
+fn longest(entry: &Entry<&Record>) -> usize {
+    let tags = entry.record.tags.iter();
+    let tags: usize = tags.map(|(key, value)| key.len() + value.len() + 4).sum();
+    entry.record.name.as_str().len() + tags + 48
 }

@@ -2,20 +2,21 @@
 
 use std::net::SocketAddr;
 
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::message::{Header, Message, Update};
 use super::{ClusterId, VERSION};
 use crate::limits;
-use crate::members::{self, Record};
+use crate::members::{self, NameRef, RecordRef};
 
 /// A decoded datagram; the header borrows from its bytes.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Datagram<'a> {
     pub(crate) header: Header<'a>,
     pub(crate) message: Message,
-    pub(crate) updates: SmallVec<[Update; 2]>,
+    pub(crate) updates: SmallVec<[Update<RecordRef<'a>, NameRef<'a>>; 2]>,
 }
 
 /// Why input was dropped. Nothing was changed; the sender is at fault, or of another kind.
@@ -35,11 +36,12 @@ pub(crate) fn encode_head(header: &Header<'_>, message: &Message, buffer: &mut V
     append(message, buffer);
 }
 
-/// One update as it stands in a datagram.
-pub(crate) fn encode_update(update: &Update) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(64);
-    append(update, &mut bytes);
-    bytes
+/// Appends an update as it stands in a datagram.
+pub(crate) fn encode_update<R: Serialize, N: Serialize>(
+    update: &Update<R, N>,
+    buffer: &mut Vec<u8>,
+) {
+    append(update, buffer);
 }
 
 /// Decodes and checks a datagram of `cluster` fully before anybody acts on it.
@@ -65,9 +67,9 @@ pub(crate) fn decode(bytes: &[u8], cluster: ClusterId) -> Result<Datagram<'_>, D
         if updates.len() == limits::DATAGRAM_UPDATES {
             return Err(DropReason::TooLong);
         }
-        let (update, rest): (Update, _) = take(bytes)?;
+        let (update, rest): (Update<RecordRef<'_>, NameRef<'_>>, _) = take(bytes)?;
         if let Update::Record(record) = &update {
-            check_record(record)?;
+            reachable(record.addr)?;
         }
         updates.push(update);
         bytes = rest;
@@ -79,12 +81,8 @@ pub(crate) fn decode(bytes: &[u8], cluster: ClusterId) -> Result<Datagram<'_>, D
     })
 }
 
-/// What the types alone do not refuse.
-pub(crate) fn check_record(record: &Record) -> Result<(), DropReason> {
-    reachable(record.addr)
-}
-
-fn reachable(addr: SocketAddr) -> Result<(), DropReason> {
+/// What the types alone do not refuse of a record.
+pub(super) fn reachable(addr: SocketAddr) -> Result<(), DropReason> {
     if is_reachable(addr) {
         Ok(())
     } else {
@@ -99,12 +97,25 @@ pub(crate) fn is_reachable(addr: SocketAddr) -> bool {
 
 pub(super) fn append<T: Serialize>(value: &T, buffer: &mut Vec<u8>) {
     struct Sink<'a>(&'a mut Vec<u8>);
-    impl Extend<u8> for Sink<'_> {
-        fn extend<I: IntoIterator<Item = u8>>(&mut self, bytes: I) {
-            self.0.extend(bytes);
+    impl Flavor for Sink<'_> {
+        type Output = ();
+
+        fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+            self.0.push(byte);
+            Ok(())
+        }
+
+        fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+            self.0.extend_from_slice(bytes);
+            Ok(())
+        }
+
+        fn finalize(self) -> postcard::Result<()> {
+            Ok(())
         }
     }
-    postcard::to_extend(value, Sink(buffer)).expect("our own messages serialize into memory");
+    postcard::serialize_with_flavor(value, Sink(buffer))
+        .expect("our own messages serialize into memory");
 }
 
 fn take<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, &'a [u8]), DropReason> {

@@ -4,14 +4,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::VERSION;
-use super::datagram::{DropReason, append, check_record};
+use super::datagram::{DropReason, append, reachable};
 use super::message::{Entry, Refusal};
 use crate::limits;
-use crate::members::{Instance, Name, Record};
+use crate::members::{Instance, Name, Record, RecordRef};
 
-/// What a stream carries.
+/// What a stream carries. Said with the records that the sender holds, heard with what stands in
+/// the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Frame {
+pub(crate) enum Frame<R = Record> {
     /// Stream probe.
     Ping {
         cluster: Name,
@@ -23,7 +24,7 @@ pub(crate) enum Frame {
     /// "Here are I and the digests of my buckets: what do you have that differs?"
     Pull {
         cluster: Name,
-        record: Record,
+        record: R,
         buckets: Vec<u64>,
     },
     /// Members that differ, as `from` holds them. The first frame of an answer brings the
@@ -31,33 +32,35 @@ pub(crate) enum Frame {
     State {
         from: Name,
         buckets: Vec<u64>,
-        members: Vec<Entry>,
+        members: Vec<Entry<R>>,
         last: bool,
     },
     /// No.
     Refuse(Refusal),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct PingBody {
     cluster: Name,
     target: Instance,
     seq: u32,
 }
 
-#[derive(Serialize, Deserialize)]
-struct PullBody {
+#[derive(Deserialize)]
+struct PullBody<'a> {
     cluster: Name,
-    record: Record,
+    #[serde(borrow)]
+    record: RecordRef<'a>,
     buckets: Vec<u64>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct StateBody {
+#[derive(Deserialize)]
+struct StateBody<'a> {
     from: Name,
     last: bool,
     buckets: Vec<u64>,
-    members: Vec<Entry>,
+    #[serde(borrow)]
+    members: Vec<Entry<RecordRef<'a>>>,
 }
 
 const PING: u8 = 1;
@@ -79,23 +82,16 @@ fn limit(kind: u8) -> Option<usize> {
     }
 }
 
-/// A frame's bytes.
-pub(crate) fn encode_frame(frame: &Frame) -> Vec<u8> {
+/// A frame's bytes: the body's fields in the order in which the bodies above are read.
+pub(crate) fn encode_frame<R: Serialize>(frame: &Frame<R>) -> Vec<u8> {
     let mut bytes = vec![0; HEAD];
-    let kind = match frame.clone() {
+    let kind = match frame {
         Frame::Ping {
             cluster,
             target,
             seq,
         } => {
-            append(
-                &PingBody {
-                    cluster,
-                    target,
-                    seq,
-                },
-                &mut bytes,
-            );
+            append(&(cluster, target, seq), &mut bytes);
             PING
         }
         Frame::Ack { seq, digest } => {
@@ -107,14 +103,7 @@ pub(crate) fn encode_frame(frame: &Frame) -> Vec<u8> {
             record,
             buckets,
         } => {
-            append(
-                &PullBody {
-                    cluster,
-                    record,
-                    buckets,
-                },
-                &mut bytes,
-            );
+            append(&(cluster, record, buckets), &mut bytes);
             PULL
         }
         Frame::State {
@@ -123,19 +112,11 @@ pub(crate) fn encode_frame(frame: &Frame) -> Vec<u8> {
             members,
             last,
         } => {
-            append(
-                &StateBody {
-                    from,
-                    last,
-                    buckets,
-                    members,
-                },
-                &mut bytes,
-            );
+            append(&(from, last, buckets, members), &mut bytes);
             STATE
         }
         Frame::Refuse(refusal) => {
-            append(&refusal, &mut bytes);
+            append(refusal, &mut bytes);
             REFUSE
         }
     };
@@ -176,7 +157,7 @@ impl FrameReader {
     }
 
     /// The next whole frame; `Ok(None)` until there is one. After an error the stream is useless.
-    pub(crate) fn next(&mut self) -> Result<Option<Frame>, DropReason> {
+    pub(crate) fn next(&mut self) -> Result<Option<Frame<RecordRef<'_>>>, DropReason> {
         let bytes = &self.buffer[self.start..];
         let Some((head, rest)) = bytes.split_first_chunk::<HEAD>() else {
             return Ok(None);
@@ -199,7 +180,7 @@ impl FrameReader {
     }
 }
 
-fn decode_body(kind: u8, body: &[u8]) -> Result<Frame, DropReason> {
+fn decode_body(kind: u8, body: &[u8]) -> Result<Frame<RecordRef<'_>>, DropReason> {
     match kind {
         PING => {
             let PingBody {
@@ -223,7 +204,7 @@ fn decode_body(kind: u8, body: &[u8]) -> Result<Frame, DropReason> {
                 record,
                 buckets,
             } = whole(body)?;
-            check_record(&record)?;
+            reachable(record.addr)?;
             check_buckets(&buckets)?;
             Ok(Frame::Pull {
                 cluster,
@@ -242,7 +223,7 @@ fn decode_body(kind: u8, body: &[u8]) -> Result<Frame, DropReason> {
                 check_buckets(&buckets)?;
             }
             for member in &members {
-                check_record(&member.statement.record)?;
+                reachable(member.record.addr)?;
             }
             Ok(Frame::State {
                 from,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::members::{Incarnation, Instance, Name, Rank, Record, Statement, Status};
+use crate::members::{Incarnation, Instance, Name, Rank, Record, RecordRef, Status};
 
 /// The cluster's name on a datagram: its hash, so that a long name costs nothing. Streams carry
 /// the name itself.
@@ -55,51 +55,37 @@ pub(crate) struct RelayTarget {
     pub(crate) instance: Instance,
 }
 
-/// Something about a member, passed on from node to node.
+/// Something about a member, passed on from node to node. Said with what the sender holds, heard
+/// with what stands in the datagram.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Update {
+pub(crate) enum Update<R = Record, N = Name> {
     /// The member is alive, and says this of itself.
-    Record(Record),
+    Record(R),
     /// Somebody holds this of a record that others are known to have.
     Claim {
-        name: Name,
+        name: N,
         instance: Instance,
         incarnation: Incarnation,
         status: Status,
         /// Who says so.
-        by: Name,
+        by: N,
     },
-}
-
-impl Update {
-    /// The member it is about.
-    pub(crate) fn subject(&self) -> &Name {
-        match self {
-            Update::Record(record) => &record.name,
-            Update::Claim { name, .. } => name,
-        }
-    }
-
-    pub(crate) fn rank(&self) -> Rank {
-        match self {
-            Update::Record(record) => Rank::new(record.instance, record.incarnation, Status::Alive),
-            Update::Claim {
-                instance,
-                incarnation,
-                status,
-                ..
-            } => Rank::new(*instance, *incarnation, *status),
-        }
-    }
 }
 
 /// A member as it stands in the sender's table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Entry {
-    pub(crate) statement: Statement,
+pub(crate) struct Entry<R = Record> {
+    pub(crate) record: R,
+    pub(crate) status: Status,
     /// How long it has been lost, in seconds: all forget it at about the same time, also those that
     /// hear of it later. Zero for others.
     pub(crate) lost_for_s: u32,
+}
+
+impl Entry<RecordRef<'_>> {
+    pub(crate) fn rank(&self) -> Rank {
+        Rank::new(self.record.instance, self.record.incarnation, self.status)
+    }
 }
 
 /// Why a stream is refused, in words that the other side can act on.

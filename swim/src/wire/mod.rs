@@ -11,6 +11,9 @@ mod message;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use tests::{owned_frame, owned_update};
+
 pub(crate) use datagram::{Datagram, DropReason, decode, encode_head, encode_update, is_reachable};
 pub(crate) use frame::{Frame, FrameReader, encode_frame};
 pub(crate) use message::{ClusterId, Entry, Header, Message, Refusal, RelayTarget, Update};

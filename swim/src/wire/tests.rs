@@ -7,11 +7,11 @@ mod sizes;
 use std::net::SocketAddr;
 
 use super::{
-    ClusterId, DropReason, Entry, Frame, FrameReader, Header, Message, Update, decode,
+    ClusterId, Datagram, DropReason, Entry, Frame, FrameReader, Header, Message, Update, decode,
     encode_frame, encode_head, encode_update,
 };
 use crate::limits;
-use crate::members::{Incarnation, Instance, Name, Record, Statement, Status, Tags};
+use crate::members::{Incarnation, Instance, Name, NameRef, Record, RecordRef, Status, Tags};
 
 /// A header as a member of the cluster `muster` sends it.
 const HEADER: fn() -> Header<'static> = || Header {
@@ -38,7 +38,7 @@ fn datagram(header: &Header<'_>, message: &Message, updates: &[Update]) -> Vec<u
     let mut bytes = Vec::new();
     encode_head(header, message, &mut bytes);
     for update in updates {
-        bytes.extend(encode_update(update));
+        encode_update(update, &mut bytes);
     }
     bytes
 }
@@ -50,11 +50,79 @@ fn frames(bytes: &[u8]) -> (Vec<Frame>, Option<DropReason>) {
     let mut frames = Vec::new();
     loop {
         match reader.next() {
-            Ok(Some(frame)) => frames.push(frame),
+            Ok(Some(frame)) => frames.push(owned_frame(frame)),
             Ok(None) => return (frames, None),
             Err(reason) => return (frames, Some(reason)),
         }
     }
+}
+
+/// An update that was heard, as one that could be said.
+pub(crate) fn owned_update(update: &Update<RecordRef<'_>, NameRef<'_>>) -> Update {
+    match update {
+        Update::Record(record) => Update::Record(record.to_record()),
+        Update::Claim {
+            name,
+            instance,
+            incarnation,
+            status,
+            by,
+        } => Update::Claim {
+            name: name.to_name(),
+            instance: *instance,
+            incarnation: *incarnation,
+            status: *status,
+            by: by.to_name(),
+        },
+    }
+}
+
+pub(crate) fn owned_frame(frame: Frame<RecordRef<'_>>) -> Frame {
+    match frame {
+        Frame::Ping {
+            cluster,
+            target,
+            seq,
+        } => Frame::Ping {
+            cluster,
+            target,
+            seq,
+        },
+        Frame::Ack { seq, digest } => Frame::Ack { seq, digest },
+        Frame::Pull {
+            cluster,
+            record,
+            buckets,
+        } => Frame::Pull {
+            cluster,
+            record: record.to_record(),
+            buckets,
+        },
+        Frame::State {
+            from,
+            buckets,
+            members,
+            last,
+        } => {
+            let owned = |entry: Entry<RecordRef<'_>>| Entry {
+                record: entry.record.to_record(),
+                status: entry.status,
+                lost_for_s: entry.lost_for_s,
+            };
+            Frame::State {
+                from,
+                buckets,
+                members: members.into_iter().map(owned).collect(),
+                last,
+            }
+        }
+        Frame::Refuse(refusal) => Frame::Refuse(refusal),
+    }
+}
+
+/// The updates of a datagram.
+fn updates_of(datagram: &Datagram<'_>) -> Vec<Update> {
+    datagram.updates.iter().map(owned_update).collect()
 }
 
 fn one_frame(bytes: &[u8]) -> Result<Frame, DropReason> {
@@ -90,7 +158,7 @@ fn assert_frame_within_limits(frame: &Frame) {
         } => {
             assert!(buckets.len() <= limits::DIGEST_BUCKETS);
             for member in members {
-                assert_record_within_limits(&member.statement.record);
+                assert_record_within_limits(&member.record);
             }
         }
     }
@@ -105,9 +173,9 @@ fn fullest_tags() -> Tags {
 
 /// A member as a state frame tells it, lost for as long as a number holds.
 fn entry(record: Record, status: Status) -> Entry {
-    let statement = Statement { record, status };
     Entry {
-        statement,
+        record,
+        status,
         lost_for_s: u32::MAX,
     }
 }

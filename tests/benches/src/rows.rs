@@ -59,6 +59,11 @@ impl Options {
         SIZES.into_iter().filter(wanted).collect()
     }
 
+    /// The only size that is wanted.
+    pub fn only_members(&self) -> Option<usize> {
+        self.members
+    }
+
     /// Whether rows of this name are wanted.
     pub fn wants(&self, name: &str) -> bool {
         self.only

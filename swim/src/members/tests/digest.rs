@@ -70,7 +70,7 @@ fn the_digest_tells_addresses_apart() {
     let total = |addr: &str| {
         let mut digest = Digest::new();
         let mut statement = statement("a", 1, 0, Status::Alive);
-        statement.record.addr = addr.parse().expect("an address");
+        Arc::make_mut(&mut statement.record).addr = addr.parse().expect("an address");
         digest.toggle(&statement);
         digest.total()
     };

@@ -78,7 +78,7 @@ fn the_table_keeps_the_winner_in_whichever_order_they_come() {
             let merged = merge(&mut table, one.clone());
             let wins = expected[row][column].is_gt();
             assert_eq!(
-                matches!(merged, Merge::Changed(_)),
+                matches!(merged, Merge::Changed(..)),
                 wins,
                 "{one:?} after {other:?}"
             );
@@ -94,9 +94,9 @@ fn the_table_keeps_the_winner_in_whichever_order_they_come() {
 fn equal_ranks_are_told_apart_by_address_and_tags() {
     let one = statement("a", 1, 0, Status::Alive);
     let mut elsewhere = one.clone();
-    elsewhere.record.addr = "192.0.2.2:7946".parse().expect("a valid address");
+    Arc::make_mut(&mut elsewhere.record).addr = "192.0.2.2:7946".parse().expect("a valid address");
     let mut tagged = one.clone();
-    tagged.record.tags = Tags::new([("a", "1")]).expect("a valid tag");
+    Arc::make_mut(&mut tagged.record).tags = Tags::new([("a", "1")]).expect("a valid tag");
     for other in [elsewhere, tagged] {
         assert_eq!(precedence(&one, &other), Ordering::Less);
         assert_eq!(precedence(&other, &one), Ordering::Greater);

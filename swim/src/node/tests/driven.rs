@@ -10,7 +10,9 @@ use crate::limits;
 use crate::members::{Incarnation, Instance, Tags};
 use crate::node::{Action, Identity, Node, Stop, StreamId};
 use crate::time::Time;
-use crate::wire::{ClusterId, Frame, FrameReader, Message, Update, decode};
+use crate::wire::{
+    ClusterId, Frame, FrameReader, Message, Update, decode, owned_frame, owned_update,
+};
 
 /// A datagram that the node sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,7 +87,7 @@ impl Driven {
                 to,
                 incarnation: datagram.header.incarnation,
                 message: datagram.message,
-                updates: datagram.updates.to_vec(),
+                updates: datagram.updates.iter().map(owned_update).collect(),
                 bytes: buffer.clone(),
             });
         }
@@ -173,7 +175,10 @@ impl Driven {
                 | Action::Stopped(_) => {}
             }
         }
-        let next = || reader.next().expect("a node sends valid frames");
+        let next = || {
+            let frame = reader.next().expect("a node sends valid frames");
+            frame.map(owned_frame)
+        };
         (std::iter::from_fn(next).collect(), closed)
     }
 

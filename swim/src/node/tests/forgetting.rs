@@ -8,7 +8,7 @@ use super::suspecting::lose;
 use super::{ms, name, secs};
 use crate::config::Config;
 use crate::limits;
-use crate::members::{Statement, Status};
+use crate::members::Status;
 use crate::wire::{Entry, Frame, Message, Update};
 
 fn forgetful(forget_after: Duration) -> Config {
@@ -37,12 +37,9 @@ fn hear_lost(node: &mut Driven, from: &Puppet, of: &Puppet, lost_for_s: u32) {
         buckets,
     };
     node.read(stream, &pull);
-    let statement = Statement {
+    let members = vec![Entry {
         record: of.record(),
         status: Status::Unreachable,
-    };
-    let members = vec![Entry {
-        statement,
         lost_for_s,
     }];
     node.read(
@@ -129,7 +126,7 @@ fn how_long_a_member_was_lost_is_passed_on() {
     let lost_for = |of: &str| {
         let told = members
             .iter()
-            .find(|entry| entry.statement.record.name.as_str() == of);
+            .find(|entry| entry.record.name.as_str() == of);
         told.map(|entry| entry.lost_for_s)
     };
     assert_eq!([lost_for("old"), lost_for("a")], [Some(450), Some(0)]);

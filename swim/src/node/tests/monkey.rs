@@ -6,7 +6,7 @@ use super::driven::{Driven, address, identity};
 use super::puppets::{Puppet, puppet};
 use super::{fullest_tags, ms, name};
 use crate::config::Config;
-use crate::members::{Incarnation, Instance, Record, Statement, Status, Tags};
+use crate::members::{Incarnation, Instance, Record, Status, Tags};
 use crate::node::{Action, Lifecycle, Node, StreamEnd, StreamId};
 use crate::wire::{self, Entry, Frame, Message, Refusal, RelayTarget, Update};
 
@@ -184,7 +184,8 @@ fn any_frame() -> impl Strategy<Value = Frame> {
     };
     let entry = (any_record(3), any_status(), any_of(&[0, 5, u32::MAX])).prop_map(
         |(record, status, lost_for_s)| Entry {
-            statement: Statement { record, status },
+            record,
+            status,
             lost_for_s,
         },
     );

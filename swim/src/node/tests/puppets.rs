@@ -52,7 +52,7 @@ impl Puppet {
         wire::encode_head(&header, message, &mut bytes);
         updates
             .iter()
-            .for_each(|update| bytes.extend(wire::encode_update(update)));
+            .for_each(|update| wire::encode_update(update, &mut bytes));
         bytes
     }
 }

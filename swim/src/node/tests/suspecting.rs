@@ -24,8 +24,14 @@ fn suspicion_ends(node: &Driven, of: &str) -> Time {
 /// What is said of `of` in datagrams to anybody since the last look.
 fn said_of(node: &mut Driven, of: &str) -> Vec<Update> {
     let sent = node.sent().into_iter().flat_map(|sent| sent.updates);
-    sent.filter(|update| update.subject().as_str() == of)
-        .collect()
+    sent.filter(|update| subject(update) == of).collect()
+}
+
+fn subject(update: &Update) -> &str {
+    match update {
+        Update::Record(record) => record.name.as_str(),
+        Update::Claim { name, .. } => name.as_str(),
+    }
 }
 
 /// Makes `node` hold members for lost, as `others` tell, and forget that it was told.

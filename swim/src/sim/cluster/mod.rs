@@ -19,6 +19,7 @@ use super::process::{Pid, Process};
 use super::streams::{Medium, Streams};
 use super::trace::Trace;
 use crate::event::Event;
+use crate::members::Records;
 
 /// How a simulation runs.
 #[derive(Clone, Debug)]
@@ -64,6 +65,8 @@ pub struct Cluster {
     pub(super) processes: Vec<Process>,
     /// Who listens where now.
     listeners: BTreeMap<SocketAddr, Pid>,
+    /// What the tables of all nodes are made of.
+    records: Records,
     names: BTreeMap<String, Vec<SocketAddr>>,
     /// Packets sent to an address, whoever listens there.
     pub(super) sent_to: BTreeMap<SocketAddr, u64>,
@@ -91,6 +94,7 @@ impl Cluster {
             trace: Trace::new(options.trace_lines),
             processes: Vec::new(),
             listeners: BTreeMap::new(),
+            records: Records::shared(),
             names: BTreeMap::new(),
             sent_to: BTreeMap::new(),
             buffer: Vec::new(),

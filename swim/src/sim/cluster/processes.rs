@@ -27,13 +27,14 @@ impl Cluster {
             instance: self.instance_at(&launch, clock),
             tags: launch.tags.clone(),
         };
-        let node = Node::new(
+        let mut node = Node::new(
             launch.config.clone(),
             identity,
             self.dice.seed(),
             clock.read(now),
         )
         .expect("the scenario's settings are valid");
+        node.share_records(self.records.clone());
         self.network.set_down(launch.addr.ip(), false);
         let before = self.listeners.insert(launch.addr, pid);
         assert_eq!(before, None, "{} is free", launch.addr);
