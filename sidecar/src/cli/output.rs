@@ -14,7 +14,7 @@ pub(super) enum Format {
     /// For people
     #[default]
     Table,
-    /// The document of the API
+    /// For programs
     Json,
 }
 

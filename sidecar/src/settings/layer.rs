@@ -23,6 +23,10 @@ pub(super) struct Given {
 pub(crate) struct Layer(BTreeMap<&'static str, Vec<Given>>);
 
 impl Layer {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn values(&self, name: &str) -> &[Given] {
         self.0.get(name).map_or(&[], Vec::as_slice)
     }

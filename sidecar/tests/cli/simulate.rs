@@ -206,3 +206,13 @@ fn every_example_of_a_scenario_runs_and_all_that_must_hold_holds() {
         assert_eq!(run.status.code(), Some(0), "{path}: {}", stderr(&run));
     }
 }
+
+#[test]
+fn the_example_of_the_readme_is_one_of_them() {
+    let sidecar = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = |path| fs::read_to_string(sidecar.join(path)).expect("it is there");
+    let example = text("examples/scenarios/our-network.toml");
+    let (comment, example) = example.split_once('\n').expect("it has lines");
+    assert!(comment.starts_with('#'));
+    assert!(text("../README.md").contains(&format!("```toml\n{example}```")));
+}

@@ -142,6 +142,7 @@ impl Maker<'_> {
             Some(path) if flags => format!("{}, flags", name_of(path)),
             Some(path) => name_of(path),
             None if flags => "flags".to_owned(),
+            None if !self.draft.settings.is_empty() => self.name.clone(),
             None => "default".to_owned(),
         }
     }

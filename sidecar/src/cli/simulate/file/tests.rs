@@ -351,3 +351,32 @@ fn what_is_no_toml_is_told_and_not_judged_as_a_value_too() {
     };
     assert_eq!(problems.iter().find(judged), None);
 }
+
+#[test]
+fn the_page_about_scenario_files_names_every_key_and_every_word() {
+    let page = include_str!("../../../../examples/scenarios/README.md");
+    let table =
+        "start.settle = {}\n[network]\nburst = {}\nbandwidth = {}\nlatency = {}\n[[step]]\n";
+    let mut problems = Vec::new();
+    let (document, parsed) = Document::parse(Path::new("x.toml"), table, &mut problems);
+    let mut reader = Reader::new(&document, &mut problems);
+    let mut fields = Fields::new(&parsed);
+    Draft::default().top_level(&mut reader, &mut fields);
+    reader.no_more(&fields);
+    let keys: Vec<&str> = reader.known.iter().copied().collect();
+    assert!(keys.len() > 40, "{keys:?}");
+    let words = WORDS.into_iter();
+    let built_ins = builtin::ALL.iter().map(|one| one.name);
+    for word in keys.into_iter().chain(words).chain(built_ins) {
+        let named = [
+            format!("`{word}`"),
+            format!("[{word}]"),
+            format!("{word} ="),
+        ];
+        let is_there = named.iter().any(|form| page.contains(form));
+        assert!(
+            is_there || page.contains(&format!("{word}, ")),
+            "{word} is not there"
+        );
+    }
+}

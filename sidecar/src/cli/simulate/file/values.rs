@@ -20,6 +20,9 @@ pub(super) struct Reader<'a> {
     document: &'a Document<'a>,
     problems: &'a mut Vec<Problem>,
     pub(super) origins: Origins,
+    /// Every key that was asked for, for the test of the documentation.
+    #[cfg(test)]
+    pub(super) known: std::collections::BTreeSet<&'static str>,
 }
 
 /// A table whose keys are taken one by one.
@@ -62,6 +65,8 @@ impl<'a> Reader<'a> {
             document,
             problems,
             origins: Origins::new(),
+            #[cfg(test)]
+            known: std::collections::BTreeSet::new(),
         }
     }
 
@@ -258,6 +263,8 @@ impl<'a> Reader<'a> {
 
     /// All keys have been asked for: others are mistakes.
     pub(super) fn no_more(&mut self, fields: &Fields<'_>) {
+        #[cfg(test)]
+        self.known.extend(&fields.known);
         for key in fields.table.keys() {
             self.unless_known(key, &fields.known);
         }

@@ -95,6 +95,23 @@ fn a_file_says_more_than_the_built_in_it_extends() {
 }
 
 #[test]
+fn a_column_is_called_after_what_gives_its_settings() {
+    let config = file_of("rings = 2\n");
+    let path = config.path().display().to_string();
+    let name = |words: &[&str]| {
+        plan(&[&["quiet"], words].concat())
+            .expect("it is fine")
+            .name
+    };
+    assert_eq!(name(&[]), "default");
+    assert_eq!(name(&["--rings", "2"]), "flags");
+    assert!(path.ends_with(&name(&["--config", &path])));
+    assert!(name(&["--config", &path, "--rings", "2"]).ends_with(".toml, flags"));
+    let own = plan_of("[settings]\nrings = 2\n", &[]).expect("it is fine");
+    assert_eq!(own.name, own.scenario.name);
+}
+
+#[test]
 fn two_columns_do_the_same_work() {
     let patient = file_of("preset = \"wan\"\n");
     let path = patient.path().display().to_string();
