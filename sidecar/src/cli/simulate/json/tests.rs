@@ -81,7 +81,7 @@ fn every_number_has_its_name() {
         "violations": [{
             "seed": 42,
             "property": "healing",
-            "at_ms": 12_345.6789,
+            "at_ms": 12345.6789,
             "process": "n3",
             "text": "\"n1\" & <n2>\u{1b}",
         }],

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use muster_swim::Time;
-use muster_swim::sim::{Property, Violation};
 use muster_swim::sim::scenario::{Fault, Series, Spread, Step, TrafficRates, Whom};
+use muster_swim::sim::{Property, Violation};
 
 use super::*;
 
