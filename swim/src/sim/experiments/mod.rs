@@ -169,7 +169,7 @@ impl Experiment {
                 continue;
             }
             rows.push(ReportRow {
-                label: format!("{label}, {} runs", of_row.len()),
+                label: format!("{label}, {}", runs(of_row.len())),
                 cells: (self.figures)(&of_row),
             });
         }
@@ -213,6 +213,11 @@ const fn row(label: &'static str, config: fn() -> Config, threaded: bool) -> Row
         threaded,
         takes: |_| true,
     }
+}
+
+fn runs(count: usize) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} run{ending}")
 }
 
 /// Seconds with two digits behind the point; a dash for none.

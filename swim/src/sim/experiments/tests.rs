@@ -1,19 +1,22 @@
 //! The set-ups are those of the papers; every one of them can be run.
 
-use super::{ALL, Experiment, Report, Result, Scale, thousands};
-use crate::sim::scenario::{Outcome, Run, RunOptions};
+use std::time::Duration;
 
-fn run(experiment: &Experiment) -> Report {
-    let cells = experiment.cells(Scale::Reduced, 1, 1);
+use super::{ALL, Cell, Experiment, Report, Result, Scale, thousands};
+use crate::sim::scenario::{Outcome, Run, RunOptions, Spread, Whom};
+
+fn outcome(cell: &Cell) -> Outcome {
     let options = RunOptions {
         watch: false,
         ..RunOptions::default()
     };
-    let outcome = |cell: &super::Cell| -> Outcome {
-        let mut run = Run::new(&cell.scenario, cell.seed, options).expect("set-ups can be run");
-        while run.advance() {}
-        run.finish()
-    };
+    let mut run = Run::new(&cell.scenario, cell.seed, options).expect("set-ups can be run");
+    while run.advance() {}
+    run.finish()
+}
+
+fn run(experiment: &Experiment) -> Report {
+    let cells = experiment.cells(Scale::Reduced, 1, 1);
     let outcomes: Vec<Outcome> = cells.iter().map(outcome).collect();
     let pairs = cells.iter().zip(&outcomes);
     let results: Vec<Result<'_>> = pairs
@@ -55,7 +58,7 @@ fn every_report_has_a_figure_in_every_column() {
             let (figures, columns) = (row.cells.len(), report.columns.len());
             assert_eq!(figures, columns, "{}: {}", experiment.name, row.label);
         }
-        let measured = report.rows.iter().filter(|row| row.label.contains("runs"));
+        let measured = report.rows.iter().filter(|row| row.label.contains(" run"));
         assert!(measured.count() > 0, "{}", experiment.name);
     }
 }
@@ -70,4 +73,80 @@ fn thousands_are_separated() {
     ] {
         assert_eq!(thousands(number), text);
     }
+}
+
+/// The cells of an experiment that fit, run.
+fn some(name: &str, row: &str, fits: impl Fn(&Cell) -> bool) -> Vec<Outcome> {
+    let experiment = Experiment::named(name).expect("it exists");
+    let cells = experiment.cells(Scale::Full, 1, 1);
+    let chosen = cells.iter().filter(|cell| cell.row == row && fits(cell));
+    let outcomes: Vec<Outcome> = chosen.map(outcome).collect();
+    assert!(!outcomes.is_empty(), "{name}: {row}");
+    outcomes
+}
+
+/// Members that are slow at once, and for how long.
+fn stall(cell: &Cell) -> (Whom, Duration) {
+    let step = &cell.scenario.steps[0];
+    (step.whom.clone(), step.lasts.expect("a stall ends"))
+}
+
+#[test]
+fn swim_and_lifeguard_are_as_quick_as_published() {
+    let long = |cell: &Cell| {
+        let (whom, lasts) = stall(cell);
+        whom == Whom::Some(12) && lasts >= Duration::from_secs(16)
+    };
+    // Medians of Lifeguard's table of latencies: first detection, and everywhere.
+    let published = [
+        ("SWIM here", 12.44, 12.90),
+        ("Lifeguard here", 12.45, 12.91),
+        ("Lifeguard tuned here", 6.61, 7.11),
+    ];
+    for (row, first, everywhere) in published {
+        let outcomes = some("e2", row, long);
+        let fates = || outcomes.iter().flat_map(|outcome| &outcome.fates);
+        for (published, spread) in [
+            (first, Spread::of(fates().filter_map(|fate| fate.first))),
+            (
+                everywhere,
+                Spread::of(fates().filter_map(|fate| fate.everywhere)),
+            ),
+        ] {
+            let median = spread.median().expect("it was detected").as_secs_f64();
+            let ratio = median / published;
+            assert!(
+                (0.9..1.1).contains(&ratio),
+                "{row}: {median} s for {published} s"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_five_protocols_stand_in_the_published_order() {
+    let worst = |cell: &Cell| {
+        let (whom, lasts) = stall(cell);
+        let between = cell.scenario.steps[0].every.expect("it comes again") - lasts;
+        whom == Whom::Some(20)
+            && lasts == Duration::from_millis(16_384)
+            && between <= Duration::from_millis(64)
+    };
+    let deaths = |row: &str| -> u64 {
+        let outcomes = some("e1", row, worst);
+        outcomes.iter().map(|outcome| outcome.false_deaths).sum()
+    };
+    let rows = [
+        "SWIM here",
+        "Buddy System here",
+        "LHA-Probe here",
+        "LHA-Suspicion here",
+        "Lifeguard here",
+    ];
+    let deaths = rows.map(deaths);
+    assert!(
+        deaths.is_sorted_by(|more, fewer| more >= fewer),
+        "{rows:?}: {deaths:?}"
+    );
+    assert!(deaths[0] > 10 * deaths[3], "{rows:?}: {deaths:?}");
 }
