@@ -5,13 +5,20 @@ use std::path::Path;
 
 /// What each member takes for each other one that it knows, in bytes.
 ///
-/// This and [`BYTES_PER_MEMBER`] are from the maximum resident sizes that
-/// `command time -v muster simulate quiet --seeds 1 --jobs 1 --members N` shows for N = 1000 and
-/// 3000.
-const BYTES_PER_PAIR: u64 = 400;
+/// This and the next two are from the largest `VmHWM` in `/proc/PID/status` of
+/// `muster simulate SCENARIO --seeds 1 --jobs 1 --members N`, with `quiet`, `bootstrap` and
+/// `mass-crash` and N from 1000 to 3000: 98 bytes and 48,000 when it is quiet, a third more when a
+/// third of all hosts is switched off.
+const BYTES_PER_PAIR: u64 = 120;
 
 /// What a member takes by itself, packets on their way included, in bytes.
-const BYTES_PER_MEMBER: u64 = 50_000;
+const BYTES_PER_MEMBER: u64 = 80_000;
+
+/// What it takes to remember for each other member what was told of it, in bytes.
+const BYTES_PER_WATCHED_PAIR: u64 = 250;
+
+/// In larger runs it is not remembered: it would take twice as much as all the rest.
+const WATCHED: u64 = 1000;
 
 /// What fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +59,18 @@ fn fitting_into(bytes: u64, members: usize) -> Fitting {
     }
 }
 
-/// What a run takes at its largest, in bytes.
+/// Whether each node of a run is held against what it told.
+pub(super) fn is_watched(members: usize) -> bool {
+    members as u64 <= WATCHED
+}
+
+/// What a run takes at its largest, in bytes. Never less than what a smaller one takes.
 fn run_bytes(members: u64) -> u64 {
     let pairs = members.saturating_mul(members);
     let tables = pairs.saturating_mul(BYTES_PER_PAIR);
-    tables.saturating_add(members.saturating_mul(BYTES_PER_MEMBER))
+    let watched = members.min(WATCHED).pow(2) * BYTES_PER_WATCHED_PAIR;
+    let single = members.saturating_mul(BYTES_PER_MEMBER);
+    tables.saturating_add(single).saturating_add(watched)
 }
 
 /// Bytes that this process may still take: what the machine has, or what the limits of its control

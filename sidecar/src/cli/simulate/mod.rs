@@ -19,7 +19,7 @@ use std::thread;
 
 use muster_swim::sim::Violation;
 use muster_swim::sim::experiments::{self as papers, Experiment};
-use muster_swim::sim::scenario::{RunOptions, Summary, builtin};
+use muster_swim::sim::scenario::{RunOptions, Scenario, Summary, builtin};
 use serde::Serialize;
 
 use self::plan::{Plan, PlanError};
@@ -111,7 +111,7 @@ fn run_many(args: &SimulateArgs, plan: &Plan) -> Result<(), Failure> {
             seeds.map(|(number, seed)| Job {
                 scenario,
                 seed: *seed,
-                options: options(args, number == 0),
+                options: options(args, scenario, number == 0),
             })
         })
         .collect();
@@ -127,7 +127,7 @@ fn run_many(args: &SimulateArgs, plan: &Plan) -> Result<(), Failure> {
 }
 
 fn replay_one(args: &SimulateArgs, plan: &Plan, seed: u64) -> Result<(), Failure> {
-    let replay = replay::run(&plan.scenario, seed, options(args, true));
+    let replay = replay::run(&plan.scenario, seed, options(args, &plan.scenario, true));
     let replay = replay.map_err(|error| SimulateError::Pool(error.into()))?;
     let summaries = [Summary::of(std::slice::from_ref(&replay.outcome))];
     let story = replay.lines(&plan.scenario, Look::of_stdout());
@@ -136,9 +136,10 @@ fn replay_one(args: &SimulateArgs, plan: &Plan, seed: u64) -> Result<(), Failure
 }
 
 /// What a run keeps; members present only where somebody will see them.
-fn options(args: &SimulateArgs, is_first: bool) -> RunOptions {
+fn options(args: &SimulateArgs, scenario: &Scenario, is_first: bool) -> RunOptions {
     RunOptions {
         series: is_first && args.svg.is_some(),
+        watch: memory::is_watched(scenario.members),
         ..RunOptions::default()
     }
 }

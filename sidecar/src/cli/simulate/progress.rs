@@ -1,11 +1,13 @@
 //! How far the runs are, on a terminal.
 
+use std::fmt;
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use crate::cli::output::rough;
 use crate::cli::table::printable;
 
 /// Parts of a run that the bar tells apart: in a run of minutes each is some milliseconds.
@@ -37,24 +39,22 @@ impl Progress {
         }
         let target = ProgressDrawTarget::stderr();
         let bar = ProgressBar::with_draw_target(None, target);
-        let template = "{msg} {wide_bar} {percent:>3} %  {elapsed} gone, {eta} left";
-        let style = ProgressStyle::with_template(template).expect("a template that was tried");
-        bar.set_style(style.progress_chars("━╸ "));
+        bar.set_style(style());
         let progress = Progress::on(bar, title, runs);
         progress.bar.enable_steady_tick(TICK);
         progress
     }
 
     fn on(bar: ProgressBar, title: &str, runs: usize) -> Progress {
+        let title = printable(title);
+        let bar = bar.with_message(message(&title, 0, runs));
         bar.set_length(PARTS * runs as u64);
-        let progress = Progress {
+        Progress {
             bar,
-            title: printable(title),
+            title,
             runs,
             finished: AtomicUsize::new(0),
-        };
-        progress.tell(0);
-        progress
+        }
     }
 
     /// The share of a run that begins.
@@ -64,11 +64,32 @@ impl Progress {
             parts: 0,
         }
     }
+}
 
-    fn tell(&self, finished: usize) {
-        let (title, runs) = (&self.title, self.runs);
-        let text = format!("{title}: {finished} of {runs} runs");
-        self.bar.set_message(text);
+fn message(title: &str, finished: usize, runs: usize) -> String {
+    format!("{title}: {finished} of {runs} runs")
+}
+
+fn style() -> ProgressStyle {
+    let template = "{msg} {wide_bar} {percent:>3} %  {gone} gone, {left} left";
+    ProgressStyle::with_template(template)
+        .expect("a template that was tried")
+        .progress_chars("━╸ ")
+        .with_key("gone", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // A bar that cannot be written is not there to complain on.
+            let _ = out.write_str(&rough(state.elapsed()));
+        })
+        .with_key("left", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let _ = out.write_str(&left(state.pos(), state.eta()));
+        })
+}
+
+/// Nobody knows before anything was done.
+fn left(position: u64, estimate: Duration) -> String {
+    if position == 0 {
+        "?".to_owned()
+    } else {
+        rough(estimate)
     }
 }
 
@@ -93,7 +114,10 @@ impl Share<'_> {
     pub(super) fn finished(mut self) {
         self.reached(1.0);
         let finished = self.progress.finished.fetch_add(1, Ordering::Relaxed) + 1;
-        self.progress.tell(finished);
+        let Progress { title, runs, .. } = self.progress;
+        self.progress
+            .bar
+            .set_message(message(title, finished, *runs));
     }
 }
 

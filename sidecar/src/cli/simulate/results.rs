@@ -31,7 +31,7 @@ impl Results<'_> {
     /// Who and what: `lossy: 100 members, 60s, seeds 1 to 10`.
     pub(super) fn title(&self) -> String {
         let (name, members) = (&self.scenario.name, self.scenario.members);
-        let duration = settings::human(self.scenario.duration);
+        let duration = humantime::format_duration(self.scenario.duration);
         let members = plural(members, "member");
         format!("{name}: {members}, {duration}, {}", seeds(self.seeds))
     }

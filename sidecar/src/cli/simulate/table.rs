@@ -221,7 +221,7 @@ const MISTAKES: &[Row] = &[
 ];
 
 const COST: &[Row] = &[
-    Row::new("messages sent, per member and second", 2, |s| {
+    Row::new("packets sent, per member and second", 2, |s| {
         of_runs(s, s.traffic.packets_sent)
     }),
     Row::new("bytes sent, per member and second", 0, |s| {

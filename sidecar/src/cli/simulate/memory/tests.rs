@@ -104,6 +104,14 @@ fn as_many_runs_fit_as_memory_allows_and_the_largest_is_exact() {
 }
 
 #[test]
+fn a_larger_run_never_takes_less() {
+    assert!(is_watched(1000) && !is_watched(1001));
+    assert!(run_bytes(1001) > run_bytes(1000));
+    let gibibytes = run_bytes(10_000) as f64 / f64::from(1 << 30);
+    assert!(gibibytes < 12.5, "10,000 members take {gibibytes:.1} GiB");
+}
+
+#[test]
 fn the_extremes_do_not_overflow() {
     assert_eq!(fitting_into(0, 5).threads, 0);
     assert_eq!(fitting_into(0, 5).largest, 0);

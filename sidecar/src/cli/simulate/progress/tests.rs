@@ -39,3 +39,9 @@ fn a_run_that_falls_back_or_overshoots_leaves_the_bar_sane() {
     share.reached(7.0);
     assert_eq!(part(&progress), 0.5);
 }
+
+#[test]
+fn time_left_is_unknown_until_something_was_done() {
+    assert_eq!(left(0, Duration::ZERO), "?");
+    assert_eq!(left(1, Duration::from_secs(85)), "1m 25s");
+}

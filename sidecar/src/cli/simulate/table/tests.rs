@@ -70,7 +70,7 @@ Mistakes, in all runs together
   deaths of one hurt member, most                  15
 
 Cost
-  messages sent, per member and second           2.25
+  packets sent, per member and second            2.25
   bytes sent, per member and second               201
   bytes received, per member and second           203
   bytes a member sent in a second, most          2003
