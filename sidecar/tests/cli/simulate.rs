@@ -162,10 +162,6 @@ fn mistakes_are_told_before_anything_runs() {
         ),
         (&["crash", "--rigns", "2"], "--rings"),
         (&["crash", "--seeds", "none"], "1 to 100000"),
-        (
-            &["crash", "-n", "65000"],
-            "fit into the memory that is free",
-        ),
         (&["crash", "--socket", "/x"], "asks no agent"),
     ] {
         let refused = simulate(words);

@@ -34,8 +34,8 @@ failed otherwise, 2 wrong usage, scenario or settings.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct SimulateArgs {
-    /// A built-in scenario or experiment, or a file of a scenario: a path with a `/` or that ends in
-    /// .toml
+    /// A built-in scenario or experiment, or a file of a scenario: a path with a `/` or that ends
+    /// in .toml
     #[arg(value_hint = ValueHint::FilePath)]
     pub(super) scenario: Option<String>,
 

@@ -8,7 +8,7 @@ use muster_swim::sim::scenario::{BuiltIn, Scenario, ScenarioError, builtin};
 
 use super::args::SimulateArgs;
 use super::file::{self, Draft, short};
-use super::memory::{fitting, free_bytes};
+use super::memory::{Fitting, fitting, free_bytes};
 use crate::settings::{
     self, Layer, Place, Problem, merge_protocol, protocol_of_file, protocol_of_flags, tidy_range,
 };
@@ -193,15 +193,10 @@ impl Maker<'_> {
         let errors = scenario.check();
         let before = scenario.steps.len() - self.draft.steps.len();
         problems.extend(errors.iter().filter_map(|error| self.told(error, before)));
-        let fitting = fitting(scenario.members);
-        if problems.is_empty() && fitting.threads == 0 {
+        if problems.is_empty()
+            && let Some(text) = too_many(scenario.members, fitting(scenario.members), free_bytes())
+        {
             let (place, _) = self.origin("members");
-            let (members, largest) = (scenario.members, fitting.largest);
-            let free = free_bytes().unwrap_or(0) as f64 / f64::from(1 << 30);
-            let text = format!(
-                "members is {members}, at most {largest} fit into the memory that is free \
-                 ({free:.1} GiB)"
-            );
             problems.push(Problem::Other { place, text });
         }
     }
@@ -270,6 +265,18 @@ impl Maker<'_> {
             None => (Place::BuiltIn(self.name.clone()), None),
         }
     }
+}
+
+/// What is said when not even one run fits into memory, of which so many bytes are free.
+fn too_many(members: usize, fitting: Fitting, free: Option<u64>) -> Option<String> {
+    let free = free.map(|bytes| format!(" ({:.1} GiB)", bytes as f64 / f64::from(1 << 30)));
+    (fitting.threads == 0).then(|| {
+        format!(
+            "members is {members}, at most {} fit into the memory that is free{}",
+            fitting.largest,
+            free.unwrap_or_default()
+        )
+    })
 }
 
 /// The number of a step, and what follows: `steps[2].whom` is `(2, ".whom")`.

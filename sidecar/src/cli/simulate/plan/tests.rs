@@ -258,3 +258,13 @@ fn fields_contain_each_other() {
     assert_eq!(step_of("steps[12].whom[3]"), Some((12, ".whom[3]")));
     assert_eq!(step_of("members"), None);
 }
+
+#[test]
+fn more_members_than_memory_allows_are_refused_with_the_nearest_number() {
+    let fitting = |threads, largest| Fitting { threads, largest };
+    assert_eq!(
+        too_many(50_000, fitting(0, 11_200), Some(16 << 30)).as_deref(),
+        Some("members is 50000, at most 11200 fit into the memory that is free (16.0 GiB)")
+    );
+    assert_eq!(too_many(5000, fitting(1, 11_200), Some(16 << 30)), None);
+}
