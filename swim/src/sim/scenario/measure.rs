@@ -41,6 +41,8 @@ pub(super) struct Measure {
 struct Watched {
     name: String,
     pid: Pid,
+    /// When its process started: it need not know who was gone by then.
+    started: Time,
     hurt: bool,
     well_since: Option<Time>,
     down: bool,
@@ -121,12 +123,13 @@ impl Measure {
         self.out.settled_after = Some(at.since(self.others_start));
     }
 
-    pub(super) fn member(&mut self, name: &str, pid: Pid) {
+    pub(super) fn member(&mut self, name: &str, pid: Pid, at: Time) {
         let number = self.members.len();
         self.by_name.insert(name.to_owned(), number);
         self.members.push(Watched {
             name: name.to_owned(),
             pid,
+            started: at,
             hurt: false,
             well_since: None,
             down: false,
@@ -137,8 +140,9 @@ impl Measure {
         self.runs_as(number, pid);
     }
 
-    pub(super) fn restarted(&mut self, number: usize, pid: Pid) {
+    pub(super) fn restarted(&mut self, number: usize, pid: Pid, at: Time) {
         self.members[number].pid = pid;
+        self.members[number].started = at;
         self.members[number].down = false;
         self.runs_as(number, pid);
     }
@@ -422,9 +426,11 @@ impl Measure {
         };
         let at = self.fates[fate].last.unwrap_or_default();
         let mut others = 0..self.members.len();
+        let onset = self.fates[fate].onset;
         let everywhere = others.all(|other| {
-            let counts = other != number && !self.members[other].down && self.is_well(other, at);
-            !counts || self.fates[fate].told.contains(&other)
+            let watched = &self.members[other];
+            let was_there = other != number && !watched.down && watched.started <= onset;
+            !was_there || !self.is_well(other, at) || self.fates[fate].told.contains(&other)
         });
         self.fates[fate].everywhere = everywhere;
     }

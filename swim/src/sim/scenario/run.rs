@@ -326,7 +326,7 @@ impl Run {
         let pid = self.cluster.launch(launch);
         self.members.push(pid);
         self.lasting.push(Vec::new());
-        self.measure.member(name.as_str(), pid);
+        self.measure.member(name.as_str(), pid, self.cluster.now());
     }
 
     /// A step happens: to whom, and when again.
@@ -520,7 +520,7 @@ impl Run {
     fn restart(&mut self, member: usize) {
         let pid = self.cluster.restart(self.members[member]);
         self.members[member] = pid;
-        self.measure.restarted(member, pid);
+        self.measure.restarted(member, pid, self.cluster.now());
     }
 }
 

@@ -171,6 +171,15 @@ fn a_crash_that_ends_is_a_restart() {
 }
 
 #[test]
+fn whoever_comes_later_need_not_know_who_was_gone_by_then() {
+    let crash = Step::once(secs(1), Whom::Some(1), Fault::Crash);
+    let join = Step::once(secs(2), Whom::Some(1), Fault::Join);
+    let outcome = outcome(&quiet(8).step(crash).step(join), 6);
+    assert!(outcome.fates[0].everywhere.is_some());
+    assert_eq!(outcome.sizes_at_end, [8; 3]);
+}
+
+#[test]
 fn members_that_do_not_agree_in_time_are_a_violation() {
     let half = Whom::Named(vec!["n1".to_owned(), "n2".to_owned()]);
     let step = Step::once(secs(1), half, Fault::Partition);
