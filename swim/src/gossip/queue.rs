@@ -89,56 +89,66 @@ impl Queue {
         stacks.map(|stack| stack.valid).sum()
     }
 
-    /// Appends updates to `buffer` by `write` as long as it has no more than `room` bytes; each
-    /// that was sent `limit` times is done. The update about `but` is left out: it was already
-    /// said.
-    pub(crate) fn fill(
+    /// Appends updates to `buffer` as long as it has no more than `room` bytes: what there is to
+    /// say of a member is looked up by `word` and appended by `write`. Each that was sent `limit`
+    /// times is done. The update about `but` is left out: it was already said.
+    pub(crate) fn fill<W>(
         &mut self,
         buffer: &mut Vec<u8>,
         room: usize,
         limit: u32,
         but: Option<MemberId>,
-        mut write: impl FnMut(MemberId, &mut Vec<u8>),
+        word: impl Fn(MemberId) -> W,
+        write: impl Fn(&W, &mut Vec<u8>),
     ) -> usize {
         if self.waiting.is_empty() {
             return 0;
         }
         let mut taken: SmallVec<[Ticket; 64]> = SmallVec::new();
         let mut misfits = 0;
+        let is_full = |length, misfits| length + SMALLEST > room || misfits == MISFITS;
         for line in [&mut self.urgent, &mut self.normal] {
-            for (sent, stack) in line.0.iter_mut().enumerate() {
-                let mut kept: SmallVec<[Ticket; MISFITS + 1]> = SmallVec::new();
-                while buffer.len() + SMALLEST <= room && misfits < MISFITS {
-                    let Some(ticket) = stack.tickets.pop() else {
-                        break;
-                    };
-                    let known = self.waiting.get_mut(&ticket.subject);
-                    let Some(waiting) = known.filter(|known| known.serial == ticket.serial) else {
-                        self.void -= 1;
-                        continue;
-                    };
-                    let before = buffer.len();
-                    let left_out = but == Some(ticket.subject);
-                    if !left_out {
-                        write(ticket.subject, buffer);
+            for stack in &mut line.0 {
+                let mut kept: SmallVec<[Ticket; 2 * AT_ONCE]> = SmallVec::new();
+                while !is_full(buffer.len(), misfits) && !stack.tickets.is_empty() {
+                    // Looked up together: most of the time is spent waiting for memory.
+                    let rest = stack.tickets.len().saturating_sub(AT_ONCE);
+                    let looked_up: SmallVec<[(Ticket, Option<W>); AT_ONCE]> = stack
+                        .tickets
+                        .drain(rest..)
+                        .map(|ticket| (ticket, ticket.holds(&self.waiting)))
+                        .map(|(ticket, holds)| (ticket, holds.then(|| word(ticket.subject))))
+                        .collect();
+                    for (ticket, word) in looked_up.into_iter().rev() {
+                        let Some(word) = word else {
+                            self.void -= 1;
+                            continue;
+                        };
+                        if but == Some(ticket.subject) || is_full(buffer.len(), misfits) {
+                            kept.push(ticket);
+                            continue;
+                        }
+                        let before = buffer.len();
+                        write(&word, buffer);
+                        if buffer.len() > room {
+                            buffer.truncate(before);
+                            misfits += 1;
+                            kept.push(ticket);
+                            continue;
+                        }
+                        stack.valid -= 1;
+                        taken.push(ticket);
                     }
-                    if left_out || buffer.len() > room {
-                        buffer.truncate(before);
-                        misfits += usize::from(!left_out);
-                        kept.push(ticket);
-                        continue;
-                    }
-                    debug_assert_eq!(waiting.sent as usize, sent, "a ticket is in its stack");
-                    waiting.sent += 1;
-                    stack.valid -= 1;
-                    taken.push(ticket);
                 }
                 stack.tickets.extend(kept.into_iter().rev());
                 stack.tidy();
             }
         }
         for ticket in taken.iter().rev() {
-            let waiting = self.waiting[&ticket.subject];
+            let waiting = self.waiting.get_mut(&ticket.subject);
+            let waiting = waiting.expect("what was taken is still in the queue");
+            waiting.sent += 1;
+            let waiting = *waiting;
             if waiting.sent < limit {
                 self.line(waiting.urgency).push(ticket.subject, waiting);
             } else {
@@ -179,10 +189,7 @@ impl Queue {
         }
         let waiting = &self.waiting;
         for stack in self.urgent.0.iter_mut().chain(&mut self.normal.0) {
-            stack.tickets.retain(|ticket| {
-                let known = waiting.get(&ticket.subject);
-                known.is_some_and(|known| known.serial == ticket.serial)
-            });
+            stack.tickets.retain(|ticket| ticket.holds(waiting));
         }
         self.void = 0;
     }
@@ -233,6 +240,14 @@ impl Line {
     }
 }
 
+impl Ticket {
+    /// Whether its subject still waits where it stands.
+    fn holds(&self, waiting: &HashMap<MemberId, Waiting>) -> bool {
+        let known = waiting.get(&self.subject);
+        known.is_some_and(|known| known.serial == self.serial)
+    }
+}
+
 impl Stack {
     /// Gives back what a burst of news needed.
     fn tidy(&mut self) {
@@ -244,6 +259,9 @@ impl Stack {
 
 /// So many updates are a crowd: one push to all its targets holds about half of them.
 pub(crate) const CROWD: usize = 256;
+
+/// Updates that are looked up together.
+const AT_ONCE: usize = 16;
 
 /// No update is shorter: a claim with names of one byte and numbers of one.
 const SMALLEST: usize = 8;

@@ -284,9 +284,9 @@ impl Queue {
         } = self;
         let names = members.iter().enumerate();
         let names: BTreeMap<u32, &Name> = names.map(|(at, name)| (at as u32, name)).collect();
-        queue.fill(buffer, room, limit, but, |id, buffer| {
-            buffer.extend_from_slice(&updates[names[&id.number()]]);
-        })
+        let word = |id: MemberId| &updates[names[&id.number()]];
+        let write = |bytes: &&Vec<u8>, buffer: &mut Vec<u8>| buffer.extend_from_slice(bytes);
+        queue.fill(buffer, room, limit, but, word, write)
     }
 
     fn has_fresher_than(&self, times: u32) -> bool {

@@ -11,7 +11,7 @@ use crate::event::Silence;
 use crate::limits;
 use crate::members::{Incarnation, Instance, Name, Rank, Status};
 use crate::time::Time;
-use crate::wire::{self, Datagram, DropReason, Header, Message, RelayTarget};
+use crate::wire::{self, Datagram, DropReason, Header, Message, RelayTarget, Update};
 
 impl Node {
     /// A datagram arrived from `from`. What is not a valid one of this cluster is dropped and
@@ -36,8 +36,9 @@ impl Node {
         }
         self.stats.datagrams_received += 1;
         self.stats.bytes_received += datagram.len() as u64;
-        for update in updates {
-            self.learn(update, &header, from, now);
+        let known = self.table.ids(updates.iter().map(Update::subject));
+        for (update, known) in updates.into_iter().zip(known) {
+            self.learn(update, known, &header, from, now);
         }
         self.heed_header(&header, from, now);
         if !self.is_active() {

@@ -21,16 +21,17 @@ impl Node {
         self.records = records;
     }
 
-    /// An update from a datagram.
+    /// An update from a datagram. `known` is the number of its subject, if it had one just before.
     pub(super) fn learn(
         &mut self,
         update: Update<RecordRef<'_>, NameRef<'_>>,
+        known: Option<MemberId>,
         header: &Header<'_>,
         from: SocketAddr,
         now: Time,
     ) {
         match update {
-            Update::Record(record) => self.learn_record(&record, now),
+            Update::Record(record) => self.learn_record(&record, known, now),
             Update::Claim {
                 name,
                 instance,
@@ -52,12 +53,12 @@ impl Node {
     }
 
     /// A member is alive, by its own word.
-    fn learn_record(&mut self, record: &RecordRef<'_>, now: Time) {
+    fn learn_record(&mut self, record: &RecordRef<'_>, known: Option<MemberId>, now: Time) {
         let (name, rank) = (record.name.as_str(), rank_of(record, Status::Alive));
         if name == self.me.name.as_str() {
             return self.on_word_about_me(rank, Some(record.addr), now);
         }
-        let held = self.table.get(name).map(|member| &member.statement);
+        let held = known.map(|id| &self.table.member(id).statement);
         // Of one version there may be two records, of two that began at one instant.
         if held.is_some_and(|held| rank < held.rank() || record.is(&held.record)) {
             return;
@@ -68,10 +69,16 @@ impl Node {
     }
 
     /// A member from another table, read over a stream.
-    pub(super) fn learn_entry(&mut self, entry: &Entry<RecordRef<'_>>, by: &Name, now: Time) {
+    pub(super) fn learn_entry(
+        &mut self,
+        entry: &Entry<RecordRef<'_>>,
+        known: Option<MemberId>,
+        by: &Name,
+        now: Time,
+    ) {
         let (record, status, rank) = (&entry.record, entry.status, entry.rank());
         if status == Status::Alive {
-            return self.learn_record(record, now);
+            return self.learn_record(record, known, now);
         }
         let name = record.name.as_str();
         if name == self.me.name.as_str() {
@@ -95,7 +102,7 @@ impl Node {
             }
             Status::Alive | Status::Suspect | Status::Unreachable | Status::Left => {
                 if self.lacks_record(name, rank) {
-                    self.learn_record(record, now);
+                    self.learn_record(record, known, now);
                 }
                 self.on_claim(name, rank, by.as_str(), now);
             }

@@ -94,11 +94,12 @@ impl Node {
             });
             let limit = self.send_limit();
             let (me, table) = (&self.me.name, &self.table);
-            let write = |id, buffer: &mut Vec<u8>| {
-                encode_fitting(&word(me, table.member(id)), me, buffer);
+            let word = |id| word(me, table.member(id));
+            let write = |update: &Update<_, _>, buffer: &mut Vec<u8>| {
+                encode_fitting(update, me, buffer);
             };
             let room = limits::PLAIN_DATAGRAM_BYTES;
-            let filled = self.queue.fill(buffer, room, limit, said, write);
+            let filled = self.queue.fill(buffer, room, limit, said, word, write);
             let bare = filled == 0 && outgoing.first.is_none();
             if outgoing.message == Message::Gossip && bare {
                 continue;

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use super::streams::{Purpose, StreamEnd, StreamId};
 use super::{Node, SeedError, Timer};
@@ -171,7 +172,7 @@ impl Node {
             status: Status::Alive,
             lost_for_s: 0,
         };
-        self.learn_entry(&puller_itself, &puller, now);
+        self.learn_entries(&[puller_itself], &puller, now);
     }
 
     /// What the other side of our pull has in the buckets that differ.
@@ -193,18 +194,36 @@ impl Node {
             return self.end_stream(stream, StreamEnd::Closed, true, now);
         }
         let mut received = std::mem::take(&mut pull.received);
-        for entry in entries {
-            self.learn_entry(entry, from, now);
-            if let Some(id) = self.table.id(entry.record.name.as_str()) {
-                received.insert(id, entry.rank());
-            }
-        }
+        let known = self.learn_entries(entries, from, now);
+        let ranks = entries.iter().map(Entry::rank);
+        received.extend(
+            known
+                .into_iter()
+                .zip(ranks)
+                .filter_map(|(id, rank)| Some((id?, rank))),
+        );
         if let Some(pull) = self.pull_on(stream) {
             pull.received = received;
         }
         if last && self.is_active() {
             self.return_state(stream, now);
         }
+    }
+
+    /// Learns members from another table and gives the numbers of those that are then known.
+    fn learn_entries(
+        &mut self,
+        entries: &[Entry<RecordRef<'_>>],
+        by: &Name,
+        now: Time,
+    ) -> SmallVec<[Option<MemberId>; 64]> {
+        let names = entries.iter().map(|entry| entry.record.name.as_str());
+        let mut known = self.table.ids(names.clone());
+        for ((entry, name), known) in entries.iter().zip(names).zip(&mut known) {
+            self.learn_entry(entry, *known, by, now);
+            *known = known.or_else(|| self.table.id(name));
+        }
+        known
     }
 
     /// Ends our pull by sending back what we know better.
@@ -246,9 +265,7 @@ impl Node {
         let Some(puller) = self.serve_on(stream).and_then(|serve| serve.puller.clone()) else {
             return;
         };
-        for entry in entries {
-            self.learn_entry(entry, &puller, now);
-        }
+        self.learn_entries(entries, &puller, now);
         if last {
             self.end_stream(stream, StreamEnd::Closed, true, now);
         }

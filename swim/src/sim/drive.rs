@@ -262,14 +262,7 @@ impl Cluster {
         let process = &mut self.processes[pid.0 as usize];
         let read = process.clock.read(now);
         while let Some(mut event) = process.node.poll_event() {
-            let words = format!(
-                "{} {} {:?}",
-                process.launch.name,
-                event.kind.as_str(),
-                event
-            );
-            self.trace
-                .note(now, pid, "event", words.as_bytes(), || &words);
+            self.trace.event(now, pid, &event);
             self.changes += 1;
             if self.options.watch {
                 let watch = &mut process.watch;

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::fmt::Display;
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use smallvec::SmallVec;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::process::Pid;
+use crate::event::Event;
 use crate::time::Time;
 
 /// Runs over every input, output and event of every process.
@@ -51,10 +53,13 @@ impl Trace {
         words: impl FnOnce() -> W,
     ) {
         self.entries += 1;
-        self.hash = xxh3_64_with_seed(&now.as_nanos().to_le_bytes(), self.hash);
-        self.hash = xxh3_64_with_seed(&pid.0.to_le_bytes(), self.hash);
-        self.hash = xxh3_64_with_seed(what.as_bytes(), self.hash);
-        self.hash = xxh3_64_with_seed(bytes, self.hash);
+        // The bytes by themselves: a seed makes hashing many of them slow.
+        let mut facts: SmallVec<[u8; 64]> = SmallVec::new();
+        facts.extend_from_slice(&now.as_nanos().to_le_bytes());
+        facts.extend_from_slice(&pid.0.to_le_bytes());
+        facts.extend_from_slice(&xxh3_64(bytes).to_le_bytes());
+        facts.extend_from_slice(what.as_bytes());
+        self.hash = xxh3_64_with_seed(&facts, self.hash);
         if self.keep == 0 {
             return;
         }
@@ -63,5 +68,18 @@ impl Trace {
         }
         self.last
             .push_back(format!("{now:?} #{} {what} {}", pid.0, words()));
+    }
+
+    /// A process told something.
+    pub(super) fn event(&mut self, now: Time, pid: Pid, event: &Event) {
+        let member = &event.member;
+        let mut facts: SmallVec<[u8; 128]> = SmallVec::new();
+        facts.extend_from_slice(&member.instance.0.to_le_bytes());
+        facts.extend_from_slice(&member.incarnation.0.to_le_bytes());
+        facts.extend_from_slice(event.kind.as_str().as_bytes());
+        facts.extend_from_slice(member.name.as_str().as_bytes());
+        self.note(now, pid, "event", &facts, || {
+            format!("{} {event:?}", event.kind.as_str())
+        });
     }
 }

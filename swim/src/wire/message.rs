@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::members::{Incarnation, Instance, Name, Rank, Record, RecordRef, Status};
+use crate::members::{Incarnation, Instance, Name, NameRef, Rank, Record, RecordRef, Status};
 
 /// The cluster's name on a datagram: its hash, so that a long name costs nothing. Streams carry
 /// the name itself.
@@ -80,6 +80,16 @@ pub(crate) struct Entry<R = Record> {
     /// How long it has been lost, in seconds: all forget it at about the same time, also those that
     /// hear of it later. Zero for others.
     pub(crate) lost_for_s: u32,
+}
+
+impl<'a> Update<RecordRef<'a>, NameRef<'a>> {
+    /// The member it is about.
+    pub(crate) fn subject(&self) -> &'a str {
+        match self {
+            Update::Record(record) => record.name.as_str(),
+            Update::Claim { name, .. } => name.as_str(),
+        }
+    }
 }
 
 impl Entry<RecordRef<'_>> {
