@@ -13,13 +13,14 @@ mod results;
 mod svg;
 mod table;
 
+use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::Path;
 use std::thread;
 
-use muster_swim::sim::Violation;
 use muster_swim::sim::experiments::{self as papers, Experiment};
 use muster_swim::sim::scenario::{RunOptions, Scenario, Summary, builtin};
+use muster_swim::sim::{Property, Violation};
 use serde::Serialize;
 
 use self::plan::{Plan, PlanError};
@@ -220,6 +221,10 @@ fn violated(args: &SimulateArgs, compare: Option<&Path>, summary: &Summary) -> S
         lines.push(format!("and {more} more"));
     }
     let count = results::plural(summary.violated, "violation");
+    let broken: BTreeSet<Property> = summary.violations.iter().map(|(_, v)| v.property).collect();
+    for property in broken {
+        lines.push(format!("{property} means: {}", property.about()));
+    }
     let replay = summary.violations.first().filter(|_| args.replay.is_none());
     let replay = replay.map(|(seed, _)| {
         let command = args.replay_command(*seed, compare);

@@ -42,7 +42,9 @@ fn violations_are_told_with_their_seeds_and_how_to_see_the_first_again() {
          seed 3: healing at n3: it does not agree\n  \
          seed 4: healing at n3: it does not agree\n  \
          seed 5: healing at n3: it does not agree\n  \
-         and 2 more\n\
+         and 2 more\n  \
+         healing means: All that are up agree on who is there in bounded time after the faults \
+         end.\n\
          what happened in the first: muster simulate crash --members=5 --replay=1"
     );
     let args = args("crash --rings 2 --compare b.toml");
@@ -50,7 +52,9 @@ fn violations_are_told_with_their_seeds_and_how_to_see_the_first_again() {
     assert_eq!(
         failure.to_string(),
         "1 violation of what must hold with the settings of b.toml:\n  \
-         seed 1: healing at n3: it does not agree\n\
+         seed 1: healing at n3: it does not agree\n  \
+         healing means: All that are up agree on who is there in bounded time after the faults \
+         end.\n\
          what happened in the first: muster simulate crash --config=b.toml --replay=1"
     );
 }

@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use muster_swim::sim::Property;
 use muster_swim::sim::scenario::{Fault, Step, Whom};
 
 use super::steps::WORDS;
@@ -378,5 +379,24 @@ fn the_page_about_scenario_files_names_every_key_and_every_word() {
             is_there || page.contains(&format!("{word}, ")),
             "{word} is not there"
         );
+    }
+}
+
+#[test]
+fn the_page_about_scenario_files_says_what_properties_say() {
+    let page = include_str!("../../../../examples/scenarios/README.md");
+    let (_, section) = page.split_once("## What must hold").expect("there is one");
+    let rows: Vec<&str> = section
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .collect();
+    assert!(rows.len() >= 9, "{rows:?}");
+    for row in rows {
+        let told = Property::ALL.iter().any(|property| {
+            let about = property.about().trim_end_matches('.').to_lowercase();
+            row.to_lowercase()
+                .starts_with(&format!("| `{property}` | {about} |"))
+        });
+        assert!(told, "{row}");
     }
 }
