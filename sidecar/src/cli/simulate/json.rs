@@ -3,8 +3,8 @@
 //! One object: `scenario` {`name`, `about`, `members`, `duration_ms`}, `seeds` (a list), and
 //! `columns`, one for each set of settings: its `name`, its `settings` under their names in the
 //! agent's file, and the numbers of [`Summary`]. Units come last in names. A spread of times is
-//! {`median`, `p99`, `p999`, `worst`, `count`}; it is null where nothing was measured, and `p999` is
-//! null below 1000 samples. `outcome.schema.json` beside this file says it in full.
+//! {`median`, `p99`, `p999`, `worst`, `count`}; it is null where nothing was measured, and `p999`
+//! is null below 1000 samples. `outcome.schema.json` beside this file says it in full.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
