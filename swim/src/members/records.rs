@@ -15,10 +15,13 @@ use super::{Record, RecordRef};
 /// same of a member hold one and the same record, which is most of what a table weighs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Records {
-    /// The last one made of each member.
     #[cfg(feature = "sim")]
-    shared: Option<Arc<Mutex<HashMap<Name, Arc<Record>>>>>,
+    shared: Option<Arc<Mutex<Last>>>,
 }
+
+/// The last record made of each member.
+#[cfg(feature = "sim")]
+type Last = HashMap<Name, Arc<Record>>;
 
 impl Records {
     /// One that is shared by all its clones.
@@ -36,7 +39,7 @@ impl Records {
             // Nothing that holds the lock can panic half-way.
             let mut last = shared.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(record) = last.get(told.name.as_str())
-                && told.is(record)
+                && told.says(record)
             {
                 return Arc::clone(record);
             }

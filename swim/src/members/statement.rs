@@ -77,11 +77,11 @@ pub(crate) struct RecordRef<'a> {
 }
 
 impl RecordRef<'_> {
-    /// Whether it is just this one.
-    pub(crate) fn is(&self, record: &Record) -> bool {
+    /// Whether it says the same as a record of the same name.
+    pub(crate) fn says(&self, record: &Record) -> bool {
+        debug_assert_eq!(self.name.as_str(), record.name.as_str());
         (self.instance, self.incarnation) == (record.instance, record.incarnation)
             && self.addr == record.addr
-            && self.name.as_str() == record.name.as_str()
             && self.tags.are(&record.tags)
     }
 

@@ -60,7 +60,7 @@ impl Node {
         }
         let held = known.map(|id| &self.table.member(id).statement);
         // Of one version there may be two records, of two that began at one instant.
-        if held.is_some_and(|held| rank < held.rank() || record.is(&held.record)) {
+        if held.is_some_and(|held| rank < held.rank() || record.says(&held.record)) {
             return;
         }
         let record = self.records.of(record);

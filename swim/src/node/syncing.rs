@@ -163,8 +163,8 @@ impl Node {
         // A goodbye is news only to those who have something in its bucket.
         let news = self
             .differing(&ours, theirs)
-            .filter(|(bucket, _, member)| !has_left(member) || theirs[*bucket] != 0)
-            .map(|(_, _, member)| entry(member, now));
+            .filter(|(_, member)| !has_left(member) || theirs[bucket(member, theirs.len())] != 0)
+            .map(|(_, member)| entry(member, now));
         let frames = state_frames(&self.me.name, ours.clone(), news);
         self.send_bytes(stream, frames);
         let puller_itself = Entry {
@@ -240,11 +240,11 @@ impl Node {
             let ours = self.table.digest().fold(theirs.len());
             let mut better = self
                 .differing(&ours, &theirs)
-                .filter(|(_, id, member)| match received.get(id) {
+                .filter(|(id, member)| match received.get(id) {
                     Some(rank) => member.statement.rank() > *rank,
                     None => !has_left(member),
                 })
-                .map(|(_, _, member)| entry(member, now))
+                .map(|(_, member)| entry(member, now))
                 .peekable();
             if better.peek().is_some() {
                 let frames = state_frames(&self.me.name, Vec::new(), better);
@@ -287,18 +287,15 @@ impl Node {
         self.on_seed_tried(&seed, outcome, now);
     }
 
-    /// The members in buckets whose digests differ, with the number of the bucket. Suspicions are
-    /// passed on as such, so that a joiner counts them too.
-    fn differing(
-        &self,
-        ours: &[u64],
-        theirs: &[u64],
-    ) -> impl Iterator<Item = (usize, MemberId, &Member)> {
+    /// The members in buckets whose digests differ. Suspicions are passed on as such, so that a
+    /// joiner counts them too.
+    fn differing(&self, ours: &[u64], theirs: &[u64]) -> impl Iterator<Item = (MemberId, &Member)> {
         let differs: Vec<bool> = ours.iter().zip(theirs).map(|(a, b)| a != b).collect();
-        self.table.with_ids().filter_map(move |(id, member)| {
-            let bucket = members::bucket(&member.statement.record.name, differs.len());
-            differs[bucket].then_some((bucket, id, member))
-        })
+        // To a joiner all is new: then nobody's bucket matters.
+        let all = !differs.contains(&false);
+        self.table
+            .with_ids()
+            .filter(move |(_, member)| all || differs[bucket(member, differs.len())])
     }
 }
 
@@ -335,6 +332,10 @@ fn state_frames<'a>(
 /// How long a table must have been still before a difference is more than gossip on its way, in
 /// gossip intervals.
 const SETTLING: u32 = 10;
+
+fn bucket(member: &Member, count: usize) -> usize {
+    members::bucket(&member.statement.record.name, count)
+}
 
 fn has_left(member: &Member) -> bool {
     member.statement.status == Status::Left
