@@ -172,7 +172,10 @@ impl Ours {
         (push, updates)
     }
 
+    /// Told by one that has nothing else to tell: of a crowd it would leave some to the comparison
+    /// of tables.
     fn joiners(&mut self) -> (Vec<u8>, usize) {
+        self.crowd.settle(&mut self.source);
         for _ in 0..NEWS {
             let index = self.crowd.len();
             self.crowd.add();
