@@ -63,3 +63,6 @@ impl Dice {
         taken
     }
 }
+
+#[cfg(test)]
+mod tests;

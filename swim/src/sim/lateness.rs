@@ -71,3 +71,6 @@ impl Lateness {
 fn is_zero(range: &Range<Duration>) -> bool {
     range.start.is_zero() && range.end.is_zero()
 }
+
+#[cfg(test)]
+mod tests;

@@ -281,3 +281,53 @@ fn a_middlebox_resets_streams_at_both_ends() {
     wire.run(SECOND);
     assert_eq!(wire.words(CALLER), ["connected", "connected"]);
 }
+
+#[test]
+fn a_narrow_uplink_is_as_narrow_for_many_small_pieces() {
+    for seed in 0..20 {
+        let (mut wire, id) = Wire::opened(seed);
+        wire.network.faults().bandwidth = Some(Bandwidth {
+            bytes_per_s: 100_000,
+            queue_bytes: 10_000,
+        });
+        let began = wire.agenda.now();
+        for _ in 0..500 {
+            wire.send(id, Side::Caller, &[b'x'; 100]);
+        }
+        wire.run(10 * SECOND);
+        let took = wire.heard.last().expect("it arrived").0 - began;
+        assert!(took >= Duration::from_millis(500), "{took:?}");
+    }
+}
+
+#[test]
+fn to_open_a_connection_takes_a_second_more_for_each_loss() {
+    let mut slow = 0;
+    for seed in 0..50 {
+        let mut wire = Wire::new(seed);
+        wire.network.faults().loss = 0.3;
+        wire.connect();
+        wire.run(20 * SECOND);
+        let (at, _, input) = &wire.heard[0];
+        assert!(matches!(input, Input::Connected { .. }), "{input:?}");
+        let took = at.since(Time::ZERO);
+        assert!(took < SECOND / 100 || took >= SECOND, "{took:?}");
+        slow += usize::from(took >= SECOND);
+    }
+    assert!((10..40).contains(&slow), "{slow} of 50");
+}
+
+#[test]
+fn the_kernel_of_a_dead_process_gives_up_within_a_minute() {
+    for (cut_for, arrives) in [(20, true), (60, false)] {
+        let (mut wire, id) = Wire::opened(1);
+        wire.network.cut(host(1), host(2));
+        wire.send(id, Side::Caller, b"last words");
+        wire.with(|streams, medium| streams.end_process(CALLER, medium));
+        wire.run(cut_for * SECOND);
+        wire.network.heal();
+        wire.run(600 * SECOND);
+        let heard = wire.words(CALLEE).concat().contains("last words");
+        assert_eq!(heard, arrives, "cut for {cut_for} s");
+    }
+}

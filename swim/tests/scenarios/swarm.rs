@@ -178,7 +178,9 @@ impl Swarm {
         let budget = Budget {
             packets_per_s: 2.0 * pings * 1.05 + contacts + 4.0 / measured.as_secs_f64(),
             bytes_per_s: f64::INFINITY,
-            streams_per_s: pulls.map_or(0.0, |interval| 1.1 / interval.as_secs_f64()),
+            streams_per_s: pulls.map_or(0.0, |interval| {
+                1.1 / interval.as_secs_f64() + 1.0 / measured.as_secs_f64()
+            }),
         };
         let dear = constant_cost(&self.cluster, &before, since, &budget);
         assert_eq!(dear, [], "quiet is cheap");
@@ -203,6 +205,32 @@ fn run(seed: u64) {
 
 fn swarm(range: std::ops::Range<u64>) {
     seeds(range).into_iter().for_each(run);
+}
+
+/// Seeds that found something, each with what it was. What it says must stay fixed.
+const KEPT: &[(u64, &str)] = &[
+    (
+        50,
+        "without rings (plain SWIM) the table was said to break its invariants: nobody stood on the \
+         rings that there were not",
+    ),
+    (
+        280,
+        "the simulated kernel of a dead process went on to retransmit for minutes: a forgotten life \
+         joined again",
+    ),
+    (
+        1325,
+        "two members that compare tables every 30 s open five streams in a minute, not four",
+    ),
+];
+
+#[test]
+fn seeds_that_found_something_stay_green() {
+    for (seed, found) in KEPT {
+        println!("seed {seed}: {found}");
+        run(*seed);
+    }
 }
 
 #[test]

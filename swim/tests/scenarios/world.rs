@@ -54,6 +54,30 @@ fn a_starved_process_hears_nothing_before_its_turn() {
 }
 
 #[test]
+fn a_starved_process_sees_to_its_timer_before_what_waits() {
+    for seed in 0..10 {
+        let options = muster_swim::sim::Options {
+            trace_lines: 10_000,
+            ..options()
+        };
+        let (mut cluster, pids) = settled_with(seed, options, 2, Launch::numbered);
+        let before = cluster.traffic(pids[0]);
+        let lines = cluster.last_lines().count();
+        // Its next tick is due long before it comes to anything.
+        cluster.starve(pids[0], secs(3)..secs(4));
+        cluster.run_for(secs(9));
+        let after = cluster.traffic(pids[0]).since(&before);
+        assert!(after.datagrams_received > 0, "something waited");
+        let own = cluster.last_lines().skip(lines);
+        let inputs = ["wake", "datagram"];
+        let first = own
+            .filter(|line| line.contains(" #0 "))
+            .find_map(|line| inputs.into_iter().find(|input| line.contains(input)));
+        assert_eq!(first, Some("wake"), "seed {seed}");
+    }
+}
+
+#[test]
 fn a_starved_member_accuses_nobody() {
     for seed in seeds(0..8) {
         let (mut cluster, pids) = settled(seed, 20);

@@ -131,6 +131,33 @@ fn a_table_that_was_not_told_is_a_violation_once() {
 }
 
 #[test]
+fn a_table_that_differs_from_what_was_told_is_a_violation() {
+    let (cluster, pids) = cluster(1, 2);
+    let node = cluster.node(pids[0]);
+    let mut watch = Watch::new(node);
+    let mut found = Findings::new(false);
+    watch.on_event(&reachable("n1"), Time::ZERO, Time::ZERO, &mut found);
+    watch.compare(node, cluster.now(), &mut found);
+    watch.compare(node, cluster.now(), &mut found);
+    assert_eq!(found.kept().len(), 1, "then it is known");
+    assert!(found.kept()[0].text.contains("and told Some(Seen"));
+}
+
+#[test]
+fn a_process_in_a_busy_loop_is_reported_and_lets_time_pass() {
+    let (mut cluster, pids) = cluster(1, 1);
+    for _ in 0..65 {
+        cluster.time_out(pids[0]);
+    }
+    let [violation] = cluster.violations() else {
+        panic!("one: {:?}", cluster.violations());
+    };
+    assert_eq!(violation.property, Property::NoBusyLoop);
+    let now = cluster.now();
+    assert!(cluster.process(pids[0]).busy_until > now);
+}
+
+#[test]
 fn a_member_that_is_forgotten_too_early_is_a_violation() {
     let mut found = Findings::new(false);
     let (cluster, pids) = cluster(1, 2);

@@ -141,6 +141,9 @@ fn a_host_can_lose_what_it_hears_or_what_it_says() {
     network.lose(host(1), 1.0, 0.0);
     assert_eq!(counts(&mut network), [1000, 0, 1000, 1000]);
     assert!(!network.is_open(host(2), host(1)), "nor do streams pass");
+    network.lose(host(1), 0.0, 1.0);
+    assert!(!network.is_open(host(1), host(2)));
+    assert!(network.is_open(host(2), host(1)));
     network.lose(host(1), 0.0, 0.0);
     assert_eq!(counts(&mut network), [1000; 4]);
 }
@@ -214,6 +217,25 @@ fn bursts_lose_packets_in_a_row_on_each_link_by_itself() {
         "the ways are hurt apart: {}",
         share(&both)
     );
+}
+
+#[test]
+fn what_a_segment_meets_later_is_not_todays_weather() {
+    for seed in 0..200 {
+        let mut network = exact(Faults {
+            burst: Some(Burst {
+                loss: 1.0,
+                lasts: 1000 * MS,
+                every: 3000 * MS,
+            }),
+            ..Faults::default()
+        });
+        let mut dice = Dice::new(seed);
+        let packet = packet(1, 2, 100, Time::ZERO);
+        let today = network.datagram(packet, &mut dice).is_empty();
+        network.segment(packet, RETRANSMIT_MIN, &mut dice);
+        assert_eq!(network.datagram(packet, &mut dice).is_empty(), today);
+    }
 }
 
 /// 1,000 packets of 1,000 bytes in a second, and five of them may wait.

@@ -1,7 +1,9 @@
 //! Streams that behave like TCP between kernels: ordered, chunked at random, refused by a host
 //! whose process is gone, silent while a path is cut.
 
-use std::collections::{BTreeMap, VecDeque};
+mod link;
+
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use super::drive::SimEvent;
 use super::network::{Network, Packet, RETRANSMIT_FIRST, RETRANSMIT_MAX, RETRANSMIT_MIN};
 use super::process::{Input, Pid};
 use crate::node::StreamEnd;
-use crate::time::Time;
+use link::{Link, Segment};
 
 /// The number of a connection in the whole simulation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,44 +74,15 @@ pub(super) struct Streams {
     links: BTreeMap<Connection, Link>,
 }
 
-#[derive(Debug)]
-struct Link {
-    caller: SocketAddr,
-    callee: SocketAddr,
-    established: bool,
-    attempts: u32,
-    ends: [End; 2],
-    ways: [Way; 2],
-}
-
-#[derive(Debug)]
-struct End {
-    pid: Option<Pid>,
-    /// Whether its process still holds it.
-    held: bool,
-}
-
-/// Segments under way from one side to the other.
-#[derive(Debug, Default)]
-struct Way {
-    segments: VecDeque<(Time, Segment)>,
-    moving: bool,
-    closed: bool,
-    attempts: u32,
-}
-
-#[derive(Debug)]
-enum Segment {
-    Open,
-    Data(Vec<u8>),
-    Close,
-}
-
 /// Tries of Linux to open a connection (`tcp_syn_retries`): 127 s.
 const KNOCKS: u32 = 7;
 
 /// Tries to deliver a segment before a kernel gives a connection up (`tcp_retries2`).
 const RETRANSMITS: u32 = 15;
+
+/// The same when its process is gone (`tcp_orphan_retries`): what it had sent is at most a minute
+/// old when it arrives.
+const ORPHAN_RETRANSMITS: u32 = 8;
 
 /// Most chunks into which what is sent at once is broken.
 const CHUNKS: usize = 4;
@@ -143,23 +116,7 @@ impl Streams {
         let id = Connection(self.last);
         // The ephemeral ports of Linux.
         let port = 32_768 + u16::try_from(self.last % 28_232).expect("28,232 fits in 16 bits");
-        let link = Link {
-            caller: SocketAddr::new(from, port),
-            callee: to,
-            established: false,
-            attempts: 0,
-            ends: [
-                End {
-                    pid: Some(pid),
-                    held: true,
-                },
-                End {
-                    pid: None,
-                    held: true,
-                },
-            ],
-            ways: [Way::default(), Way::default()],
-        };
+        let link = Link::new(pid, SocketAddr::new(from, port), to);
         let delay = medium.opening(from, to.ip());
         medium
             .agenda
@@ -385,9 +342,15 @@ impl Streams {
         let Some(link) = self.links.get_mut(&id) else {
             return Vec::new();
         };
+        let held = link.ends[side.index()].held;
+        let most = if held {
+            RETRANSMITS
+        } else {
+            ORPHAN_RETRANSMITS
+        };
         let way = &mut link.ways[side.index()];
         way.attempts += 1;
-        if way.attempts < RETRANSMITS {
+        if way.attempts < most {
             let wait = (RETRANSMIT_MIN * (1 << (way.attempts - 1))).min(RETRANSMIT_MAX);
             way.moving = true;
             medium
@@ -404,115 +367,3 @@ impl Streams {
         told
     }
 }
-
-impl Link {
-    fn host(&self, side: Side) -> IpAddr {
-        match side {
-            Side::Caller => self.caller.ip(),
-            Side::Callee => self.callee.ip(),
-        }
-    }
-
-    /// What the process at `side` hears of the end, if it still holds its own.
-    fn told(&mut self, id: Connection, side: Side, end: StreamEnd) -> Option<(Pid, Input)> {
-        let own = &mut self.ends[side.index()];
-        let held = std::mem::replace(&mut own.held, false);
-        let pid = own.pid.filter(|_| held)?;
-        Some((pid, Input::Closed { id, side, end }))
-    }
-
-    fn push_data(&mut self, side: Side, bytes: &[u8], medium: &mut Medium<'_>) {
-        if bytes.is_empty() || self.ways[side.index()].closed {
-            return;
-        }
-        let (from, to) = (self.host(side), self.host(side.other()));
-        let most = medium.network.segment_bytes(from, to).unwrap_or(READ_BYTES);
-        // Bytes that still wait for delivery may come together with the ones before them.
-        let way = &mut self.ways[side.index()];
-        if let Some((ready, Segment::Data(waiting))) = way.segments.back_mut()
-            && waiting.len() + bytes.len() <= most
-            && medium.dice.chance(0.5)
-        {
-            waiting.extend_from_slice(bytes);
-            if medium.network.is_narrow(from, to) {
-                let delay = medium.segment(from, to, bytes.len());
-                *ready = (*ready).max(medium.agenda.now() + delay);
-            }
-            return;
-        }
-        for piece in bytes.chunks(most) {
-            self.push(side, Segment::Data(piece.to_vec()), medium);
-        }
-    }
-
-    fn push_close(&mut self, side: Side, medium: &mut Medium<'_>) {
-        if !self.ways[side.index()].closed {
-            self.ways[side.index()].closed = true;
-            self.push(side, Segment::Close, medium);
-        }
-    }
-
-    fn push(&mut self, side: Side, segment: Segment, medium: &mut Medium<'_>) {
-        let (from, to) = (self.host(side), self.host(side.other()));
-        let bytes = match &segment {
-            Segment::Data(bytes) => bytes.len(),
-            Segment::Open | Segment::Close => 0,
-        };
-        let ready = medium.agenda.now() + medium.segment(from, to, bytes);
-        let way = &mut self.ways[side.index()];
-        let after = way.segments.back().map_or(Time::ZERO, |(ready, _)| *ready);
-        way.segments.push_back((ready.max(after), segment));
-    }
-
-    /// Sets the segments of a side in motion.
-    fn start(&mut self, id: Connection, side: Side, medium: &mut Medium<'_>) {
-        let way = &mut self.ways[side.index()];
-        if !self.established || way.moving {
-            return;
-        }
-        if let Some((ready, _)) = way.segments.front() {
-            way.moving = true;
-            medium
-                .agenda
-                .at(*ready, SimEvent::Stream(Arrival::Segment(id, side)));
-        }
-    }
-
-    /// A segment is at the kernel of `side`.
-    fn receive(
-        &mut self,
-        id: Connection,
-        side: Side,
-        segment: Segment,
-        medium: &mut Medium<'_>,
-    ) -> Option<(Pid, Input)> {
-        let own = &self.ends[side.index()];
-        let Some(pid) = own.pid.filter(|_| own.held) else {
-            // Nobody there any more: reset, unless that is on its way.
-            if !matches!(segment, Segment::Close) && self.ends[side.other().index()].held {
-                self.push_close(side, medium);
-                self.start(id, side, medium);
-            }
-            return None;
-        };
-        match segment {
-            Segment::Open => Some((
-                pid,
-                Input::Opened {
-                    id,
-                    from: self.caller,
-                },
-            )),
-            Segment::Data(bytes) => Some((pid, Input::Data { id, side, bytes })),
-            Segment::Close => self.told(id, side, StreamEnd::Closed),
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        let still = self.ends.iter().any(|end| end.held);
-        !still && self.ways.iter().all(|way| way.segments.is_empty())
-    }
-}
-
-/// What a shell reads at most at once.
-const READ_BYTES: usize = 64 * 1024;
