@@ -74,6 +74,8 @@ pub struct Settings {
     pub swim: Config,
     /// The process with which the agent ends.
     pub parent: Option<Parent>,
+    /// Whether they are to be simulated.
+    simulated: bool,
     given: Layers,
 }
 
@@ -104,6 +106,18 @@ pub enum Preset {
     Wan,
     /// [`Config::local`].
     Local,
+    /// [`Config::swim`].
+    Swim,
+    /// [`Config::lha_probe`].
+    LhaProbe,
+    /// [`Config::lha_suspicion`].
+    LhaSuspicion,
+    /// [`Config::buddy_system`].
+    BuddySystem,
+    /// [`Config::lifeguard`].
+    Lifeguard,
+    /// [`Config::lifeguard_tuned`].
+    LifeguardTuned,
 }
 
 /// What was given where; kept so that the file can be read again.
@@ -116,14 +130,29 @@ struct Layers {
 }
 
 impl Preset {
-    /// All of them.
+    /// Those of agents.
     pub const ALL: [Preset; 3] = [Preset::Lan, Preset::Wan, Preset::Local];
 
-    /// The one with this word.
+    /// Those of the papers, to be simulated.
+    pub const PAPERS: [Preset; 6] = [
+        Preset::Swim,
+        Preset::LhaProbe,
+        Preset::LhaSuspicion,
+        Preset::BuddySystem,
+        Preset::Lifeguard,
+        Preset::LifeguardTuned,
+    ];
+
+    /// The one of agents with this word.
     pub fn named(word: &str) -> Option<Preset> {
-        Preset::ALL
-            .into_iter()
-            .find(|preset| preset.as_str() == word)
+        let mut all = Preset::ALL.into_iter();
+        all.find(|preset| preset.as_str() == word)
+    }
+
+    /// The one with this word that can be simulated.
+    pub fn simulated(word: &str) -> Option<Preset> {
+        let mut all = Preset::ALL.into_iter().chain(Preset::PAPERS);
+        all.find(|preset| preset.as_str() == word)
     }
 
     /// The word for it.
@@ -132,6 +161,12 @@ impl Preset {
             Preset::Lan => "lan",
             Preset::Wan => "wan",
             Preset::Local => "local",
+            Preset::Swim => "swim",
+            Preset::LhaProbe => "lha-probe",
+            Preset::LhaSuspicion => "lha-suspicion",
+            Preset::BuddySystem => "buddy-system",
+            Preset::Lifeguard => "lifeguard",
+            Preset::LifeguardTuned => "lifeguard-tuned",
         }
     }
 
@@ -141,6 +176,12 @@ impl Preset {
             Preset::Lan => Config::lan(),
             Preset::Wan => Config::wan(),
             Preset::Local => Config::local(),
+            Preset::Swim => Config::swim(),
+            Preset::LhaProbe => Config::lha_probe(),
+            Preset::LhaSuspicion => Config::lha_suspicion(),
+            Preset::BuddySystem => Config::buddy_system(),
+            Preset::Lifeguard => Config::lifeguard(),
+            Preset::LifeguardTuned => Config::lifeguard_tuned(),
         }
     }
 }
@@ -261,6 +302,7 @@ impl Settings {
             preset,
             swim: preset.config(),
             parent: None,
+            simulated: false,
             given,
         }
     }
@@ -270,7 +312,7 @@ impl Settings {
 fn merge(layers: Layers, problems: &mut Vec<Problem>) -> Settings {
     let rising = [&layers.file, &layers.variables, &layers.flags].map(Clone::clone);
     let rising: Vec<&Layer> = rising.iter().collect();
-    let mut settings = Settings::of_preset(preset_of(&rising), layers);
+    let mut settings = Settings::of_preset(preset_of(&rising, Preset::named), layers);
     let origins = apply(&rising, TABLE.iter(), &mut settings, problems);
     if !origins.contains_key("name") {
         let host = rustix::system::uname();
@@ -283,9 +325,9 @@ fn merge(layers: Layers, problems: &mut Vec<Problem>) -> Settings {
 }
 
 /// The one that the highest layer with a good word for one chooses.
-fn preset_of(rising: &[&Layer]) -> Preset {
+fn preset_of(rising: &[&Layer], named: fn(&str) -> Option<Preset>) -> Preset {
     let mut falling = rising.iter().rev();
-    let chosen = falling.find_map(|layer| layer.texts("preset").find_map(Preset::named));
+    let chosen = falling.find_map(|layer| layer.texts("preset").find_map(named));
     chosen.unwrap_or(Preset::Lan)
 }
 

@@ -8,7 +8,7 @@ use super::file::{self, Scope};
 use super::flags::ProtocolFlags;
 use super::layer::{self, Layer};
 use super::problem::Problem;
-use super::{Layers, Settings, TABLE, apply, preset_of};
+use super::{Layers, Preset, Settings, TABLE, apply, preset_of};
 
 /// Those that an agent's file gives; what else it gives is ignored.
 pub(crate) fn protocol_of_file(path: &Path, problems: &mut Vec<Problem>) -> Layer {
@@ -22,7 +22,9 @@ pub(crate) fn protocol_of_flags(flags: &ProtocolFlags) -> Layer {
 
 /// Applies layers, the lowest first, onto the preset that they choose.
 pub(crate) fn merge_protocol(rising: &[&Layer], problems: &mut Vec<Problem>) -> Config {
-    let mut settings = Settings::of_preset(preset_of(rising), Layers::default());
+    let preset = preset_of(rising, Preset::simulated);
+    let mut settings = Settings::of_preset(preset, Layers::default());
+    settings.simulated = true;
     let protocol = TABLE.iter().filter(|setting| setting.is_protocol());
     apply(rising, protocol, &mut settings, problems);
     settings.swim

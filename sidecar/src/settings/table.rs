@@ -221,9 +221,15 @@ pub static TABLE: &[Setting] = &[
         doc: "What the settings of the protocol start from",
         value_name: "PRESET",
         form: Form::Text,
-        allowed: Allowed::Words("lan, wan or local"),
+        allowed: Allowed::Words(
+            "lan, wan or local; to be simulated also swim, lha-probe, lha-suspicion, buddy-system, \
+             lifeguard or lifeguard-tuned, as their papers have it",
+        ),
         // Chosen before anything else was applied: this only judges the word.
-        take: |_, text| Preset::named(text).is_some(),
+        take: |s, text| {
+            let papers = s.simulated && Preset::simulated(text).is_some();
+            papers || Preset::named(text).is_some()
+        },
         show: |s| s.preset.as_str().to_owned(),
     },
     duration!(

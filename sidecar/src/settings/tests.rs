@@ -217,7 +217,9 @@ fn bad_files_are_refused_with_line_column_field_and_range() {
         ),
         (
             "preset = \"moon\"",
-            "1:10: preset is \"moon\", allowed is lan, wan or local",
+            "1:10: preset is \"moon\", allowed is lan, wan or local; to be simulated also swim, \
+             lha-probe, lha-suspicion, buddy-system, lifeguard or lifeguard-tuned, as their papers \
+             have it",
         ),
         (
             "socket_mode = 660",
@@ -569,4 +571,14 @@ fn a_file_of_the_protocol_alone_that_is_not_there_is_named() {
         text,
         ["cannot read /nowhere/x.toml: No such file or directory (os error 2)"]
     );
+}
+
+#[test]
+fn an_agent_has_none_of_the_presets_of_papers() {
+    for preset in Preset::PAPERS {
+        let word = preset.as_str();
+        assert_eq!(Preset::named(word), None, "{word}");
+        assert_eq!(Preset::simulated(word), Some(preset));
+        assert!(load(&["--preset", word], &[]).is_err(), "{word}");
+    }
 }

@@ -21,6 +21,7 @@ Examples:
   muster simulate crash                  how soon does everybody know of a killed process?
   muster simulate lossy --members 200 --config /etc/muster/muster.toml
   muster simulate crash --compare new.toml --svg report.svg
+  muster simulate flip-flop --preset lifeguard
   muster simulate partition --replay 7   seed 7 alone, and what happened when
   muster simulate ./our-network.toml --seeds 100
   muster simulate e6                     an experiment of a paper, its published rows beside

@@ -76,16 +76,9 @@ pub(super) fn described(config: &Config) -> String {
 
 /// Those of agents, then those of the papers.
 fn presets() -> Vec<(&'static str, Config)> {
-    let own = Preset::ALL.map(|preset| (preset.as_str(), preset.config()));
-    let papers = [
-        ("swim", Config::swim()),
-        ("lha-probe", Config::lha_probe()),
-        ("lha-suspicion", Config::lha_suspicion()),
-        ("buddy-system", Config::buddy_system()),
-        ("lifeguard", Config::lifeguard()),
-        ("lifeguard-tuned", Config::lifeguard_tuned()),
-    ];
-    own.into_iter().chain(papers).collect()
+    let all = Preset::ALL.into_iter().chain(Preset::PAPERS);
+    all.map(|preset| (preset.as_str(), preset.config()))
+        .collect()
 }
 
 /// The settings that `preset` has otherwise, each with its value.

@@ -91,7 +91,7 @@ enum Due {
 const SLICE: Duration = Duration::from_millis(100);
 
 /// How often it is looked whether all agree.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Samples of the members present.
 const SAMPLES: u32 = 200;
@@ -308,7 +308,10 @@ impl Run {
                 self.plan(now + Duration::from_secs(1), Due::Second);
             }
             Due::Sample => {
-                let step = (self.scenario.duration / SAMPLES).max(SLICE);
+                // Its end is open: it may be over long before.
+                let open = self.scenario.end_when_agreed;
+                let samples = if open { SAMPLES * 20 } else { SAMPLES };
+                let step = (self.scenario.duration / samples).max(SLICE);
                 if self.measure.sample(&self.cluster, step) {
                     self.plan(now + step, Due::Sample);
                 }

@@ -2,6 +2,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use clap::Parser;
+use muster_swim::Config;
 use muster_swim::sim::scenario::Fault;
 use tempfile::NamedTempFile;
 
@@ -44,6 +45,19 @@ fn plan_of(text: &str, more: &[&str]) -> Result<Plan, String> {
 fn refused(problems: &[&str]) -> String {
     let listed = problems.iter().map(|problem| format!("\n  {problem}"));
     format!("this cannot be simulated:{}", listed.collect::<String>())
+}
+
+#[test]
+fn the_protocols_of_the_papers_are_presets_of_simulations() {
+    let plan = plan(&["crash", "--preset", "lifeguard", "--rings", "1"]).expect("it is fine");
+    let mut lifeguard = Config::lifeguard();
+    lifeguard.rings = 1;
+    assert_eq!(plan.scenario.config, lifeguard);
+    let file = file_of("preset = 'swim'");
+    let path = file.path().display().to_string();
+    let plan = super::tests::plan(&["crash", "--compare", &path]).expect("it is fine");
+    let (_, compared) = plan.compared.expect("it was asked for");
+    assert_eq!(compared.config, Config::swim());
 }
 
 #[test]
