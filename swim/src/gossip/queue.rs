@@ -159,6 +159,42 @@ impl Queue {
         taken.len()
     }
 
+    /// Somebody is known to hold what these updates say: as if they had been sent `times` more
+    /// often. Those that were sent less than `pushed` times, or of whom `covered` says no, stay as
+    /// they are.
+    pub(crate) fn credit(
+        &mut self,
+        times: u32,
+        pushed: u32,
+        limit: u32,
+        covered: impl Fn(MemberId) -> bool,
+    ) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        for urgency in [Urgency::First, Urgency::Normal] {
+            let stacks = std::mem::take(self.line(urgency)).0;
+            for ticket in stacks.into_iter().flat_map(|stack| stack.tickets) {
+                if !ticket.holds(&self.waiting) {
+                    self.void -= 1;
+                    continue;
+                }
+                let waiting = self.waiting.get_mut(&ticket.subject);
+                let waiting = waiting.expect("a ticket that holds has an update");
+                if waiting.sent >= pushed && covered(ticket.subject) {
+                    waiting.sent += times;
+                }
+                let waiting = *waiting;
+                if waiting.sent < limit {
+                    self.line(urgency).push(ticket.subject, waiting);
+                } else {
+                    self.waiting.remove(&ticket.subject);
+                }
+            }
+        }
+        self.tidy();
+    }
+
     fn line(&mut self, urgency: Urgency) -> &mut Line {
         match urgency {
             Urgency::First => &mut self.urgent,

@@ -47,6 +47,38 @@ fn an_update_is_sent_as_often_as_the_limit_says() {
     assert_eq!(sent, 7);
 }
 
+#[test]
+fn what_others_are_known_to_hold_counts_as_sent() {
+    let mut queue = Queue::default();
+    queue.put(&name("a"), Urgency::First, update("a"));
+    queue.put(&name("b"), Urgency::Normal, update("b"));
+    queue.put(&name("c"), Urgency::Normal, update("c"));
+    let c = queue.id(&name("c"));
+    assert_eq!(fill(&mut queue, ROOMY, 7, None), ["a", "c", "b"]);
+    queue.queue.credit(5, 2, 7, |id| id != c);
+    assert_eq!(
+        fill(&mut queue, ROOMY, 7, None),
+        ["a", "c", "b"],
+        "not pushed yet"
+    );
+    queue.queue.credit(4, 2, 7, |id| id != c);
+    queue.check_invariants();
+    assert_eq!(
+        fill(&mut queue, ROOMY, 7, None),
+        ["a", "c", "b"],
+        "once more each"
+    );
+    queue.check_invariants();
+    assert_eq!(
+        fill(&mut queue, ROOMY, 7, None),
+        ["c"],
+        "which was not known to be held"
+    );
+    queue.queue.credit(5, 2, 7, |_| true);
+    queue.check_invariants();
+    assert!(fill(&mut queue, ROOMY, 7, None).is_empty());
+}
+
 /// A cluster that shrinks has a smaller limit: what was sent as often already goes once more at
 /// most.
 #[test]

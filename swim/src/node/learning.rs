@@ -306,7 +306,7 @@ impl Node {
     }
 
     /// How often the eager push alone sends an update.
-    fn pushes(&self) -> u32 {
+    pub(super) fn pushes(&self) -> u32 {
         let targets = (self.config.rings + self.config.gossip_fanout) as u32;
         targets * self.config.parts.pushes
     }

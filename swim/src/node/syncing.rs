@@ -67,15 +67,28 @@ impl Node {
     /// A digest arrived. A difference is repaired by gossip, as a rule; it is pulled when our own
     /// table has been still for a while, or when it lasts for a quarter of a period.
     pub(super) fn compare_digest(&mut self, theirs: u64, from: SocketAddr, now: Time) {
-        if self.config.parts.push_pull.is_some() || theirs == self.table.digest().total() {
-            self.syncing.differs_since = None;
+        if self.config.parts.push_pull.is_some() {
             return;
+        }
+        if theirs == self.table.digest().total() {
+            self.syncing.differs_since = None;
+            return self.credit_gossip();
         }
         let since = *self.syncing.differs_since.get_or_insert(now);
         let settled = now.since(self.table.changed()) > self.config.gossip_interval * SETTLING;
         if settled || now.since(since) > self.config.period / 4 {
             self.pull_news(from, now);
         }
+    }
+
+    /// Whoever shows our digest knows all that we would tell it, but suspicions. After log2(members)
+    /// such, the sends of an update that are left when it has been pushed would be for nobody.
+    fn credit_gossip(&mut self) {
+        let (times, limit) = (self.config.gossip_multiplier, self.send_limit());
+        let pushed = self.pushes();
+        let table = &self.table;
+        let suspected = |id| table.member(id).suspicion.is_some();
+        self.queue.credit(times, pushed, limit, |id| !suspected(id));
     }
 
     /// Pulls what differs from the member at `to`, unless a pull has just begun. One that hangs, on
