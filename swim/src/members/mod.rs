@@ -11,6 +11,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
 pub(crate) use digest::bucket;
 pub use name::{Name, NameError};
 pub(crate) use name::{NameRef, check as check_name};

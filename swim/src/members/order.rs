@@ -16,6 +16,11 @@ impl Order {
         self.ids.len()
     }
 
+    #[cfg(feature = "sim")]
+    pub(super) fn reserve(&mut self, members: usize) {
+        self.ids.reserve_exact(members);
+    }
+
     /// Who stands at a place.
     pub(super) fn at(&self, place: usize) -> u32 {
         self.ids[place]

@@ -42,8 +42,10 @@ pub(crate) struct Member {
     pub(crate) suspicion: Option<Box<Suspicion>>,
     /// How many seconds it had been lost when this node heard of it.
     lost_before_s: u32,
-    /// Where it stands in the list of its kind.
-    place: u32,
+    /// Where it stands in the list of its kind: below [`limits::MEMBERS`].
+    place: u16,
+    /// Its bucket of all [`limits::DIGEST_BUCKETS`], so that no pull has to hash its name.
+    bucket: u8,
 }
 
 /// What merging a statement did.
@@ -85,6 +87,11 @@ pub(crate) struct Table {
 }
 
 impl Member {
+    /// Its bucket when there are `count`, a power of two.
+    pub(crate) fn bucket(&self, count: usize) -> usize {
+        usize::from(self.bucket) * count / limits::DIGEST_BUCKETS
+    }
+
     /// How long it has been lost by `now`, here and elsewhere.
     pub(crate) fn lost_for(&self, now: Time) -> Duration {
         now.since(self.since) + Duration::from_secs(self.lost_before_s.into())
@@ -147,6 +154,14 @@ impl Table {
     }
 
     /// A member by a number that this table has given and that it has not forgotten since.
+    /// Makes room for so many members at once instead of little by little.
+    #[cfg(feature = "sim")]
+    pub(crate) fn reserve(&mut self, members: usize) {
+        self.slots.reserve_exact(members);
+        self.index.reserve(members, |known| spread(known.hash));
+        self.present.reserve(members);
+    }
+
     pub(crate) fn member(&self, id: MemberId) -> &Member {
         filled(&self.slots, id.0)
     }
@@ -207,6 +222,7 @@ impl Table {
         self.digest.toggle(&statement);
         let status = statement.status;
         let hash = self.hash(statement.record.name.as_str());
+        let bucket = digest::bucket(&statement.record.name, limits::DIGEST_BUCKETS);
         let member = Some(Member {
             statement,
             since: now,
@@ -214,6 +230,7 @@ impl Table {
             suspicion: None,
             lost_before_s: 0,
             place: 0,
+            bucket: u8::try_from(bucket).expect("256 buckets have numbers of one byte"),
         });
         let id = match self.free.pop() {
             Some(id) => {
@@ -303,7 +320,7 @@ impl Table {
         if id == ME {
             return;
         }
-        let place = filled(&self.slots, id).place;
+        let place = u32::from(filled(&self.slots, id).place);
         let moved = match kind(status) {
             Kind::Present => self.present.remove(place),
             Kind::Lost => self.lost.remove(place),
@@ -320,6 +337,7 @@ impl Table {
     fn set_places(&mut self, places: impl IntoIterator<Item = (u32, u32)>) {
         for (id, place) in places {
             let member = self.slots[id as usize].as_mut();
+            let place = u16::try_from(place).expect("a list is no longer than the table");
             member.expect("lists name filled slots only").place = place;
         }
     }
@@ -406,6 +424,8 @@ impl Table {
                 Some(MemberId(id as u32)),
                 "the index names {name}"
             );
+            let bucket = digest::bucket(name, limits::DIGEST_BUCKETS);
+            assert_eq!(member.bucket(limits::DIGEST_BUCKETS), bucket, "{name}");
             digest.toggle(&member.statement);
             assert_eq!(
                 member.suspicion.is_some(),
@@ -422,7 +442,7 @@ impl Table {
                 Kind::Departed => continue,
             };
             assert_eq!(
-                list.at(member.place as usize),
+                list.at(usize::from(member.place)),
                 id as u32,
                 "{name} is in its list"
             );

@@ -21,6 +21,12 @@ impl Node {
         self.records = records;
     }
 
+    /// Makes room for so many members, that are known to come.
+    #[cfg(feature = "sim")]
+    pub(crate) fn reserve(&mut self, members: usize) {
+        self.table.reserve(members);
+    }
+
     /// An update from a datagram. `known` is the number of its subject, if it had one just before.
     pub(super) fn learn(
         &mut self,

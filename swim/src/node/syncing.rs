@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::streams::{Purpose, StreamEnd, StreamId};
 use super::{Node, SeedError, Timer};
 use crate::limits;
-use crate::members::{self, Member, MemberId, Name, Rank, Record, RecordRef, Status};
+use crate::members::{Member, MemberId, Name, Rank, Record, RecordRef, Status};
 use crate::time::Time;
 use crate::wire::{Entry, Frame, Refusal, encode_frame};
 
@@ -176,7 +176,7 @@ impl Node {
         // A goodbye is news only to those who have something in its bucket.
         let news = self
             .differing(&ours, theirs)
-            .filter(|(_, member)| !has_left(member) || theirs[bucket(member, theirs.len())] != 0)
+            .filter(|(_, member)| !has_left(member) || theirs[member.bucket(theirs.len())] != 0)
             .map(|(_, member)| entry(member, now));
         let frames = state_frames(&self.me.name, ours.clone(), news);
         self.send_bytes(stream, frames);
@@ -308,7 +308,7 @@ impl Node {
         let all = !differs.contains(&false);
         self.table
             .with_ids()
-            .filter(move |(_, member)| all || differs[bucket(member, differs.len())])
+            .filter(move |(_, member)| all || differs[member.bucket(differs.len())])
     }
 }
 
@@ -345,10 +345,6 @@ fn state_frames<'a>(
 /// How long a table must have been still before a difference is more than gossip on its way, in
 /// gossip intervals.
 const SETTLING: u32 = 10;
-
-fn bucket(member: &Member, count: usize) -> usize {
-    members::bucket(&member.statement.record.name, count)
-}
 
 fn has_left(member: &Member) -> bool {
     member.statement.status == Status::Left

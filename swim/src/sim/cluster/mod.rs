@@ -31,6 +31,9 @@ pub struct Options {
     /// Whether the first property that does not hold is a panic, as tests want it. Otherwise see
     /// [`Cluster::violations`].
     pub fail_fast: bool,
+    /// How many members every node has room for from its start: thousands of tables that grow
+    /// little by little spend much time on it.
+    pub expected: usize,
     /// Whether events are kept together for [`Cluster::take_news`].
     pub news: bool,
     /// Lines of the trace kept, and printed when a test fails.
@@ -43,6 +46,7 @@ impl Default for Options {
             faults: Faults::default(),
             watch: true,
             fail_fast: true,
+            expected: 0,
             news: false,
             trace_lines: 0,
         }

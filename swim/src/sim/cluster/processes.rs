@@ -35,6 +35,7 @@ impl Cluster {
         )
         .expect("the scenario's settings are valid");
         node.share_records(self.records.clone());
+        node.reserve(self.options.expected);
         self.network.set_down(launch.addr.ip(), false);
         let before = self.listeners.insert(launch.addr, pid);
         assert_eq!(before, None, "{} is free", launch.addr);
@@ -74,6 +75,7 @@ impl Cluster {
 
     /// Starts as many members as told, one after the other: each joins through the first.
     pub fn grow(&mut self, count: usize, launch: impl Fn(usize) -> Launch) -> Vec<Pid> {
+        self.options.expected = self.options.expected.max(count);
         let first = launch(0).addr;
         let join = |at: usize| {
             if at == 0 {

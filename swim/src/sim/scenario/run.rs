@@ -109,6 +109,7 @@ impl Run {
                 faults: scenario.network.clone(),
                 watch: options.watch,
                 fail_fast: false,
+                expected: scenario.members,
                 news: true,
                 trace_lines: options.trace_lines,
             },
