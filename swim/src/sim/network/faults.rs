@@ -169,6 +169,19 @@ const BYTES_PER_S: Range<u64> = 1000..100_000_000_001;
 const QUEUE_BYTES: Range<u64> = 1500..(1 << 30) + 1;
 
 impl Faults {
+    /// The same links when they lose, repeat and reorder nothing.
+    #[must_use]
+    pub fn without_loss(&self) -> Faults {
+        Faults {
+            loss: 0.0,
+            datagram_loss: 0.0,
+            burst: None,
+            duplicate: 0.0,
+            reorder: 0.0,
+            ..self.clone()
+        }
+    }
+
     /// Every value that is out of its range, in the order of the fields.
     pub fn check(&self) -> Vec<FaultError> {
         let mut found = Findings::default();

@@ -25,6 +25,12 @@ impl Scenario {
     pub fn check(&self) -> Vec<ScenarioError> {
         let mut found = Findings(Vec::new());
         found.number("members", self.members, 1, limits::MEMBERS);
+        let end = self.members_in_the_end();
+        if self.members <= limits::MEMBERS && end > limits::MEMBERS {
+            let given = format!("{} with those who join", end);
+            let allowed = format!("allowed are {} with them", limits::MEMBERS);
+            found.push("members", given, allowed);
+        }
         for error in self.config.check() {
             let field = format!("settings.{}", error.setting);
             found.push(&field, error.given, format!("allowed is {}", error.allowed));
@@ -63,8 +69,9 @@ impl Scenario {
         found.0
     }
 
-    /// Members that may be there in the end, those that left counted.
-    fn members_in_the_end(&self) -> usize {
+    /// Members that may be there in the end: those at the start and all that join, also when others
+    /// leave.
+    pub fn members_in_the_end(&self) -> usize {
         let joins = self.steps.iter().filter(|step| step.what == Fault::Join);
         let joining = joins.map(|step| match step.whom {
             Whom::Some(count) => {

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use super::{Fate, Outcome, Series};
 use crate::config::Config;
 use crate::event::{Event, EventKind, UnreachableCause};
-use crate::sim::checks::{self, Budget};
+use crate::sim::checks::{self, Budget, Gone, Property, Violation};
 use crate::sim::{Cluster, Condition, Pid, Traffic};
 use crate::time::Time;
 
@@ -33,6 +33,10 @@ pub(super) struct Measure {
     keep_series: bool,
     /// Whether the network is without fault throughout.
     clean: bool,
+    /// Members that were up, summed over the whole seconds of the measured part.
+    up_seconds: u64,
+    /// The first death of one that was well told by one that was well.
+    wrong: Option<(usize, usize, Time)>,
     out: Outcome,
 }
 
@@ -105,6 +109,8 @@ impl Measure {
             second: Vec::new(),
             keep_series,
             clean,
+            up_seconds: 0,
+            wrong: None,
             out: Outcome::of_seed(seed),
         }
     }
@@ -158,11 +164,18 @@ impl Measure {
         self.second.push(Traffic::default());
     }
 
+    /// A fault begins. While another lasts, what is told of the member is told of that one, unless
+    /// this one ends it.
     pub(super) fn hurt(&mut self, number: usize, fault: &'static str, at: Time) {
+        let ends = matches!(fault, "crash" | "crash-host");
+        let member = &self.members[number];
+        if member.down || (member.hurt && !ends) {
+            return;
+        }
         self.close_fate(number);
         let member = &mut self.members[number];
         member.hurt = true;
-        member.down |= matches!(fault, "crash" | "crash-host");
+        member.down = ends;
         if matches!(fault, "leave" | "restart") {
             return;
         }
@@ -260,6 +273,9 @@ impl Measure {
         } else if !self.apart(teller, subject, at) {
             self.out.false_deaths += 1;
             self.out.false_deaths_at_healthy += u64::from(teller_is_well);
+            if teller_is_well {
+                self.wrong.get_or_insert((teller, subject, at));
+            }
         }
         let Some(fate) = self.members[subject].fate.filter(|_| teller_is_well) else {
             return;
@@ -310,6 +326,7 @@ impl Measure {
             .iter()
             .filter(|member| is_up(cluster, member.pid))
         {
+            self.up_seconds += 1;
             let size = cluster.node(member.pid).present();
             *self.out.sizes.entry(size).or_default() += 1;
         }
@@ -353,7 +370,13 @@ impl Measure {
             all.add(&cluster.traffic(Pid(pid as u32)).since(before));
         }
         self.out.messages = all.datagrams_sent + all.stream_messages_sent;
-        let each = (self.members.len() as f64 * measured.as_secs_f64()).max(1e-9);
+        let seconds = measured.as_secs_f64();
+        let up = if self.up_seconds == 0 {
+            self.members.len() as f64 * seconds
+        } else {
+            self.up_seconds as f64 * seconds / seconds.floor()
+        };
+        let each = up.max(1e-9);
         let traffic = &mut self.out.traffic;
         traffic.packets_sent = packets_sent(&all) as f64 / each;
         traffic.bytes_sent = bytes_sent(&all) as f64 / each;
@@ -394,9 +417,18 @@ impl Measure {
             .filter(never_hurt)
             .map(|m| m.pid)
             .collect();
-        if self.clean && self.members.len() <= well.len() + 1 {
-            let found = checks::accuracy(cluster, &well, &well, began);
-            self.out.violations.extend(found);
+        let one_at_most = self.members.len() <= well.len() + 1;
+        if let Some((teller, subject, at)) = self.wrong.filter(|_| self.clean && one_at_most) {
+            let count = self.out.false_deaths_at_healthy;
+            let subject = &self.members[subject].name;
+            self.out.violations.push(Violation {
+                property: Property::Accuracy,
+                at,
+                process: self.members[teller].name.clone(),
+                text: format!(
+                    "told the death of {subject}, which is well; {count} such deaths in all"
+                ),
+            });
         }
         // Nothing happened, and the members knew each other before.
         let calm = well.len() == self.by_pid.len() && self.before_all_knew_all(began);
@@ -443,8 +475,20 @@ impl Measure {
             self.out.agreed_after = Some(took);
             return;
         }
-        let healed = checks::healing(cluster, since, took);
-        self.out.violations.extend(healed);
+        let up = cluster.up();
+        let gone: Vec<Gone> = self
+            .fates
+            .iter()
+            .filter(|fate| self.members[fate.subject].down)
+            .map(|fate| Gone {
+                pid: self.members[fate.subject].pid,
+                since: fate.onset,
+            })
+            .collect();
+        let mut found = checks::healing(cluster, since, took);
+        found.extend(checks::refutation(cluster, &up, &up, since, took));
+        found.extend(checks::completeness(cluster, &up, &gone, took));
+        self.out.violations.extend(found);
     }
 
     pub(super) fn finish(mut self, cluster: &Cluster) -> Outcome {

@@ -5,6 +5,7 @@
 
 pub mod builtin;
 mod check;
+mod faults;
 mod measure;
 mod outcome;
 mod run;

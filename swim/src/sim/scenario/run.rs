@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::faults::Lasting;
 use super::measure::Measure;
 use super::{Fault, Outcome, Scenario, ScenarioError, Step, Whom};
 use crate::sim::network::Faults;
@@ -33,8 +34,8 @@ impl Default for RunOptions {
 /// A run under way. Drive it with [`Run::advance`] until that gives false, then [`Run::finish`].
 #[derive(Debug)]
 pub struct Run {
-    scenario: Scenario,
-    cluster: Cluster,
+    pub(super) scenario: Scenario,
+    pub(super) cluster: Cluster,
     part: Part,
     /// What is still to be done, in order.
     plan: BTreeMap<(Time, u64), Due>,
@@ -42,11 +43,10 @@ pub struct Run {
     /// Members drawn for steps that keep theirs.
     drawn: Vec<Option<Vec<usize>>>,
     /// The process of each member, by number.
-    members: Vec<Pid>,
+    pub(super) members: Vec<Pid>,
     /// What lasts now, by member, so that each fault is ended once.
-    lasting: Vec<Vec<Fault>>,
-    partition: Vec<usize>,
-    measure: Measure,
+    pub(super) lasting: Vec<Vec<Lasting>>,
+    pub(super) measure: Measure,
 }
 
 /// The part of a run.
@@ -73,7 +73,7 @@ enum Part {
 }
 
 #[derive(Clone, Debug)]
-enum Due {
+pub(super) enum Due {
     /// Another member starts.
     Launch,
     /// The step with this number happens for the time with this number.
@@ -122,7 +122,6 @@ impl Run {
             drawn: vec![None; scenario.steps.len()],
             members: Vec::new(),
             lasting: Vec::new(),
-            partition: Vec::new(),
             measure: Measure::new(seed, options.series, is_clean(scenario)),
             scenario: scenario.clone(),
         };
@@ -266,7 +265,7 @@ impl Run {
 
     fn steps_are_over(&self) -> bool {
         let still = |due: &Due| !matches!(due, Due::Second | Due::Sample);
-        !self.plan.values().any(still) && self.lasting.iter().all(Vec::is_empty)
+        !self.plan.values().any(still) && self.is_calm()
     }
 
     fn end_measured(&mut self) {
@@ -276,23 +275,14 @@ impl Run {
             self.part = Part::Over;
             return;
         };
-        for member in 0..self.members.len() {
-            for fault in std::mem::take(&mut self.lasting[member]) {
-                let dead = matches!(fault, Fault::Crash | Fault::CrashHost | Fault::Leave);
-                if !dead {
-                    self.undo(member, &fault);
-                }
-            }
-        }
-        self.cluster.network().heal();
-        *self.cluster.network().faults() = Faults::default();
+        self.end_all();
         let until = self.cluster.now() + within;
         self.part = Part::Afterwards { until };
     }
 
     // What is due
 
-    fn plan(&mut self, at: Time, due: Due) {
+    pub(super) fn plan(&mut self, at: Time, due: Due) {
         self.planned += 1;
         self.plan.insert((at, self.planned), due);
     }
@@ -395,136 +385,16 @@ impl Run {
         }
     }
 
-    fn is_running(&self, member: usize) -> bool {
+    /// Whether its process has not ended; it may be paused.
+    pub(super) fn is_up(&self, member: usize) -> bool {
+        match self.cluster.condition(self.members[member]) {
+            Condition::Running | Condition::Paused => true,
+            Condition::Crashed | Condition::Stopped(..) => false,
+        }
+    }
+
+    pub(super) fn is_running(&self, member: usize) -> bool {
         *self.cluster.condition(self.members[member]) == Condition::Running
-    }
-
-    // Faults
-
-    fn part_from(&mut self, number: usize, chosen: &[usize]) {
-        let now = self.cluster.now();
-        let step = &self.scenario.steps[number];
-        let lasts = step.lasts;
-        self.partition = chosen.to_vec();
-        let pids: Vec<Pid> = chosen.iter().map(|at| self.members[*at]).collect();
-        self.cluster.partition(&pids);
-        for member in chosen {
-            self.measure.hurt(*member, "partition", now);
-            self.lasting[*member].push(Fault::Partition);
-        }
-        self.measure.part(chosen);
-        if let (Some(lasts), Some(first)) = (lasts, chosen.first()) {
-            self.plan(now + lasts, Due::End(number, *first));
-        }
-    }
-
-    fn begin_fault(&mut self, number: usize, member: usize) {
-        let now = self.cluster.now();
-        let step = self.scenario.steps[number].clone();
-        // Whoever is down, stopped or blocked already cannot be hurt in the same way again.
-        if !self.is_running(member) || self.lasting[member].contains(&step.what) {
-            return;
-        }
-        self.measure.hurt(member, step.what.as_str(), now);
-        let pid = self.members[member];
-        let host = self.cluster.host(pid);
-        match &step.what {
-            Fault::Crash => self.cluster.crash(pid),
-            Fault::CrashHost => self.cluster.crash_host(pid),
-            Fault::Pause => self.cluster.pause(pid),
-            Fault::Block => self.cluster.block(pid, false),
-            Fault::BlockProber => self.cluster.block(pid, true),
-            Fault::Starve(late) => self.cluster.starve(pid, Duration::ZERO..*late),
-            Fault::Loss { incoming, outgoing } => {
-                self.cluster.network().lose(host, *incoming, *outgoing);
-            }
-            Fault::Leave => self.cluster.leave(pid),
-            Fault::Restart => {
-                self.cluster.crash(pid);
-                self.restart(member);
-                self.measure.well(member, now);
-                return;
-            }
-            Fault::Partition | Fault::Join | Fault::Network(_) => {
-                unreachable!("these do not happen to one member: `occur` has done them")
-            }
-        }
-        self.lasting[member].push(step.what);
-        if let Some(lasts) = step.lasts {
-            self.plan(now + lasts, Due::End(number, member));
-        }
-    }
-
-    fn end_fault(&mut self, number: usize, member: usize) {
-        let now = self.cluster.now();
-        let fault = self.scenario.steps[number].what.clone();
-        match &fault {
-            Fault::Network(_) => *self.cluster.network().faults() = self.scenario.network.clone(),
-            Fault::Partition => {
-                self.cluster.network().partition(&[]);
-                for member in std::mem::take(&mut self.partition) {
-                    self.lasting[member].retain(|lasting| *lasting != fault);
-                    self.measure.well(member, now);
-                }
-                self.measure.unite(now);
-            }
-            Fault::Crash
-            | Fault::CrashHost
-            | Fault::Pause
-            | Fault::Block
-            | Fault::BlockProber
-            | Fault::Starve(_)
-            | Fault::Loss { .. }
-            | Fault::Leave
-            | Fault::Restart
-            | Fault::Join => {
-                self.lasting[member].retain(|lasting| *lasting != fault);
-                self.undo(member, &fault);
-                if self.lasting[member].is_empty() {
-                    self.measure.well(member, now);
-                }
-            }
-        }
-    }
-
-    fn undo(&mut self, member: usize, fault: &Fault) {
-        let pid = self.members[member];
-        let host = self.cluster.host(pid);
-        let condition = self.cluster.condition(pid).clone();
-        match fault {
-            Fault::Crash | Fault::CrashHost | Fault::Leave
-                if matches!(condition, Condition::Crashed | Condition::Stopped(..)) =>
-            {
-                self.restart(member);
-            }
-            Fault::Pause if condition == Condition::Paused => self.cluster.resume(pid),
-            Fault::Block | Fault::BlockProber => {
-                if condition == Condition::Paused {
-                    self.lasting[member].retain(|lasting| *lasting != Fault::Pause);
-                    self.cluster.resume(pid);
-                }
-                self.cluster.unblock(pid);
-            }
-            Fault::Starve(_) if condition == Condition::Running => {
-                self.cluster.starve(pid, Duration::ZERO..Duration::ZERO);
-            }
-            Fault::Loss { .. } => self.cluster.network().lose(host, 0.0, 0.0),
-            Fault::Crash
-            | Fault::CrashHost
-            | Fault::Leave
-            | Fault::Pause
-            | Fault::Starve(_)
-            | Fault::Restart
-            | Fault::Partition
-            | Fault::Join
-            | Fault::Network(_) => {}
-        }
-    }
-
-    fn restart(&mut self, member: usize) {
-        let pid = self.cluster.restart(self.members[member]);
-        self.members[member] = pid;
-        self.measure.restarted(member, pid, self.cluster.now());
     }
 }
 
