@@ -161,8 +161,14 @@ impl SimulateArgs {
     }
 
     /// The command that shows a run of this seed again, with the settings of `compare` instead of
-    /// the usual ones where they were the ones.
-    pub(super) fn replay_command(&self, seed: u64, compare: Option<&Path>) -> String {
+    /// the usual ones where they were the ones. Side by side, runs take the longer of two durations:
+    /// `duration` is what they took.
+    pub(super) fn replay_command(
+        &self,
+        seed: u64,
+        compare: Option<&Path>,
+        duration: Duration,
+    ) -> String {
         let mut words = vec!["muster".to_owned(), "simulate".to_owned()];
         words.extend(self.scenario.clone());
         let mut option = |name: &str, value: Option<String>| {
@@ -170,7 +176,8 @@ impl SimulateArgs {
         };
         let path = |path: &Path| path.display().to_string();
         option("members", self.members.map(|members| members.to_string()));
-        option("duration", self.duration.map(human));
+        let longer = self.compare.is_some().then_some(duration);
+        option("duration", self.duration.or(longer).map(human));
         option("config", compare.or(self.config.as_deref()).map(path));
         if compare.is_none() {
             words.extend(self.settings.arguments());

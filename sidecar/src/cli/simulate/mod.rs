@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use muster_swim::sim::experiments::{self as papers, Experiment};
 use muster_swim::sim::scenario::{RunOptions, Scenario, Summary, builtin};
@@ -118,13 +119,13 @@ fn run_many(args: &SimulateArgs, plan: &Plan) -> Result<(), Failure> {
         .collect();
     let outcomes = pool::run_all(
         &jobs,
-        threads(args, plan.scenario.members),
+        threads(args, plan.scenario.members_in_the_end()),
         &plan.scenario.name,
     );
     let outcomes = outcomes.map_err(SimulateError::Pool)?;
     let summaries: Vec<Summary> = outcomes.chunks(seeds.len()).map(Summary::of).collect();
     let printed = show(args, plan, &seeds, &summaries, &[]);
-    end(args, printed, &summaries)
+    end(args, plan.scenario.duration, printed, &summaries)
 }
 
 fn replay_one(args: &SimulateArgs, plan: &Plan, seed: u64) -> Result<(), Failure> {
@@ -133,14 +134,14 @@ fn replay_one(args: &SimulateArgs, plan: &Plan, seed: u64) -> Result<(), Failure
     let summaries = [Summary::of(std::slice::from_ref(&replay.outcome))];
     let story = replay.lines(&plan.scenario, Look::of_stdout());
     let printed = show(args, plan, &[seed], &summaries, &story);
-    end(args, printed, &summaries)
+    end(args, plan.scenario.duration, printed, &summaries)
 }
 
 /// What a run keeps; members present only where somebody will see them.
 fn options(args: &SimulateArgs, scenario: &Scenario, is_first: bool) -> RunOptions {
     RunOptions {
         series: is_first && args.svg.is_some(),
-        watch: memory::is_watched(scenario.members),
+        watch: memory::is_watched(scenario.members_in_the_end()),
         ..RunOptions::default()
     }
 }
@@ -193,6 +194,7 @@ fn show(
 /// A violation counts, also when nobody reads the table.
 fn end(
     args: &SimulateArgs,
+    duration: Duration,
     printed: Result<(), Failure>,
     summaries: &[Summary],
 ) -> Result<(), Failure> {
@@ -200,7 +202,7 @@ fn end(
     let columns = [None, others].into_iter().zip(summaries);
     let told: Vec<String> = columns
         .filter(|(_, summary)| summary.violated > 0)
-        .map(|(compare, summary)| violated(args, compare, summary))
+        .map(|(compare, summary)| violated(args, duration, compare, summary))
         .collect();
     match printed {
         Ok(()) | Err(Failure::ReaderGone) if !told.is_empty() => {
@@ -210,7 +212,12 @@ fn end(
     }
 }
 
-fn violated(args: &SimulateArgs, compare: Option<&Path>, summary: &Summary) -> String {
+fn violated(
+    args: &SimulateArgs,
+    duration: Duration,
+    compare: Option<&Path>,
+    summary: &Summary,
+) -> String {
     let mut lines = Vec::new();
     for (seed, violation) in summary.violations.iter().take(TOLD) {
         let seed = format!("seed {seed}: {}", described(violation));
@@ -227,7 +234,7 @@ fn violated(args: &SimulateArgs, compare: Option<&Path>, summary: &Summary) -> S
     }
     let replay = summary.violations.first().filter(|_| args.replay.is_none());
     let replay = replay.map(|(seed, _)| {
-        let command = args.replay_command(*seed, compare);
+        let command = args.replay_command(*seed, compare, duration);
         format!("\nwhat happened in the first: {command}")
     });
     let settings = compare.map(|path| format!(" with the settings of {}", path.display()));

@@ -194,7 +194,8 @@ impl Maker<'_> {
         let before = scenario.steps.len() - self.draft.steps.len();
         problems.extend(errors.iter().filter_map(|error| self.told(error, before)));
         if problems.is_empty()
-            && let Some(text) = too_many(scenario.members, fitting(scenario.members), free_bytes())
+            && let most = scenario.members_in_the_end()
+            && let Some(text) = too_many(most, fitting(most), free_bytes())
         {
             let (place, _) = self.origin("members");
             problems.push(Problem::Other { place, text });

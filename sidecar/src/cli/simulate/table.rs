@@ -177,7 +177,7 @@ const START: &[Row] = &[
 ];
 
 const DETECTION: &[Row] = &[
-    Row::count("members hurt", |s| of_runs(s, s.hurt as f64)),
+    Row::count("times a member was hurt", |s| of_runs(s, s.hurt as f64)),
     Row::count("noticed by at least one member", |s| {
         of_hurt(s, s.first.count() as f64)
     }),

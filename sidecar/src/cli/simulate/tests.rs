@@ -31,9 +31,11 @@ fn summary(violations: usize) -> Summary {
     }
 }
 
+const MINUTE: Duration = Duration::from_secs(60);
+
 #[test]
 fn violations_are_told_with_their_seeds_and_how_to_see_the_first_again() {
-    let failure = end(&args("crash -n 5"), Ok(()), &[summary(7)]).expect_err("seven");
+    let failure = end(&args("crash -n 5"), MINUTE, Ok(()), &[summary(7)]).expect_err("seven");
     assert_eq!(
         failure.to_string(),
         "7 violations of what must hold:\n  \
@@ -48,28 +50,30 @@ fn violations_are_told_with_their_seeds_and_how_to_see_the_first_again() {
          what happened in the first: muster simulate crash --members=5 --replay=1"
     );
     let args = args("crash --rings 2 --compare b.toml");
-    let failure = end(&args, Ok(()), &[summary(0), summary(1)]).expect_err("one");
+    let failure = end(&args, MINUTE, Ok(()), &[summary(0), summary(1)]).expect_err("one");
     assert_eq!(
         failure.to_string(),
         "1 violation of what must hold with the settings of b.toml:\n  \
          seed 1: healing at n3: it does not agree\n  \
          healing means: All that are up agree on who is there in bounded time after the faults \
          end.\n\
-         what happened in the first: muster simulate crash --config=b.toml --replay=1"
+         what happened in the first: muster simulate crash --duration=1m --config=b.toml \
+         --replay=1"
     );
 }
 
 #[test]
 fn a_violation_counts_also_when_nobody_reads_the_table() {
     let args = args("crash --replay 1");
-    let failure = end(&args, Err(Failure::ReaderGone), &[summary(1)]).expect_err("one");
+    let failure = end(&args, MINUTE, Err(Failure::ReaderGone), &[summary(1)]).expect_err("one");
     assert!(matches!(
         failure,
         Failure::Simulate(SimulateError::Violated(_))
     ));
-    let failure = end(&args, Err(Failure::ReaderGone), &[summary(0)]).expect_err("as it was");
+    let failure =
+        end(&args, MINUTE, Err(Failure::ReaderGone), &[summary(0)]).expect_err("as it was");
     assert!(matches!(failure, Failure::ReaderGone));
-    assert!(end(&args, Ok(()), &[summary(0)]).is_ok());
+    assert!(end(&args, MINUTE, Ok(()), &[summary(0)]).is_ok());
 }
 
 #[test]

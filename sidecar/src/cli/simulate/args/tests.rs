@@ -112,11 +112,15 @@ fn the_command_of_a_replay_asks_for_the_same_run() {
         parse("./a.toml -n 9 --duration 1m30s --config c.toml --rings 2 --seeds 40 --jobs 2");
     let args = args.expect("all are known");
     assert_eq!(
-        args.replay_command(17, None),
+        args.replay_command(17, None, Duration::from_secs(54)),
         "muster simulate ./a.toml --members=9 --duration=90s --config=c.toml --rings=2 --replay=17"
     );
     assert_eq!(
-        args.replay_command(17, Some(Path::new("it's new.toml"))),
+        args.replay_command(
+            17,
+            Some(Path::new("it's new.toml")),
+            Duration::from_secs(54)
+        ),
         "muster simulate ./a.toml --members=9 --duration=90s '--config=it'\\''s new.toml' --replay=17"
     );
 }

@@ -52,7 +52,7 @@ Start
   all knew all, worst (s)                       1.900
 
 Detection of hurt members, from the onset
-  members hurt                                      8
+  times a member was hurt                           8
   noticed by at least one member                    4
   noticed by every member                           3
   first member, median (s)                      0.220
@@ -138,7 +138,7 @@ fn where_nothing_happened_there_is_nothing_to_say() {
         ..Summary::default()
     };
     let lines = lines_of(&[("default", &quiet)]);
-    assert_eq!(of(&lines, "members hurt"), ["0"]);
+    assert_eq!(of(&lines, "times a member was hurt"), ["0"]);
     for label in ["noticed by every member", "first member, median (s)"] {
         assert_eq!(of(&lines, label), ["-"]);
     }
