@@ -81,8 +81,8 @@ impl Node {
         }
     }
 
-    /// Whoever shows our digest knows all that we would tell it, but suspicions. After log2(members)
-    /// such, the sends of an update that are left when it has been pushed would be for nobody.
+    /// Whoever shows our digest knows all that we would tell it, but suspicions. After
+    /// log2(members) such, what is left to send of an update that has been pushed is for nobody.
     fn credit_gossip(&mut self) {
         let (times, limit) = (self.config.gossip_multiplier, self.send_limit());
         let pushed = self.pushes();

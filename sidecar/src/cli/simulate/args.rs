@@ -161,8 +161,8 @@ impl SimulateArgs {
     }
 
     /// The command that shows a run of this seed again, with the settings of `compare` instead of
-    /// the usual ones where they were the ones. Side by side, runs take the longer of two durations:
-    /// `duration` is what they took.
+    /// the usual ones where they were the ones. Side by side, runs take the longer of two
+    /// durations: `duration` is what they took.
     pub(super) fn replay_command(
         &self,
         seed: u64,
