@@ -87,7 +87,7 @@ pub struct Cluster {
 const GRAIN: Duration = Duration::from_millis(1);
 
 impl Cluster {
-    /// An empty cluster at [`Time::ZERO`].
+    /// An empty cluster at [`Time::ZERO`](crate::Time::ZERO).
     pub fn new(seed: u64, options: Options) -> Cluster {
         Cluster {
             seed,
