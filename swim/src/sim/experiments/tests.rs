@@ -144,9 +144,11 @@ fn the_five_protocols_stand_in_the_published_order() {
         "Lifeguard here",
     ];
     let deaths = rows.map(deaths);
+    let [swim, buddy, probe, suspicion, lifeguard] = deaths;
+    assert!(swim > buddy && buddy > probe, "{rows:?}: {deaths:?}");
+    // Of the last two so few runs show next to none: what is between them the whole grid shows.
     assert!(
-        deaths.is_sorted_by(|more, fewer| more >= fewer),
+        probe > 100 * suspicion.max(lifeguard),
         "{rows:?}: {deaths:?}"
     );
-    assert!(deaths[0] > 10 * deaths[3], "{rows:?}: {deaths:?}");
 }
