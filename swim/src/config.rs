@@ -45,6 +45,20 @@ pub struct Config {
     pub leave_timeout: Duration,
     /// How long an unreachable member is remembered and contacted. 1 min to 1 year.
     pub forget_after: Duration,
+    /// A fresh cluster forms when so many members have found each other. 1 to 1000; with 1 a
+    /// member without seeds forms one alone (Consul's bootstrap-expect).
+    pub expect: usize,
+    /// How many members vote: 1, 3, 5 or 7; 0 for as many as suit the size of the cluster.
+    pub voters: usize,
+    /// How long a voter that confirmed the coordinator grants no other one. 500 ms to 60 s.
+    /// Shorter replaces a dead coordinator sooner and costs more packets.
+    pub lease: Duration,
+    /// How long a process may not answer while its host does before it is convicted. 100 ms to
+    /// 10 min.
+    pub stall_timeout: Duration,
+    /// How long a removed member must be reachable until it is a member again, the first time;
+    /// 6, 24 and 60 times as long the next times. 100 ms to 10 min.
+    pub readmission: Duration,
     /// The parts of the protocol that can be taken away, to compare with those who lack them.
     pub parts: Parts,
 }
@@ -55,6 +69,9 @@ pub struct Config {
 /// ([`Config::swim`], [`Config::lifeguard`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parts {
+    /// Suspicions are escalated to a coordinator and members are removed by its verdicts; without,
+    /// every member has opinions only.
+    pub verdicts: bool,
     /// Local health stretches this node's timeouts, and relays answer with nacks (Lifeguard
     /// section IV-A).
     pub local_health: bool,
@@ -92,6 +109,7 @@ pub enum Tell {
 impl Default for Parts {
     fn default() -> Parts {
         Parts {
+            verdicts: true,
             local_health: true,
             stretch_period: false,
             tell_suspects: Tell::Everything,
@@ -140,6 +158,11 @@ impl Config {
             reconnect_interval: Duration::from_secs(30),
             leave_timeout: Duration::from_secs(5),
             forget_after: Duration::from_secs(14 * 24 * 3600),
+            expect: 1,
+            voters: 0,
+            lease: Duration::from_millis(2400),
+            stall_timeout: Duration::from_secs(6),
+            readmission: Duration::from_secs(5),
             parts: Parts::default(),
         }
     }
@@ -152,6 +175,8 @@ impl Config {
             probe_timeout_max: Duration::from_secs(3),
             suspicion: Duration::from_secs(6),
             gossip_interval: Duration::from_millis(200),
+            lease: Duration::from_secs(8),
+            stall_timeout: Duration::from_secs(15),
             ..Config::lan()
         }
     }
@@ -198,6 +223,9 @@ impl Config {
         range("reconnect_interval", self.reconnect_interval, s(1), s(3600));
         range("leave_timeout", self.leave_timeout, ms(100), s(60));
         range("forget_after", self.forget_after, s(60), s(366 * 24 * 3600));
+        range("lease", self.lease, ms(500), s(60));
+        range("stall_timeout", self.stall_timeout, ms(100), s(600));
+        range("readmission", self.readmission, ms(100), s(600));
         let mut count = |setting, value: usize, low: usize, high: usize| {
             if value < low || value > high {
                 errors.push(ConfigError {
@@ -218,6 +246,14 @@ impl Config {
         count("confirmations", self.confirmations as usize, 0, 16);
         count("gossip_fanout", self.gossip_fanout, 0, 16);
         count("gossip_multiplier", self.gossip_multiplier as usize, 1, 16);
+        count("expect", self.expect, 1, 1000);
+        if !matches!(self.voters, 0 | 1 | 3 | 5 | 7) {
+            errors.push(ConfigError {
+                setting: "voters",
+                given: self.voters.to_string(),
+                allowed: "0 (as suits the cluster), 1, 3, 5 or 7".to_owned(),
+            });
+        }
         errors
     }
 }

@@ -2,8 +2,12 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::coordinator::{Epoch, Evidence, Verdict, View};
 use crate::members::{Incarnation, Instance, Name, Tags};
 use crate::time::Time;
 
@@ -14,10 +18,14 @@ pub enum State {
     Alive,
     /// Somebody could not reach it; it may still refute that.
     Suspect,
+    /// The coordinator found that some reach it and some do not.
+    Degraded,
     /// Nobody reaches it.
     Unreachable,
     /// It said goodbye.
     Left,
+    /// The verdict is that it is gone.
+    Dead,
 }
 
 impl State {
@@ -26,8 +34,10 @@ impl State {
         match self {
             State::Alive => "alive",
             State::Suspect => "suspect",
+            State::Degraded => "degraded",
             State::Unreachable => "unreachable",
             State::Left => "left",
+            State::Dead => "dead",
         }
     }
 }
@@ -59,10 +69,16 @@ pub struct MemberInfo {
     pub is_self: bool,
     /// Smoothed round-trip time, once it was measured.
     pub rtt: Option<Duration>,
+    /// What was agreed about its present life.
+    pub verdict: Option<Verdict>,
+    /// The view in which that was agreed; 0 without a verdict.
+    pub view: View,
+    /// Whether it votes.
+    pub voter: bool,
 }
 
 /// What an unanswered probe met, from weakest to strongest evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Silence {
     /// The host accepts connections, the process does not answer.
     Stalled,
@@ -101,6 +117,10 @@ pub struct Event {
     pub member: MemberInfo,
     /// What.
     pub kind: EventKind,
+    /// The last view that this node knew.
+    pub view: View,
+    /// The coordinator's term in that view.
+    pub epoch: Epoch,
 }
 
 /// The kinds of event; [`EventKind::as_str`] is the `type` in logs and JSON.
@@ -120,15 +140,55 @@ pub enum EventKind {
         /// Why.
         cause: UnreachableCause,
     },
-    /// The member said goodbye.
+    /// The coordinator found that some reach the member and some do not.
+    Degraded {
+        /// Who found what.
+        evidence: Arc<Evidence>,
+    },
+    /// Verdict: this life is a member.
+    Up,
+    /// Verdict: this life is gone.
+    Dead {
+        /// Why.
+        cause: DeadCause,
+    },
+    /// Verdict: this life said goodbye.
     Left,
     /// The member has new tags or a new address.
     Updated,
-    /// This node is no longer a member and must stop: see the cause.
+    /// The member is the coordinator from now on.
+    CoordinatorChanged,
+    /// No majority of the voters is known to work: nothing is decided until it is.
+    QuorumLost,
+    /// A majority of the voters works.
+    QuorumRegained {
+        /// Whether an operator rebuilt it ([`Node::recover`](crate::Node::recover)).
+        recovered: bool,
+    },
+    /// This node is no longer a member: see the cause.
     SelfRemoved {
         /// Why.
         cause: RemovedCause,
     },
+    /// This node is a member again.
+    SelfReadmitted,
+}
+
+/// Why a member was declared dead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeadCause {
+    /// The coordinator convicted it.
+    Convicted {
+        /// On what grounds.
+        evidence: Arc<Evidence>,
+    },
+    /// A newer life of the same name is a member.
+    Replaced {
+        /// The newer one.
+        instance: Instance,
+    },
+    /// This node was behind and learned only the outcome.
+    Unknown,
 }
 
 /// Why a member became unreachable.
@@ -149,12 +209,21 @@ pub enum UnreachableCause {
         /// The newer one.
         instance: Instance,
     },
+    /// It said goodbye.
+    Goodbye,
+    /// It was agreed that it is gone, while this node still held it for present.
+    Verdict,
 }
 
-/// Why this node had to stop.
+/// Why this node is no member any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RemovedCause {
-    /// A newer instance with this name is alive elsewhere.
+    /// It was agreed that its life is gone. It goes on as a new life by itself.
+    Verdict {
+        /// In which view.
+        view: View,
+    },
+    /// It must stop: a newer instance with this name is alive elsewhere.
     NameTaken {
         /// Where it listens.
         addr: SocketAddr,
@@ -170,9 +239,16 @@ impl EventKind {
             EventKind::Reachable => "member-reachable",
             EventKind::Suspect { .. } => "member-suspect",
             EventKind::Unreachable { .. } => "member-unreachable",
+            EventKind::Degraded { .. } => "member-degraded",
+            EventKind::Up => "member-up",
+            EventKind::Dead { .. } => "member-dead",
             EventKind::Left => "member-left",
             EventKind::Updated => "member-updated",
+            EventKind::CoordinatorChanged => "coordinator-changed",
+            EventKind::QuorumLost => "quorum-lost",
+            EventKind::QuorumRegained { .. } => "quorum-regained",
             EventKind::SelfRemoved { .. } => "self-removed",
+            EventKind::SelfReadmitted => "self-readmitted",
         }
     }
 }

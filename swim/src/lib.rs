@@ -5,6 +5,7 @@
 //! The sidecar, the embedded agent and the simulator drive the same few calls.
 
 pub mod config;
+mod coordinator;
 mod detector;
 pub mod event;
 mod gossip;
@@ -20,13 +21,19 @@ pub mod time;
 mod wire;
 
 pub use config::{Config, ConfigError, Parts, Tell};
-pub use event::{Event, EventKind, MemberInfo, RemovedCause, Silence, State, UnreachableCause};
+pub use coordinator::{
+    Epoch, Evidence, Finding, Lineage, Reason, Standing, Testimony, Verdict, View, VoterId,
+};
+pub use event::{
+    DeadCause, Event, EventKind, MemberInfo, RemovedCause, Silence, State, UnreachableCause,
+};
 pub use members::{
     Incarnation, Instance, Name, NameError, Record, Statement, Status, TagError, Tags,
 };
 pub use node::{
-    Action, Deadline, Identity, Lifecycle, Node, RingPlace, SeedError, SeedInfo, Stop, StreamEnd,
-    StreamId,
+    Action, Agreement, Answer, AskError, CaseFile, Deadline, Identity, Lifecycle, Memory, NewError,
+    Node, Quorum, RecoverError, RingPlace, Role, SaveTicket, SeedError, SeedInfo, Stop, StreamEnd,
+    StreamId, Ticket, Write,
 };
 pub use stats::{Dropped, Stats};
 pub use time::Time;

@@ -86,3 +86,33 @@ pub const STREAM_IDLE: Duration = Duration::from_secs(10);
 
 /// How long a departed member is remembered, so that old gossip does not bring it back.
 pub const TOMBSTONE: Duration = Duration::from_secs(24 * 3600);
+
+/// Voters of one cluster at most.
+pub const VOTERS: usize = 7;
+
+/// Lives that were removed and are remembered in the roster.
+pub const REMOVALS: usize = 1024;
+
+/// Changes in one cut.
+pub const CUT_CHANGES: usize = 256;
+
+/// Encoded bytes of one cut, at most: a coordinator with more to say says it in several.
+pub const CUT_BYTES: usize = 48 * 1024;
+
+/// Cuts that every member keeps for those behind.
+pub const CUTS: usize = 256;
+
+/// Encoded bytes of the cuts that every member keeps.
+pub const CUTS_BYTES: usize = 256 * 1024;
+
+/// Files of cases that every member keeps.
+pub const FILES: usize = 128;
+
+/// Testimonies that are kept in the file of a case.
+pub const TESTIMONIES: usize = 24;
+
+/// Cases that a coordinator works on at one time.
+pub const CASES: usize = 4096;
+
+/// Cuts in one configuration of voters: then the same voters begin a new log.
+pub const LOG_CUTS: usize = 512;

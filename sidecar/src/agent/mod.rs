@@ -23,7 +23,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use muster_swim::{ConfigError, Identity, Instance, Node, SeedError};
+use muster_swim::{Identity, Instance, Memory, NewError, Node, SeedError};
 use smol::channel::{Receiver, bounded};
 use smol::{LocalExecutor, Timer};
 
@@ -55,9 +55,9 @@ pub enum AgentError {
     /// The usual folder of the local socket cannot be used. Nothing was started.
     #[error("cannot use the usual folder of the local socket: {0}; choose a path with --socket")]
     Folder(io::Error),
-    /// The core refuses a setting. Nothing was started.
+    /// The core refuses a setting, or what is stored. Nothing was started.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    New(#[from] NewError),
     /// The core refuses a seed. Nothing was started.
     #[error("--join: {0}")]
     Seed(SeedError),
@@ -100,7 +100,7 @@ impl AgentError {
     /// else 1.
     pub fn exit_code(&self) -> u8 {
         match self {
-            AgentError::Config(_) | AgentError::Seed(_) => 2,
+            AgentError::New(NewError::Config(_)) | AgentError::Seed(_) => 2,
             AgentError::NameTaken { .. } => 3,
             AgentError::Interrupted { code, .. } => *code,
             AgentError::Sockets(_)
@@ -108,6 +108,7 @@ impl AgentError {
             | AgentError::LocalSocket(_)
             | AgentError::Folder(_)
             | AgentError::Log(_)
+            | AgentError::New(NewError::Stored { .. })
             | AgentError::System { .. } => 1,
         }
     }
@@ -154,7 +155,13 @@ async fn live(
     let listener = api::bind(&socket, &settings.access)?;
     let seed = RandomState::new().hash_one(identity.instance);
     let origin = identity.instance.0;
-    let mut node = Node::new(settings.swim.clone(), identity, seed, clock.now())?;
+    let mut node = Node::new(
+        settings.swim.clone(),
+        identity,
+        Memory::never_votes(),
+        seed,
+        clock.now(),
+    )?;
     node.join(&settings.seeds, clock.now())
         .map_err(AgentError::Seed)?;
     announce(&node, &sockets, &socket);

@@ -369,6 +369,7 @@ impl Running {
             Action::Send { stream, bytes } => self.streams.send(stream, bytes),
             Action::Close { stream } => self.streams.close(stream),
             Action::Resolve { seed } => self.resolver.start(seed),
+            Action::Save { .. } | Action::Answered { .. } => {}
             Action::Stopped(stop) => self.stop = Some(stop),
         }
     }

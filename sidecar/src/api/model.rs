@@ -384,7 +384,16 @@ impl Details {
     fn new(kind: &EventKind) -> Details {
         let none = Details::default();
         match kind {
-            EventKind::Reachable | EventKind::Left | EventKind::Updated => none,
+            EventKind::Reachable
+            | EventKind::Degraded { .. }
+            | EventKind::Up
+            | EventKind::Dead { .. }
+            | EventKind::Left
+            | EventKind::Updated
+            | EventKind::CoordinatorChanged
+            | EventKind::QuorumLost
+            | EventKind::QuorumRegained { .. }
+            | EventKind::SelfReadmitted => none,
             EventKind::Suspect { by, silence } => Details {
                 by: Some(by.to_string()),
                 silence: silence.map(|silence| silence.as_str().into()),
@@ -406,8 +415,10 @@ impl Details {
                     instance: Some(instance.0),
                     ..none
                 },
+                UnreachableCause::Goodbye | UnreachableCause::Verdict => none,
             },
             EventKind::SelfRemoved { cause } => match cause {
+                RemovedCause::Verdict { .. } => none,
                 RemovedCause::NameTaken { addr, instance } => Details {
                     cause: Some("name-taken".into()),
                     addr: Some(*addr),

@@ -74,7 +74,14 @@ fn node(number: usize, tags: &[(&str, &str)], now: Time) -> Node {
         instance: Instance(ORIGIN + number as u64),
         tags: Tags::new(tags.iter().copied()).expect("valid tags"),
     };
-    Node::new(Config::local(), identity, number as u64, now).expect("a valid preset")
+    Node::new(
+        Config::local(),
+        identity,
+        Memory::never_votes(),
+        number as u64,
+        now,
+    )
+    .expect("a valid preset")
 }
 
 impl World {

@@ -22,6 +22,7 @@ impl Config {
             gossip_fanout: 3,
             reconnect_interval: Duration::from_secs(3600),
             parts: Parts {
+                verdicts: false,
                 local_health: false,
                 stretch_period: false,
                 tell_suspects: Tell::Nothing,

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use super::digest::{self, Digest};
 use super::order::Order;
 use super::{Name, Statement, Status, precedence};
+use crate::coordinator::View;
 use crate::detector::{RoundTrip, Suspicion};
 use crate::event::{MemberInfo, State};
 use crate::limits;
@@ -405,6 +406,9 @@ impl Table {
             tags: record.tags.clone(),
             is_self: record.name == self.me,
             rtt: member.round_trip.estimate(),
+            verdict: None,
+            view: View(0),
+            voter: false,
         }
     }
 

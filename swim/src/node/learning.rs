@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Lifecycle, Node, Timer};
+use crate::coordinator::View;
 use crate::event::{EventKind, MemberInfo, State, UnreachableCause};
 use crate::gossip::{CROWD, Urgency, send_limit};
 use crate::limits;
@@ -387,5 +388,8 @@ fn superseded_info(record: &Record, now: Time) -> MemberInfo {
         tags: record.tags.clone(),
         is_self: false,
         rtt: None,
+        verdict: None,
+        view: View(0),
+        voter: false,
     }
 }

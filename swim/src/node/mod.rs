@@ -5,6 +5,7 @@
 //! `poll_event`,
 //! `poll_timeout`.
 
+mod agreement;
 mod datagrams;
 #[cfg(feature = "sim")]
 mod held;
@@ -27,6 +28,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use agreement::{
+    Agreement, Answer, AskError, CaseFile, Memory, NewError, Quorum, RecoverError, Role,
+    SaveTicket, Ticket, Write,
+};
 pub use joining::{SeedError, SeedInfo};
 pub use outputs::{Action, Deadline, Stop};
 pub use streams::{StreamEnd, StreamId};
@@ -156,18 +161,20 @@ impl Node {
     pub fn new(
         config: Config,
         identity: Identity,
+        memory: Memory,
         seed: u64,
         now: Time,
-    ) -> Result<Node, ConfigError> {
+    ) -> Result<Node, NewError> {
         if let Some(error) = config.check().into_iter().next() {
-            return Err(error);
+            return Err(error.into());
         }
         if !wire::is_reachable(identity.addr) {
             return Err(ConfigError {
                 setting: "addr",
                 given: identity.addr.to_string(),
                 allowed: "an address and port that others can reach".to_owned(),
-            });
+            }
+            .into());
         }
         let me = Record {
             name: identity.name,

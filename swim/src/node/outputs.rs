@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
+use super::agreement::{Answer, SaveTicket, Ticket, Write};
 use super::streams::StreamId;
 use super::{Node, Timer};
+use crate::coordinator::{Epoch, View};
 use crate::event::{Event, EventKind, MemberInfo};
 use crate::limits;
 use crate::members::{Instance, Member, Name, Record, Statement, Status};
@@ -37,6 +39,21 @@ pub enum Action {
     Resolve {
         /// `host:port`.
         seed: String,
+    },
+    /// Make these changes to what is stored, all or none, durably, in the order of the tickets;
+    /// answer with `handle_saved`.
+    Save {
+        /// Its number.
+        ticket: SaveTicket,
+        /// What.
+        writes: Vec<Write>,
+    },
+    /// A question was answered.
+    Answered {
+        /// Which.
+        ticket: Ticket,
+        /// How.
+        answer: Answer,
     },
     /// This node is done; nothing will come from it any more.
     Stopped(Stop),
@@ -172,6 +189,8 @@ impl Node {
             time: now,
             member,
             kind,
+            view: View(0),
+            epoch: Epoch(0),
         });
     }
 

@@ -353,6 +353,7 @@ impl Cluster {
                 let delay = self.dice.duration(&LOOKUP);
                 self.agenda.after(delay, SimEvent::Resolved { pid, seed });
             }
+            Action::Save { .. } | Action::Answered { .. } => {}
             Action::Stopped(stop) => {
                 self.trace
                     .note(now, pid, "stopped", b"", || format!("{stop:?}"));

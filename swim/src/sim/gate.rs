@@ -43,7 +43,11 @@ impl Gate {
 pub(super) fn sends(action: &Action) -> bool {
     match action {
         Action::Send { .. } | Action::Close { .. } => true,
-        Action::Connect { .. } | Action::Resolve { .. } | Action::Stopped(_) => false,
+        Action::Connect { .. }
+        | Action::Resolve { .. }
+        | Action::Save { .. }
+        | Action::Answered { .. }
+        | Action::Stopped(_) => false,
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use muster_swim::{
-    Action, Config, Identity, Instance, Name, Node, StreamEnd, StreamId, Tags, Time,
+    Action, Config, Identity, Instance, Memory, Name, Node, StreamEnd, StreamId, Tags, Time,
 };
 
 /// When everything happens: time stands still while a datagram is handled.
@@ -81,7 +81,8 @@ impl Crowd {
     /// Answers knocks until there is nothing left to pass on.
     pub fn settle(&self, node: &mut Node) {
         let identity = node.identity();
-        let mut silent = Node::new(Config::lan(), identity, 1, NOW).expect("the preset is valid");
+        let mut silent = Node::new(Config::lan(), identity, Memory::never_votes(), 1, NOW)
+            .expect("the preset is valid");
         let bare = answer(&mut silent, &self.knock).len();
         while answer(node, &self.knock).len() > bare {}
     }
@@ -101,7 +102,8 @@ fn with_config(index: usize, life: u64, config: Config) -> Node {
         instance: Instance(started),
         tags: Tags::default(),
     };
-    Node::new(config, identity, index as u64, NOW).expect("the configurations here are valid")
+    Node::new(config, identity, Memory::never_votes(), index as u64, NOW)
+        .expect("the configurations here are valid")
 }
 
 /// The name of a member.
@@ -228,6 +230,8 @@ fn sends(node: &mut Node) -> VecDeque<Vec<u8>> {
             Action::Connect { .. }
             | Action::Close { .. }
             | Action::Resolve { .. }
+            | Action::Save { .. }
+            | Action::Answered { .. }
             | Action::Stopped(_) => {}
         }
     }

@@ -140,6 +140,8 @@ fn details_stand_beside_the_other_fields_of_an_event() {
         let member = world.handle.read(muster_swim::Node::me);
         let event = Event::new(
             &muster_swim::Event {
+                view: muster_swim::View(0),
+                epoch: muster_swim::Epoch(0),
                 time: clock.now(),
                 member,
                 kind,

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::event::{Event, EventKind, RemovedCause, UnreachableCause};
 use crate::limits;
 use crate::members::{Incarnation, Instance, Tags};
-use crate::node::{Action, Identity, Node, Stop, StreamId};
+use crate::node::{Action, Identity, Memory, Node, Stop, StreamId};
 use crate::time::Time;
 use crate::wire::{
     ClusterId, Frame, FrameReader, Message, Update, decode, owned_frame, owned_update,
@@ -62,7 +62,8 @@ impl Driven {
 
     pub(super) fn with(config: Config, identity: Identity) -> Driven {
         let now = Time::from_nanos(1_000_000_000);
-        let node = Node::new(config, identity, 1, now).expect("valid settings");
+        let node =
+            Node::new(config, identity, Memory::never_votes(), 1, now).expect("valid settings");
         Driven {
             node,
             now,

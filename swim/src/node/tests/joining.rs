@@ -9,7 +9,7 @@ use super::{ms, name, secs};
 use crate::config::Config;
 use crate::limits;
 use crate::members::Instance;
-use crate::node::{Lifecycle, SeedError, SeedInfo, StreamEnd};
+use crate::node::{Lifecycle, Memory, NewError, SeedError, SeedInfo, StreamEnd};
 use crate::time::Time;
 use crate::wire::{Frame, Message, Refusal, Update};
 
@@ -329,15 +329,36 @@ fn a_node_at_no_address_is_refused() {
     for text in ["0.0.0.0:7946", "192.0.2.1:0", "[::]:1", "224.0.0.1:1"] {
         let mut identity = identity("me", 1, 100);
         identity.addr = text.parse().expect("an address");
-        let made = crate::Node::new(Config::lan(), identity, 1, Time::ZERO);
-        assert_eq!(made.expect_err(text).setting, "addr");
+        let made = crate::Node::new(
+            Config::lan(),
+            identity,
+            Memory::never_votes(),
+            1,
+            Time::ZERO,
+        );
+        assert_eq!(refused(made), "addr");
     }
     let config = Config {
         period: Duration::ZERO,
         ..Config::lan()
     };
-    let made = crate::Node::new(config, identity("me", 1, 100), 1, Time::ZERO);
-    assert_eq!(made.expect_err("no period").setting, "period");
+    let made = crate::Node::new(
+        config,
+        identity("me", 1, 100),
+        Memory::never_votes(),
+        1,
+        Time::ZERO,
+    );
+    assert_eq!(refused(made), "period");
+}
+
+/// The setting for which there is no node.
+fn refused(made: Result<crate::Node, NewError>) -> &'static str {
+    match made {
+        Err(NewError::Config(error)) => error.setting,
+        Err(NewError::Stored { what }) => what,
+        Ok(_) => "none",
+    }
 }
 
 /// The cluster remembers a newer life of this name: the clock ran back, the instance must not.

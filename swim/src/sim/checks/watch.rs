@@ -92,7 +92,13 @@ impl Watch {
             EventKind::Unreachable { .. } => (Some(State::Unreachable), false),
             EventKind::Left => (Some(State::Left), false),
             EventKind::Updated => (None, member.is_self),
-            EventKind::SelfRemoved { .. } => (None, true),
+            EventKind::Degraded { .. } => (Some(State::Degraded), false),
+            EventKind::Dead { .. } => (Some(State::Dead), false),
+            EventKind::Up | EventKind::CoordinatorChanged => (None, member.is_self),
+            EventKind::QuorumLost
+            | EventKind::QuorumRegained { .. }
+            | EventKind::SelfRemoved { .. }
+            | EventKind::SelfReadmitted => (None, true),
         };
         if of_itself != (member.name == self.me) || of_itself != member.is_self {
             let text = format!("mistakes itself for another, or another for itself: {event:?}");

@@ -54,8 +54,8 @@ pub fn completeness(
             now - gone.since,
         );
         let present = match member.state {
-            State::Alive | State::Suspect => true,
-            State::Unreachable | State::Left => false,
+            State::Alive | State::Suspect | State::Degraded => true,
+            State::Unreachable | State::Left | State::Dead => false,
         };
         present.then(|| violation(cluster, Property::Completeness, Some(at), text))
     });

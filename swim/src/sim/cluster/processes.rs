@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Cluster;
 use crate::members::{Instance, TagError};
-use crate::node::{Identity, Node};
+use crate::node::{Identity, Memory, Node};
 use crate::sim::checks::Watch;
 use crate::sim::clock::Clock;
 use crate::sim::lateness::Lateness;
@@ -30,6 +30,7 @@ impl Cluster {
         let mut node = Node::new(
             launch.config.clone(),
             identity,
+            Memory::never_votes(),
             self.dice.seed(),
             clock.read(now),
         )

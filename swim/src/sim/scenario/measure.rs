@@ -250,7 +250,9 @@ impl Measure {
                     UnreachableCause::Timeout { .. } | UnreachableCause::Told { .. } => {
                         self.on_death(teller, subject, event.time);
                     }
-                    UnreachableCause::Superseded { .. } => {}
+                    UnreachableCause::Superseded { .. }
+                    | UnreachableCause::Goodbye
+                    | UnreachableCause::Verdict => {}
                 }
             }
             EventKind::Left => self.change(teller, event.time),
@@ -260,7 +262,15 @@ impl Measure {
                     self.change(teller, event.time);
                 }
             }
-            EventKind::Updated | EventKind::SelfRemoved { .. } => {}
+            EventKind::Degraded { .. }
+            | EventKind::Up
+            | EventKind::Dead { .. }
+            | EventKind::Updated
+            | EventKind::CoordinatorChanged
+            | EventKind::QuorumLost
+            | EventKind::QuorumRegained { .. }
+            | EventKind::SelfRemoved { .. }
+            | EventKind::SelfReadmitted => {}
         }
     }
 

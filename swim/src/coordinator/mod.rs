@@ -1,0 +1,21 @@
+//! Agreed verdicts: who decides, what was decided, and what every member holds of it (DESIGN 4.2,
+//! 4.3).
+//!
+//! A suspicion goes this way: a failed probe round -> report -> `Docket` of the coordinator, which
+//! asks witnesses and weighs -> `Cut` -> `Consensus` among the voters -> committed, it is the next
+//! view -> `History` of every member, pushed and repaired.
+
+mod cut;
+mod evidence;
+mod history;
+mod roster;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use cut::{Change, Cut, Office, Voter, Voters};
+pub use cut::{Epoch, Lineage, Verdict, View, VoterId};
+pub use evidence::{Evidence, Finding, Reason, Testimony};
+pub(crate) use history::{CatchUp, History};
+pub use roster::Standing;
+pub(crate) use roster::{Removal, Roster, RosterHead, Turn};

@@ -1,0 +1,281 @@
+//! What a node tells of the agreed state, and what it is asked about it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Node;
+use crate::config::ConfigError;
+use crate::coordinator::{Epoch, Evidence, Lineage, View, VoterId};
+use crate::members::{Instance, Name};
+use crate::time::Time;
+
+/// What a voter remembers over a restart, as its caller kept it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Which memory it is: drawn when it was new. [`VoterId::NEVER`]: this member never votes.
+    pub id: VoterId,
+    /// Whether it outlives the process. If not, no [`Action::Save`](super::Action) is asked for.
+    pub durable: bool,
+    /// All that was saved, in order of the keys.
+    pub stored: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Memory {
+    /// Of a member that votes, and forgets when its process ends.
+    pub fn volatile(instance: Instance) -> Memory {
+        Memory {
+            id: VoterId(instance.0),
+            durable: false,
+            stored: Vec::new(),
+        }
+    }
+
+    /// Of a member that never votes.
+    pub fn never_votes() -> Memory {
+        Memory::default()
+    }
+}
+
+/// Why there is no node. The caller is at fault, or its disk.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NewError {
+    /// A setting is out of its range.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// What was stored cannot be read: it is damaged, or of another version.
+    #[error("what is stored of the voter's state cannot be read: {what}")]
+    Stored {
+        /// Which part.
+        what: &'static str,
+    },
+}
+
+/// One change of what is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Under which key: at most 64 bytes.
+    pub key: Vec<u8>,
+    /// The new value; `None` removes it.
+    pub value: Option<Vec<u8>>,
+}
+
+/// The number of a save; never used twice by one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SaveTicket(pub u64);
+
+/// The number of a question whose answer comes later as [`Action::Answered`](super::Action).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// The answer to a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The coordinator has committed this view, and this node now knows it or a later one.
+    Current(View),
+    /// The member was removed in this view, which this node now knows.
+    Removed(View),
+    /// It could not be done.
+    Failed(AskError),
+}
+
+/// Why a question has no answer, or a command was not carried out. Nothing was changed unless said.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AskError {
+    /// Nobody is known to decide.
+    #[error("there is no coordinator now: the quorum is lost or still forming; try again later")]
+    NoCoordinator,
+    /// The coordinator did not answer in time. Whether it did what it was asked is not known.
+    #[error(
+        "the coordinator did not answer in time: it may still do it; look before you try again"
+    )]
+    Unanswered,
+    /// No such member.
+    #[error("no member {0:?} is in the view")]
+    NoSuchMember(String),
+    /// It answers: it would come back by itself.
+    #[error(
+        "{0:?} answers: stop it first, or it comes back by itself; force removes it all the same"
+    )]
+    StillAlive(String),
+    /// This node is leaving or has left.
+    #[error("this member is leaving")]
+    Stopped,
+}
+
+/// Why a lost quorum was not rebuilt. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecoverError {
+    /// There is nothing to rebuild from.
+    #[error("this member knows no agreed view: there is nothing to recover; start it with seeds")]
+    NoHistory,
+    /// The quorum is not lost.
+    #[error(
+        "the quorum is held: {alive} of {voters} voters answer; recover only a quorum that is lost"
+    )]
+    QuorumHeld {
+        /// Voters that answer.
+        alive: usize,
+        /// All voters.
+        voters: usize,
+    },
+    /// A named survivor does not answer.
+    #[error("{0:?} was named as a survivor and does not answer here")]
+    NoSuchSurvivor(String),
+    /// A member that answers was not named.
+    #[error("{0:?} answers and was not named: name every survivor")]
+    Unnamed(String),
+    /// Somebody knows a later view.
+    #[error(
+        "this member is behind: {name:?} knows view {view}; run it there, or wait until this one caught up"
+    )]
+    Behind {
+        /// Who.
+        name: String,
+        /// What it knows.
+        view: View,
+    },
+    /// This member never votes.
+    #[error("this member never votes (--non-voting): run it on one that does")]
+    NonVoting,
+    /// This node is leaving or has left.
+    #[error("this member is leaving")]
+    Stopped,
+}
+
+/// Whether a majority of the voters is known to work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quorum {
+    /// No cluster has formed, or this member is in none yet.
+    Forming,
+    /// It does.
+    Held,
+    /// It is not known to.
+    Lost,
+}
+
+impl Quorum {
+    /// The word used in listings and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Quorum::Forming => "forming",
+            Quorum::Held => "held",
+            Quorum::Lost => "lost",
+        }
+    }
+}
+
+/// Whether a member votes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It does.
+    Voter,
+    /// It does not.
+    NonVoting,
+}
+
+impl Role {
+    /// The word used in listings and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::Voter => "voter",
+            Role::NonVoting => "non-voting",
+        }
+    }
+}
+
+/// The agreed state as this node knows it now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// Which history; `None` while this node is in none.
+    pub lineage: Option<Lineage>,
+    /// The last view.
+    pub view: View,
+    /// The coordinator's term in it.
+    pub epoch: Epoch,
+    /// The coordinator, while the quorum is held.
+    pub coordinator: Option<Name>,
+    /// Where it listens, if that is known.
+    pub coordinator_addr: Option<SocketAddr>,
+    /// How long the lease still lasts, if this node is the coordinator: it decides no longer than
+    /// that without hearing from the voters.
+    pub lease_left: Option<Duration>,
+    /// Whether decisions can be made.
+    pub quorum: Quorum,
+    /// Whether this node votes.
+    pub role: Role,
+    /// Who votes, in order of their names.
+    pub voters: Vec<Name>,
+    /// Whether another history of a cluster with the same name was met, which is never merged.
+    pub conflict: Option<Lineage>,
+    /// Whether saving failed: then this node votes no more.
+    pub memory_failed: bool,
+}
+
+/// The file of a decided case, copied out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaseFile {
+    /// The member it was about.
+    pub name: Name,
+    /// Which life of it.
+    pub instance: Instance,
+    /// The view that decided it.
+    pub view: View,
+    /// When this node learned of it.
+    pub at: Time,
+    /// Whether the member was removed; else it was found degraded.
+    pub removed: bool,
+    /// Who found what.
+    pub evidence: Arc<Evidence>,
+}
+
+impl Node {
+    /// The agreed state as this node knows it now.
+    pub fn agreement(&self, _now: Time) -> Agreement {
+        Agreement {
+            lineage: None,
+            view: View(0),
+            epoch: Epoch(0),
+            coordinator: None,
+            coordinator_addr: None,
+            lease_left: None,
+            quorum: Quorum::Forming,
+            role: Role::NonVoting,
+            voters: Vec::new(),
+            conflict: None,
+            memory_failed: false,
+        }
+    }
+
+    /// The last files of cases about a member, newest first, also when it is forgotten.
+    pub fn case_files(&self, _name: &str) -> Vec<CaseFile> {
+        Vec::new()
+    }
+
+    /// Asks the coordinator which view is the last, and waits until this node knows that one too:
+    /// what was committed before the call is then seen here. Answered by
+    /// [`Action::Answered`](super::Action).
+    pub fn confirm_view(&mut self, now: Time) -> Ticket {
+        self.enter(now);
+        Ticket(0)
+    }
+
+    /// Asks the coordinator to remove a member. Unless `force`, one that answers stays.
+    /// Answered by [`Action::Answered`](super::Action).
+    pub fn remove(&mut self, _name: &str, _force: bool, now: Time) -> Ticket {
+        self.enter(now);
+        Ticket(0)
+    }
+
+    /// Rebuilds a lost quorum: this node alone votes at first, in a new generation of the lineage.
+    /// `survivors` are all members that answer, this one included.
+    pub fn recover(&mut self, _survivors: &[Name], now: Time) -> Result<(), RecoverError> {
+        self.enter(now);
+        Err(RecoverError::NoHistory)
+    }
+
+    /// A save is on the disk, or failed; then this node never votes again in this life.
+    pub fn handle_saved(&mut self, _ticket: SaveTicket, _done: bool, now: Time) {
+        self.enter(now);
+    }
+}
