@@ -142,8 +142,8 @@ pub enum EventKind {
     },
     /// The coordinator found that some reach the member and some do not.
     Degraded {
-        /// Who found what.
-        evidence: Arc<Evidence>,
+        /// Who found what; `None`: this node was behind and learned only the outcome.
+        evidence: Option<Arc<Evidence>>,
     },
     /// Verdict: this life is a member.
     Up,

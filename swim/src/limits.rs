@@ -28,7 +28,7 @@ pub const PLAIN_DATAGRAM_BYTES: usize = DATAGRAM_BYTES - SEAL_BYTES;
 
 /// Longest header and message of a datagram: version, cluster, a name, message with an IPv6
 /// address.
-pub const DATAGRAM_HEAD_BYTES: usize = 201;
+pub const DATAGRAM_HEAD_BYTES: usize = 216;
 
 /// The longest update that fits into any datagram. A longer record travels by stream only.
 pub const UPDATE_BYTES: usize = PLAIN_DATAGRAM_BYTES - DATAGRAM_HEAD_BYTES;
@@ -94,7 +94,7 @@ pub const VOTERS: usize = 7;
 pub const REMOVALS: usize = 1024;
 
 /// Changes in one cut.
-pub const CUT_CHANGES: usize = 256;
+pub const CUT_CHANGES: usize = 1024;
 
 /// Encoded bytes of one cut, at most: a coordinator with more to say says it in several.
 pub const CUT_BYTES: usize = 48 * 1024;
@@ -116,3 +116,21 @@ pub const CASES: usize = 4096;
 
 /// Cuts in one configuration of voters: then the same voters begin a new log.
 pub const LOG_CUTS: usize = 512;
+
+/// Largest body of a stream frame that carries cuts.
+pub const FRAME_CUTS_BYTES: usize = CUTS_BYTES + CUT_BYTES + 1024;
+
+/// Largest letter of the consensus: a whole log, as a rule far less.
+pub const LETTER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Largest body of a stream frame that carries a letter.
+pub const FRAME_LETTER_BYTES: usize = LETTER_BYTES + 1024;
+
+/// Reports under way at one time; what comes beyond is reported when its next round fails.
+pub const REPORTS: usize = 1024;
+
+/// Questions to the coordinator that wait for an answer.
+pub const QUESTIONS: usize = 1024;
+
+/// Unit of the age of the last sign of a quorum on a datagram.
+pub const QUORUM_AGE_STEP: Duration = Duration::from_millis(250);

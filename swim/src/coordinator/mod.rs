@@ -5,17 +5,23 @@
 //! asks witnesses and weighs -> `Cut` -> `Consensus` among the voters -> committed, it is the next
 //! view -> `History` of every member, pushed and repaired.
 
+mod consensus;
 mod cut;
+mod docket;
 mod evidence;
 mod history;
 mod roster;
+mod voters;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use consensus::{Consensus, ConsensusSettings, Output, VoterNumber};
 pub(crate) use cut::{Change, Cut, Office, Voter, Voters};
 pub use cut::{Epoch, Lineage, Verdict, View, VoterId};
+pub(crate) use docket::{Docket, Order, Report, Ruling, Summons};
 pub use evidence::{Evidence, Finding, Reason, Testimony};
 pub(crate) use history::{CatchUp, History};
 pub use roster::Standing;
 pub(crate) use roster::{Removal, Roster, RosterHead, Turn};
+pub(crate) use voters::{Candidate, choose as choose_voters, suitable as suitable_voters};

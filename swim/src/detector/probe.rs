@@ -1,6 +1,7 @@
 //! Probe rounds: a ping, then relays and a stream at once (SWIM section 3.1, Lifeguard IV-A).
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -17,6 +18,22 @@ pub(crate) enum Purpose {
     Watch,
     /// To hear whether a lost one is back: a failure is no news.
     Reconnect,
+    /// The coordinator asked, or is this node: by itself, without relays, and either way is told.
+    Witness {
+        /// Where the target listens.
+        addr: SocketAddr,
+        /// Whom to tell; `None`: this node itself.
+        asker: Option<SocketAddr>,
+    },
+}
+
+impl Purpose {
+    fn is_witness(self) -> bool {
+        match self {
+            Purpose::Witness { .. } => true,
+            Purpose::Watch | Purpose::Reconnect => false,
+        }
+    }
 }
 
 /// How far a round got.
@@ -89,11 +106,12 @@ impl Round {
     }
 }
 
-/// The rounds under way, at most one for each member.
+/// The rounds under way: for each member at most one of this node's own and one as a witness.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Probes {
     rounds: BTreeMap<u32, Round>,
     by_target: HashMap<Name, u32>,
+    as_witness: HashMap<Name, u32>,
 }
 
 impl Probes {
@@ -107,9 +125,15 @@ impl Probes {
         purpose: Purpose,
         now: Time,
     ) -> bool {
-        if self.rounds.len() >= limits::PROBES || self.by_target.contains_key(target) {
+        let running = if purpose.is_witness() {
+            &mut self.as_witness
+        } else {
+            &mut self.by_target
+        };
+        if self.rounds.len() >= limits::PROBES || running.contains_key(target) {
             return false;
         }
+        running.insert(target.clone(), seq);
         let round = Round {
             target: target.clone(),
             instance,
@@ -120,7 +144,6 @@ impl Probes {
             relays: SmallVec::new(),
         };
         self.rounds.insert(seq, round);
-        self.by_target.insert(target.clone(), seq);
         true
     }
 
@@ -187,7 +210,7 @@ impl Probes {
         self.rounds.get(&seq)
     }
 
-    /// Whether a round for this member is under way.
+    /// Whether a round of this node's own for this member is under way.
     pub(crate) fn runs_for(&self, target: &Name) -> bool {
         self.by_target.contains_key(target)
     }
@@ -195,13 +218,19 @@ impl Probes {
     /// Takes a round out, however it ended.
     pub(crate) fn end(&mut self, seq: u32) -> Option<Round> {
         let round = self.rounds.remove(&seq)?;
-        self.by_target.remove(&round.target);
+        let running = if round.purpose.is_witness() {
+            &mut self.as_witness
+        } else {
+            &mut self.by_target
+        };
+        running.remove(&round.target);
         Some(round)
     }
 
     /// Takes all rounds out: this node ran late and must not judge by them.
     pub(crate) fn void(&mut self) -> Vec<u32> {
         self.by_target.clear();
+        self.as_witness.clear();
         std::mem::take(&mut self.rounds).into_keys().collect()
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::name::NameRef;
 use super::tags::TagsRef;
 use super::{Name, Tags};
+use crate::coordinator::VoterId;
 
 /// One life of a member: newer start, larger number. The sidecar takes microseconds of Unix time,
 /// which a JSON number holds exactly.
@@ -62,6 +63,11 @@ pub struct Record {
     pub incarnation: Incarnation,
     /// What it publishes.
     pub tags: Tags,
+    /// Which memory it votes with, if it may.
+    pub voter: VoterId,
+    /// How often this process was removed and came back as a new life: it waits to be a member
+    /// again, one that was restarted does not.
+    pub returns: u32,
 }
 
 /// A record as it stands in a message: checked, and copied only when it is news.
@@ -74,6 +80,8 @@ pub(crate) struct RecordRef<'a> {
     pub(crate) incarnation: Incarnation,
     #[serde(borrow)]
     pub(crate) tags: TagsRef<'a>,
+    pub(crate) voter: VoterId,
+    pub(crate) returns: u32,
 }
 
 impl RecordRef<'_> {
@@ -92,6 +100,8 @@ impl RecordRef<'_> {
             instance: self.instance,
             incarnation: self.incarnation,
             tags: self.tags.to_tags(),
+            voter: self.voter,
+            returns: self.returns,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The member table: what this node holds of every member, itself included.
 
+use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::time::Duration;
 
@@ -382,6 +383,17 @@ impl Table {
             }
         }
         chosen
+    }
+
+    /// The members next to `name` on every ring, as all that hold the same table see it. Looks at
+    /// every member: for the few cases that a coordinator has.
+    pub(crate) fn buddies_of(&self, name: &Name) -> BTreeSet<Name> {
+        let mut rings = Rings::new(self.rings.count(), name);
+        let others = self.present.iter().map(|id| named(&self.slots, id));
+        for other in others.chain([&self.me]).filter(|other| *other != name) {
+            rings.insert(other);
+        }
+        rings.buddies()
     }
 
     /// Some unreachable member, at random.

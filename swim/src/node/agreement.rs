@@ -231,51 +231,57 @@ pub struct CaseFile {
 
 impl Node {
     /// The agreed state as this node knows it now.
-    pub fn agreement(&self, _now: Time) -> Agreement {
+    pub fn agreement(&self, now: Time) -> Agreement {
+        let agreed = &self.agreed;
+        let quorum = self.quorum(now);
+        let roster = agreed.roster();
+        let holder = self.office_holder().filter(|_| quorum == Quorum::Held);
+        // A coordinator that lost its lease must not say that it is one.
+        let coordinator = holder.filter(|name| *name != self.me.name || self.in_office(now));
+        let held = coordinator
+            .as_ref()
+            .and_then(|name| self.table.get(name.as_str()));
+        let voters = roster.map(|roster| roster.head.voters.voters.iter());
+        let mut voters: Vec<Name> = voters
+            .into_iter()
+            .flatten()
+            .map(|voter| voter.name.clone())
+            .collect();
+        voters.sort();
+        let lease = agreed.voting.as_ref();
+        let lease = lease.filter(|_| self.in_office(now));
         Agreement {
-            lineage: None,
-            view: View(0),
-            epoch: Epoch(0),
-            coordinator: None,
-            coordinator_addr: None,
-            lease_left: None,
-            quorum: Quorum::Forming,
-            role: Role::NonVoting,
-            voters: Vec::new(),
-            conflict: None,
-            memory_failed: false,
+            lineage: roster.map(|roster| roster.head.lineage),
+            view: agreed.view(),
+            epoch: roster.map_or(Epoch(0), |roster| roster.epoch()),
+            coordinator_addr: held.map(|member| member.statement.record.addr),
+            coordinator,
+            lease_left: lease.and_then(|voting| voting.consensus.lease_left(now)),
+            quorum,
+            role: if self.votes() {
+                Role::Voter
+            } else {
+                Role::NonVoting
+            },
+            voters,
+            conflict: agreed.conflict,
+            memory_failed: agreed.saves.failed,
         }
     }
 
     /// The last files of cases about a member, newest first, also when it is forgotten.
-    pub fn case_files(&self, _name: &str) -> Vec<CaseFile> {
-        Vec::new()
-    }
-
-    /// Asks the coordinator which view is the last, and waits until this node knows that one too:
-    /// what was committed before the call is then seen here. Answered by
-    /// [`Action::Answered`](super::Action).
-    pub fn confirm_view(&mut self, now: Time) -> Ticket {
-        self.enter(now);
-        Ticket(0)
-    }
-
-    /// Asks the coordinator to remove a member. Unless `force`, one that answers stays.
-    /// Answered by [`Action::Answered`](super::Action).
-    pub fn remove(&mut self, _name: &str, _force: bool, now: Time) -> Ticket {
-        self.enter(now);
-        Ticket(0)
-    }
-
-    /// Rebuilds a lost quorum: this node alone votes at first, in a new generation of the lineage.
-    /// `survivors` are all members that answer, this one included.
-    pub fn recover(&mut self, _survivors: &[Name], now: Time) -> Result<(), RecoverError> {
-        self.enter(now);
-        Err(RecoverError::NoHistory)
-    }
-
-    /// A save is on the disk, or failed; then this node never votes again in this life.
-    pub fn handle_saved(&mut self, _ticket: SaveTicket, _done: bool, now: Time) {
-        self.enter(now);
+    pub fn case_files(&self, name: &str) -> Vec<CaseFile> {
+        let history = self.agreed.history.as_ref();
+        let files = history.into_iter().flat_map(|history| history.files(name));
+        files
+            .map(|file| CaseFile {
+                name: file.name.clone(),
+                instance: file.instance,
+                view: file.view,
+                at: file.at,
+                removed: file.removed,
+                evidence: Arc::clone(&file.evidence),
+            })
+            .collect()
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::outputs::Outgoing;
 use super::{Node, Timer};
 use crate::config::Tell;
-use crate::detector::{Answer, Relay};
+use crate::detector::{Answer, Purpose, Relay};
 use crate::event::Silence;
 use crate::limits;
 use crate::members::{Incarnation, Instance, Name, Rank, Status};
@@ -51,6 +51,10 @@ impl Node {
             Message::PingRequest { seq, target } => self.on_ping_request(seq, target, from, now),
             Message::Gossip => {}
             Message::Wrong { seq } => self.on_wrong(seq, &header, from, now),
+            Message::Errand(errand) => {
+                let tag = header.outlook.lineage;
+                self.on_errand(errand, header.from, tag, from, now);
+            }
         }
     }
 
@@ -81,6 +85,8 @@ impl Node {
                 self.stats.dropped.stale += 1;
             }
         }
+        let at = self.listens_at(header, from);
+        self.heed_outlook(header.outlook, header.from, at, now);
         self.compare_digest(u64::from_le_bytes(header.digest), from, now);
     }
 
@@ -196,7 +202,8 @@ impl Node {
         let Some(round) = self.probes.get(seq) else {
             return;
         };
-        if round.target.as_str() == header.from {
+        let watches = round.purpose == Purpose::Watch;
+        if watches && round.target.as_str() == header.from {
             // It was restarted: its own new record supersedes the old life.
             self.end_round(seq);
             self.pull_news(from, now);

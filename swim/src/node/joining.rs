@@ -244,6 +244,11 @@ impl Node {
         }
     }
 
+    /// Whether it was given no seed but such as stand for this node alone.
+    pub(super) fn has_only_own_seeds(&self) -> bool {
+        self.seeds.known.values().all(|seed| seed.own)
+    }
+
     /// Looks at one of the seeds that answered before: the cluster may have forgotten it.
     pub(super) fn check_some_seed(&mut self) {
         let joined: Vec<&String> = self

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Lifecycle, Node, Timer};
-use crate::coordinator::View;
-use crate::event::{EventKind, MemberInfo, State, UnreachableCause};
+use crate::coordinator::{Verdict, View};
+use crate::event::{DeadCause, EventKind, MemberInfo, State, UnreachableCause};
 use crate::gossip::{CROWD, Urgency, send_limit};
 use crate::limits;
 #[cfg(feature = "sim")]
@@ -70,8 +70,8 @@ impl Node {
         if held.is_some_and(|held| rank < held.rank() || record.says(&held.record)) {
             return;
         }
+        let status = self.status_under_verdict(name, rank);
         let record = self.records.of(record);
-        let status = Status::Alive;
         self.accept(Statement { record, status }, None, now);
     }
 
@@ -192,6 +192,7 @@ impl Node {
             Merge::Changed(id, before) => (id, Some(before)),
         };
         let newcomer = before.is_none();
+        self.tell_office(&name, before.as_ref(), id, now);
         match before.as_ref().map(|before| before.status) {
             None => {
                 if self.forgotten.remove(&name).is_some() {
@@ -227,7 +228,8 @@ impl Node {
         now: Time,
     ) {
         let member = self.table.member(id);
-        let (info, status) = (self.table.info(member), member.statement.status);
+        let status = member.statement.status;
+        let info = self.describe(self.table.info(member));
         let mut held = None;
         if let Some(before) = before {
             let same_life = before.record.instance == info.instance;
@@ -236,7 +238,7 @@ impl Node {
                 let superseded = UnreachableCause::Superseded {
                     instance: info.instance,
                 };
-                let old = superseded_info(&before.record, now);
+                let old = self.describe(superseded_info(&before.record, now));
                 self.tell(old, EventKind::Unreachable { cause: superseded }, now);
             }
             held = same_life.then_some(before);
@@ -251,22 +253,68 @@ impl Node {
                     self.tell(info.clone(), EventKind::Reachable, now);
                 }
                 if updated {
-                    self.tell(info, EventKind::Updated, now);
+                    self.tell(info.clone(), EventKind::Updated, now);
                 }
             }
             Status::Unreachable if held_status == Some(Status::Unreachable) => {
                 if updated {
-                    self.tell(info, EventKind::Updated, now);
+                    self.tell(info.clone(), EventKind::Updated, now);
                 }
+            }
+            Status::Unreachable if info.verdict == Some(Verdict::Dead) => {
+                let cause = DeadCause::Unknown;
+                self.tell(info.clone(), EventKind::Dead { cause }, now);
+            }
+            Status::Unreachable if info.verdict == Some(Verdict::Left) => {
+                self.tell(info.clone(), EventKind::Left, now);
             }
             Status::Unreachable => {
                 let by = self.me.name.clone();
                 let cause = cause.unwrap_or(UnreachableCause::Told { by });
-                self.tell(info, EventKind::Unreachable { cause }, now);
+                self.tell(info.clone(), EventKind::Unreachable { cause }, now);
             }
-            Status::Left => self.tell(info, EventKind::Left, now),
+            Status::Left if info.verdict == Some(Verdict::Left) => {
+                self.tell(info.clone(), EventKind::Left, now);
+            }
+            Status::Left => {
+                let cause = UnreachableCause::Goodbye;
+                self.tell(info.clone(), EventKind::Unreachable { cause }, now);
+            }
             Status::Suspect => {}
         }
+        if held.is_none() {
+            self.tell_agreed(info, now);
+        }
+    }
+
+    /// What was agreed about a life before its record came.
+    fn tell_agreed(&mut self, info: MemberInfo, now: Time) {
+        if info.verdict != Some(Verdict::Up) {
+            return;
+        }
+        let coordinates = self.office_holder().as_ref() == Some(&info.name);
+        self.tell(info.clone(), EventKind::Up, now);
+        if coordinates {
+            self.tell(info, EventKind::CoordinatorChanged, now);
+        }
+    }
+
+    /// A coordinator hears of what changed about a member, and of its refutations.
+    fn tell_office(&mut self, name: &Name, before: Option<&Statement>, id: MemberId, now: Time) {
+        if self.agreed.office.is_none() {
+            return;
+        }
+        let held = &self.table.member(id).statement;
+        let refuted = before.is_some_and(|before| {
+            let same_life = before.record.instance == held.record.instance;
+            same_life
+                && held.record.incarnation > before.record.incarnation
+                && held.status == Status::Alive
+        });
+        if refuted {
+            self.note_refutation(name, now);
+        }
+        self.note_for_office(name, now);
     }
 
     /// A lost or departed member is forgotten. That it was lost is remembered for a while longer:
@@ -346,30 +394,31 @@ impl Node {
             return;
         }
         self.last_push = now;
-        let rings = self.table.rings();
-        let successors = (0..rings.count()).filter_map(|ring| rings.successor(ring).cloned());
-        let mut targets: Vec<Name> = successors.collect();
-        let random = self
-            .table
-            .some_present(self.config.gossip_fanout, &mut self.rng, |_| true);
-        targets.extend(random);
-        targets.sort();
-        targets.dedup();
+        let targets = self.push_targets(self.config.gossip_fanout);
         if targets.is_empty() {
             return;
         }
-        for target in targets {
-            let member = self.table.get(target.as_str());
-            let to = member
-                .expect("targets were drawn from the table")
-                .statement
-                .record
-                .addr;
+        for to in targets {
             self.send_plain(to, Message::Gossip);
         }
         if self.lifecycle != Lifecycle::Left {
             self.set_timer(Timer::Push, now + self.config.gossip_interval);
         }
+    }
+
+    /// Where news goes at once: to the successors and so many random members.
+    pub(super) fn push_targets(&mut self, fanout: usize) -> Vec<SocketAddr> {
+        let rings = self.table.rings();
+        let successors = (0..rings.count()).filter_map(|ring| rings.successor(ring).cloned());
+        let mut targets: Vec<Name> = successors.collect();
+        let random = self.table.some_present(fanout, &mut self.rng, |_| true);
+        targets.extend(random);
+        targets.sort();
+        targets.dedup();
+        let members = targets
+            .iter()
+            .filter_map(|name| self.table.get(name.as_str()));
+        members.map(|member| member.statement.record.addr).collect()
     }
 }
 

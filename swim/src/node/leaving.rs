@@ -40,6 +40,7 @@ impl Node {
         );
         let name = self.me.name.clone();
         self.gossip_member(&name, now);
+        self.note_for_office(&name, now);
         let seq = self.next_seq();
         let until = now + self.config.leave_timeout;
         let (asked, acked) = (BTreeSet::new(), BTreeSet::new());
@@ -96,7 +97,8 @@ impl Node {
             return;
         };
         let waiting = self.unaware_buddies(&goodbye.acked);
-        if waiting.is_empty() || now >= goodbye.until {
+        let done = waiting.is_empty() && !self.leaves_as_voter();
+        if done || now >= goodbye.until {
             self.goodbye = None;
             self.lifecycle = Lifecycle::Left;
             return self.stop(Stop::Left);

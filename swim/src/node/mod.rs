@@ -5,20 +5,29 @@
 //! `poll_event`,
 //! `poll_timeout`.
 
+mod agreed;
 mod agreement;
+mod asking;
+mod catching;
+mod cutting;
 mod datagrams;
+mod founding;
 #[cfg(feature = "sim")]
 mod held;
 mod joining;
 mod learning;
 mod leaving;
 mod myself;
+mod office;
 mod outputs;
 mod probing;
+mod recovering;
+mod reporting;
 mod streams;
 mod suspecting;
 mod syncing;
 mod timers;
+mod voting;
 
 #[cfg(test)]
 mod tests;
@@ -50,6 +59,7 @@ use crate::rng::Rng;
 use crate::stats::Stats;
 use crate::time::Time;
 use crate::wire::{self, ClusterId};
+use agreed::Agreed;
 use joining::Seeds;
 use leaving::Goodbye;
 use myself::Namesake;
@@ -142,6 +152,9 @@ pub struct Node {
     forgotten: HashMap<Name, Rank>,
     goodbye: Option<Goodbye>,
     namesake: Option<Namesake>,
+    agreed: Agreed,
+    /// When it was last called: what is sent now was true then.
+    now: Time,
     /// Number of the last ping sent, whatever for.
     last_seq: u32,
     /// Which probe of the period comes next: the rings in turn, then a random member.
@@ -182,6 +195,8 @@ impl Node {
             instance: identity.instance,
             incarnation: Incarnation::default(),
             tags: identity.tags,
+            voter: memory.id,
+            returns: 0,
         };
         let statement = Statement {
             record: Arc::new(me.clone()),
@@ -207,6 +222,8 @@ impl Node {
             forgotten: HashMap::new(),
             goodbye: None,
             namesake: None,
+            agreed: Agreed::new(&memory),
+            now,
             last_seq: 0,
             turn: 0,
             last_push: Time::ZERO,
@@ -226,6 +243,11 @@ impl Node {
         if let Some(interval) = node.config.parts.push_pull {
             let first_exchange = now + node.rng.up_to(interval);
             node.timers.set(Timer::PushPull, first_exchange);
+        }
+        if node.config.parts.verdicts {
+            node.remember(&memory, now)?;
+            // Not before it was told of its seeds.
+            node.timers.set(Timer::Found, now);
         }
         Ok(node)
     }
@@ -254,12 +276,13 @@ impl Node {
 
     /// All members that are remembered, this node included, in no particular order.
     pub fn members(&self) -> impl Iterator<Item = MemberInfo> + '_ {
-        self.table.iter().map(|member| self.table.info(member))
+        let infos = self.table.iter().map(|member| self.table.info(member));
+        infos.map(|info| self.describe(info))
     }
 
     /// One member.
     pub fn member(&self, name: &str) -> Option<MemberInfo> {
-        self.table.get(name).map(|member| self.table.info(member))
+        self.info_of(name)
     }
 
     /// How many members it holds for present, alive or suspect, this node included.
@@ -326,11 +349,18 @@ impl Node {
             Timer::Leave => self.on_leave_timeout(now),
             Timer::Namesake => self.on_namesake_timeout(now),
             Timer::Forget(name) => self.on_forget_timeout(&name, now),
+            Timer::Voting => self.on_voting_timeout(now),
+            Timer::Govern => self.on_govern_timeout(now),
+            Timer::Reports => self.on_reports_timeout(now),
+            Timer::Ask => self.on_ask_timeout(now),
+            Timer::Found => self.on_found_timeout(now),
+            Timer::Quorum => self.on_quorum_timeout(now),
         }
     }
 
     /// Every `handle_*` and command begins here: the draining rule, and the measure of lateness.
     fn enter(&mut self, now: Time) {
+        self.now = now;
         debug_assert!(
             self.transmits.is_empty() && self.actions.is_empty() && self.events.is_empty(),
             "the draining rule: poll_transmit, poll_action and poll_event until None after each call"
@@ -404,6 +434,7 @@ impl Node {
             "the table says of this node what it says itself"
         );
         assert!(self.streams.len() <= limits::STREAMS);
+        self.agreed.check_invariants();
         if !self.is_active() {
             return;
         }

@@ -174,7 +174,7 @@ impl Node {
 
     /// Goes past an instance of our name that cannot be taken back. By a random step: two that go
     /// past the same one at a time must not become the same instance.
-    fn begin_life_after(&mut self, instance: Instance, now: Time) {
+    pub(super) fn begin_life_after(&mut self, instance: Instance, now: Time) {
         if instance.next() <= self.me.instance {
             return;
         }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::agreement::{Answer, SaveTicket, Ticket, Write};
 use super::streams::StreamId;
 use super::{Node, Timer};
-use crate::coordinator::{Epoch, View};
+use crate::coordinator::{Epoch, Roster};
 use crate::event::{Event, EventKind, MemberInfo};
 use crate::limits;
 use crate::members::{Instance, Member, Name, Record, Statement, Status};
@@ -103,6 +103,7 @@ impl Node {
                 instance: self.me.instance,
                 incarnation: self.me.incarnation,
                 digest: self.table.digest().total().to_le_bytes(),
+                outlook: self.outlook(self.now),
             };
             wire::encode_head(&header, &outgoing.message, buffer);
             let said = outgoing.first.as_ref().and_then(|(subject, bytes)| {
@@ -189,14 +190,17 @@ impl Node {
             time: now,
             member,
             kind,
-            view: View(0),
-            epoch: Epoch(0),
+            view: self.agreed.view(),
+            epoch: self.agreed.roster().map_or(Epoch(0), Roster::epoch),
         });
     }
 
     /// Ends all activity but what is already queued.
     pub(super) fn stop(&mut self, stop: Stop) {
         self.timers.clear();
+        self.fail_questions();
+        self.agreed.voting = None;
+        self.agreed.office = None;
         for stream in self.streams.drain() {
             self.actions.push_back(Action::Close { stream });
         }

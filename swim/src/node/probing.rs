@@ -1,14 +1,17 @@
 //! Probing: whom to ping when, and what an unanswered ping leads to.
 
+use std::net::SocketAddr;
+
 use super::outputs::Outgoing;
 use super::streams::Purpose as StreamPurpose;
 use super::{Lifecycle, Node, Timer};
 use crate::config::Tell;
+use crate::coordinator::Finding;
 use crate::detector::{Answer, Purpose, Round, Stage, StreamProbe};
 use crate::event::Silence;
-use crate::members::{Name, Status};
+use crate::members::{Instance, Name, Status};
 use crate::time::Time;
-use crate::wire::{Message, RelayTarget};
+use crate::wire::{Message, Outlook, RelayTarget};
 
 impl Node {
     /// K + 1 times a period: the successor on each ring in turn, then a random member; and a look
@@ -81,11 +84,23 @@ impl Node {
             return;
         };
         let record = &member.statement.record;
-        let (to, instance) = (record.addr, record.instance);
+        self.ping_life(target, record.addr, record.instance, seq);
+    }
+
+    /// Sends a ping to one life of a member.
+    pub(super) fn ping_life(
+        &mut self,
+        target: &Name,
+        to: SocketAddr,
+        instance: Instance,
+        seq: u32,
+    ) {
+        let held = self.table.get(target.as_str());
+        let held = held.map(|member| &member.statement.record);
         let told = self.config.parts.tell_suspects != Tell::Nothing;
-        let first = told
-            .then(|| self.word_for(target.as_str(), instance, record.incarnation))
-            .flatten();
+        let first = held
+            .filter(|record| told && record.instance == instance)
+            .and_then(|record| self.word_for(target.as_str(), instance, record.incarnation));
         self.send(Outgoing {
             to,
             message: Message::Ping {
@@ -106,6 +121,8 @@ impl Node {
             (Stage::Direct | Stage::Indirect, Purpose::Reconnect) => {
                 self.end_round(seq);
             }
+            (Stage::Direct, Purpose::Witness { addr, .. }) => self.try_stream(seq, addr, now),
+            (Stage::Indirect, Purpose::Witness { .. }) => self.on_round_failed(seq, None, now),
         }
     }
 
@@ -141,6 +158,17 @@ impl Node {
             self.send_plain(to, Message::PingRequest { seq, target });
         }
         self.probes.widen(seq, relays);
+        self.start_stream_probe(seq, addr, now);
+    }
+
+    /// A witness got no ack in time: it tries a stream, and no relays.
+    fn try_stream(&mut self, seq: u32, addr: SocketAddr, now: Time) {
+        self.probes.widen(seq, []);
+        self.start_stream_probe(seq, addr, now);
+    }
+
+    fn start_stream_probe(&mut self, seq: u32, addr: SocketAddr, now: Time) {
+        let patience = self.health.stretch(self.config.probe_timeout_max);
         let purpose = StreamPurpose::Probe { seq };
         if !self.config.parts.stream_probe || self.open_stream(addr, purpose, now).is_none() {
             self.probes.streamed(seq, StreamProbe::Failed);
@@ -161,6 +189,10 @@ impl Node {
         self.clear_round(seq);
         self.stats.probes_answered += 1;
         self.health.improve();
+        if let Purpose::Witness { asker, .. } = round.purpose {
+            let (target, instance) = (round.target.clone(), round.instance);
+            self.testify(&target, instance, Finding::Reached, asker, now);
+        }
         if direct && let Some(member) = self.table.get_mut(round.target.as_str()) {
             member.round_trip.sample(now.since(round.sent));
         }
@@ -168,13 +200,14 @@ impl Node {
 
     /// The target answered on the stream of the round. Where no datagram passes, the digest that
     /// comes with it is the only news.
-    pub(super) fn on_stream_ack(&mut self, seq: u32, digest: u64, now: Time) {
+    pub(super) fn on_stream_ack(&mut self, seq: u32, digest: u64, outlook: Outlook, now: Time) {
         let Some(round) = self.probes.end(seq) else {
             return;
         };
         self.on_reached(seq, &round, false, now);
         if let Some(member) = self.table.get(round.target.as_str()) {
             let addr = member.statement.record.addr;
+            self.heed_outlook(outlook, round.target.as_str(), addr, now);
             self.compare_digest(digest, addr, now);
         }
     }
@@ -185,8 +218,15 @@ impl Node {
             return;
         };
         self.clear_round(seq);
-        if round.purpose == Purpose::Reconnect {
-            return;
+        let silence_found = silence.unwrap_or_else(|| round.silence());
+        match round.purpose {
+            Purpose::Watch => {}
+            Purpose::Reconnect => return,
+            Purpose::Witness { asker, .. } => {
+                let (target, instance) = (round.target.clone(), round.instance);
+                let finding = Finding::Unreached(silence_found);
+                return self.testify(&target, instance, finding, asker, now);
+            }
         }
         self.stats.probes_failed += 1;
         // Lifeguard section IV-A: relays that did not even nack speak against ourselves.
@@ -196,8 +236,7 @@ impl Node {
         } else {
             silent
         });
-        let silence = silence.unwrap_or_else(|| round.silence());
-        self.accuse(&round.target, round.instance, silence, now);
+        self.accuse(&round.target, round.instance, silence_found, now);
     }
 
     /// Ends a round that proves nothing.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::catching::Catch;
 use super::outputs::Action;
 use super::syncing::{Pull, Serve};
 use super::{Node, Timer};
@@ -38,6 +39,10 @@ pub(super) enum Purpose {
     },
     /// To compare tables.
     Pull(Box<Pull>),
+    /// To catch up with the agreed views.
+    Catch(Box<Catch>),
+    /// To send one letter of the consensus, encoded.
+    Letter(Vec<u8>),
     /// Somebody else opened it.
     Serve(Serve),
 }
@@ -74,6 +79,11 @@ impl Streams {
             },
         );
         Some(id)
+    }
+
+    /// What a stream is for.
+    pub(super) fn purpose_mut(&mut self, stream: StreamId) -> Option<&mut Purpose> {
+        Some(&mut self.open.get_mut(&stream)?.purpose)
     }
 
     /// Takes all out.
@@ -122,6 +132,15 @@ impl Node {
             Purpose::Pull(_) => {
                 let frame = encode_frame(&self.pull_frame());
                 self.send_bytes(stream, [frame]);
+            }
+            Purpose::Catch(_) => {
+                let frame = self.catch_frame();
+                self.send_frame(stream, &frame);
+            }
+            Purpose::Letter(frame) => {
+                let frame = frame.clone();
+                self.send_bytes(stream, [frame]);
+                return self.end_stream(stream, StreamEnd::Closed, true, now);
             }
             Purpose::Serve(_) => return,
         }
@@ -185,6 +204,7 @@ impl Node {
                     Frame::Ack {
                         seq,
                         digest: self.table.digest().total(),
+                        outlook: self.outlook(now),
                     }
                 };
                 self.send_frame(stream, &answer);
@@ -221,14 +241,78 @@ impl Node {
                 pull.refused = Some(refusal);
                 self.end_stream(stream, StreamEnd::Closed, true, now);
             }
-            (Purpose::Probe { seq }, Frame::Ack { seq: acked, digest }) if *seq == acked => {
-                self.on_stream_ack(acked, digest, now);
+            (
+                Purpose::Probe { seq },
+                Frame::Ack {
+                    seq: acked,
+                    digest,
+                    outlook,
+                },
+            ) if *seq == acked => self.on_stream_ack(acked, digest, outlook, now),
+            (
+                Purpose::Serve(serve),
+                Frame::Catch {
+                    cluster,
+                    lineage,
+                    view,
+                },
+            ) if !serve.expects_state() => self.on_catch(stream, &cluster, lineage, view),
+            (
+                Purpose::Serve(_),
+                Frame::Letter {
+                    cluster,
+                    from,
+                    tag,
+                    configuration,
+                    bytes,
+                },
+            ) => {
+                if cluster == self.cluster {
+                    self.on_letter(from.as_str(), tag, configuration, &bytes, now);
+                } else {
+                    self.stats.dropped.cluster += 1;
+                }
+                self.end_stream(stream, StreamEnd::Closed, true, now);
+            }
+            (
+                Purpose::Catch(_),
+                Frame::Cuts {
+                    lineage,
+                    first,
+                    cuts,
+                },
+            ) => {
+                self.on_cuts(lineage, first, cuts, now);
+                self.end_stream(stream, StreamEnd::Closed, true, now);
+            }
+            (
+                Purpose::Catch(_),
+                Frame::Roster {
+                    head,
+                    standings,
+                    removed,
+                    last,
+                },
+            ) => {
+                if self.on_roster(stream, head, standings, removed, last, now) {
+                    self.end_stream(stream, StreamEnd::Closed, true, now);
+                }
+            }
+            (Purpose::Catch(_), Frame::Refuse(_)) => {
+                self.end_stream(stream, StreamEnd::Closed, true, now);
             }
             (Purpose::Probe { seq }, Frame::Refuse(_)) => {
                 let seq = *seq;
                 self.on_round_failed(seq, Some(Silence::Replaced), now);
             }
-            (Purpose::Serve(_) | Purpose::Pull(_) | Purpose::Probe { .. }, _) => {
+            (
+                Purpose::Serve(_)
+                | Purpose::Pull(_)
+                | Purpose::Probe { .. }
+                | Purpose::Catch(_)
+                | Purpose::Letter(_),
+                _,
+            ) => {
                 self.stats.dropped.unexpected += 1;
                 self.end_stream(stream, StreamEnd::Closed, true, now);
             }
@@ -291,23 +375,28 @@ impl Node {
                 StreamEnd::Closed => {}
             },
             Purpose::Pull(pull) => self.on_pull_over(stream, *pull, end, now),
-            Purpose::Serve(_) => {}
+            Purpose::Catch(_) => self.on_catch_over(stream),
+            Purpose::Letter(_) | Purpose::Serve(_) => {}
         }
     }
 
     /// The pull that runs on this stream.
     pub(super) fn pull_on(&mut self, stream: StreamId) -> Option<&mut Pull> {
-        match &mut self.streams.open.get_mut(&stream)?.purpose {
+        match self.streams.purpose_mut(stream)? {
             Purpose::Pull(pull) => Some(pull),
-            Purpose::Probe { .. } | Purpose::Serve(_) => None,
+            Purpose::Probe { .. } | Purpose::Serve(_) | Purpose::Catch(_) | Purpose::Letter(_) => {
+                None
+            }
         }
     }
 
     /// The answer that runs on this stream.
     pub(super) fn serve_on(&mut self, stream: StreamId) -> Option<&mut Serve> {
-        match &mut self.streams.open.get_mut(&stream)?.purpose {
+        match self.streams.purpose_mut(stream)? {
             Purpose::Serve(serve) => Some(serve),
-            Purpose::Probe { .. } | Purpose::Pull(_) => None,
+            Purpose::Probe { .. } | Purpose::Pull(_) | Purpose::Catch(_) | Purpose::Letter(_) => {
+                None
+            }
         }
     }
 
@@ -315,7 +404,7 @@ impl Node {
     pub(super) fn close_stream_of_round(&mut self, round: u32) {
         let of_round = |stream: &Stream| match stream.purpose {
             Purpose::Probe { seq } => seq == round,
-            Purpose::Pull(_) | Purpose::Serve(_) => false,
+            Purpose::Pull(_) | Purpose::Serve(_) | Purpose::Catch(_) | Purpose::Letter(_) => false,
         };
         let found = self
             .streams

@@ -26,7 +26,9 @@ impl Node {
             return;
         }
         let me = self.me.name.clone();
-        match member.statement.status {
+        let status = member.statement.status;
+        self.report(target, instance, silence, now);
+        match status {
             Status::Alive => self.suspect(target, me, Some(silence), now),
             Status::Suspect => self.confirm(target, &me, now),
             Status::Unreachable | Status::Left => return,

@@ -220,6 +220,13 @@ impl Node {
         }
         if last && self.is_active() {
             self.return_state(stream, now);
+            let held = self.table.get(from.as_str());
+            if self.agreed.history.is_none()
+                && self.config.parts.verdicts
+                && let Some(addr) = held.map(|member| member.statement.record.addr)
+            {
+                self.catch_up(addr, Duration::ZERO, now);
+            }
         }
     }
 

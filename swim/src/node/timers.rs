@@ -35,6 +35,18 @@ pub(crate) enum Timer {
     Namesake,
     /// A lost or departed member is forgotten.
     Forget(Name),
+    /// The consensus wants to be woken.
+    Voting,
+    /// The coordinator looks at what has become due.
+    Govern,
+    /// Reports that nobody confirmed are sent again.
+    Reports,
+    /// Questions that nobody answered are put again.
+    Ask,
+    /// Whether those that are expected have found each other.
+    Found,
+    /// No sign of a quorum came for too long.
+    Quorum,
 }
 
 impl Timer {
@@ -53,6 +65,12 @@ impl Timer {
             Timer::Leave => "leave",
             Timer::Namesake => "namesake",
             Timer::Forget(_) => "forget",
+            Timer::Voting => "voting",
+            Timer::Govern => "govern",
+            Timer::Reports => "reports",
+            Timer::Ask => "ask",
+            Timer::Found => "found",
+            Timer::Quorum => "quorum",
         }
     }
 }

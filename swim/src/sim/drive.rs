@@ -9,7 +9,7 @@ use super::network::Packet;
 use super::process::{Condition, Input, Pid};
 use super::streams::{Arrival, Medium, Side};
 use crate::limits;
-use crate::node::{Action, Node};
+use crate::node::{Action, Node, SaveTicket};
 use crate::time::Time;
 
 /// What is planned.
@@ -27,6 +27,8 @@ pub(super) enum SimEvent {
     Stream(Arrival),
     /// A process that is late comes to what has arrived.
     Turn(Pid),
+    /// A write of a process to its disk is done.
+    Saved { pid: Pid, ticket: SaveTicket },
     /// A name was looked up for a process.
     Resolved { pid: Pid, seed: String },
 }
@@ -52,6 +54,7 @@ impl Cluster {
             }
             SimEvent::Stream(arrival) => self.arrive(arrival),
             SimEvent::Turn(pid) => self.turn(pid),
+            SimEvent::Saved { pid, ticket } => self.on_saved(pid, ticket),
             SimEvent::Resolved { pid, seed } => {
                 let addresses = self.look_up(&seed);
                 self.deliver(pid, Input::Resolved { seed, addresses });
@@ -223,6 +226,11 @@ impl Cluster {
                     .note(now, pid, "closed", &[end as u8], || stream.0);
                 self.drive(pid, |node, now| node.handle_stream_closed(stream, end, now));
             }
+            Input::Saved { ticket, done } => {
+                self.trace
+                    .note(now, pid, "saved", &[u8::from(done)], || ticket.0);
+                self.drive(pid, |node, now| node.handle_saved(ticket, done, now));
+            }
             Input::Resolved { seed, addresses } => {
                 self.trace.note(now, pid, "resolved", seed.as_bytes(), || {
                     format!("{addresses:?}")
@@ -353,7 +361,16 @@ impl Cluster {
                 let delay = self.dice.duration(&LOOKUP);
                 self.agenda.after(delay, SimEvent::Resolved { pid, seed });
             }
-            Action::Save { .. } | Action::Answered { .. } => {}
+            Action::Save { ticket, writes } => {
+                self.trace.note(now, pid, "save", b"", || ticket.0);
+                self.save(pid, ticket, writes);
+            }
+            Action::Answered { ticket, answer } => {
+                self.trace
+                    .note(now, pid, "answered", b"", || format!("{answer:?}"));
+                self.changes += 1;
+                self.process_mut(pid).answers.push((ticket, answer));
+            }
             Action::Stopped(stop) => {
                 self.trace
                     .note(now, pid, "stopped", b"", || format!("{stop:?}"));

@@ -57,7 +57,10 @@ pub(super) fn is_message(input: &Input) -> bool {
     match input {
         Input::Datagram { .. } | Input::Data { .. } => true,
         Input::Closed { end, .. } => *end == StreamEnd::Closed,
-        Input::Opened { .. } | Input::Connected { .. } | Input::Resolved { .. } => false,
+        Input::Opened { .. }
+        | Input::Connected { .. }
+        | Input::Resolved { .. }
+        | Input::Saved { .. } => false,
     }
 }
 

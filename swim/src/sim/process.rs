@@ -6,21 +6,21 @@ use std::time::Duration;
 
 use super::checks::Watch;
 use super::clock::Clock;
+use super::disks::Keeping;
 use super::gate::Gate;
 use super::lateness::Lateness;
 use super::streams::{Connection, Side};
 use crate::config::Config;
 use crate::event::Event;
 use crate::members::{Name, Tags};
-use crate::node::{Node, Stop, StreamEnd, StreamId};
+use crate::node::{Answer, Node, SaveTicket, Stop, StreamEnd, StreamId, Ticket};
 use crate::time::Time;
 
 /// One life of one process. A restart under the same name is another process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pid(pub u32);
 
-/// How a process is started. It is also all that a restart keeps ([`Cluster::restart`]): a node has
-/// nothing on disk.
+/// How a process is started. A restart ([`Cluster::restart`]) keeps that, and the data directory.
 ///
 /// [`Cluster::restart`]: super::Cluster::restart
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct Launch {
     pub config: Config,
     /// How far its wall clock, from which its instance is made, is behind that of the others.
     pub clock_behind: Duration,
+    /// What remembers over a restart what a voter must.
+    pub keeping: Keeping,
     /// By how many millionths its clocks run too fast; negative: too slow. At most 10,000 (1 %).
     pub clock_ppm: i32,
 }
@@ -58,6 +60,7 @@ impl Launch {
             config: Config::default(),
             clock_behind: Duration::ZERO,
             clock_ppm: 0,
+            keeping: Keeping::default(),
         }
     }
 
@@ -178,6 +181,10 @@ pub(super) enum Input {
         seed: String,
         addresses: Vec<SocketAddr>,
     },
+    Saved {
+        ticket: SaveTicket,
+        done: bool,
+    },
 }
 
 /// What one process holds.
@@ -201,6 +208,7 @@ pub(super) struct Process {
     pub(super) inbox: VecDeque<Input>,
     pub(super) sockets: Sockets,
     pub(super) events: Vec<Event>,
+    pub(super) answers: Vec<(Ticket, Answer)>,
     pub(super) traffic: Traffic,
     pub(super) watch: Watch,
 }

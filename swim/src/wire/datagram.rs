@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::message::{Header, Message, Update};
-use super::{ClusterId, VERSION};
+use super::{ClusterId, Errand, VERSION};
 use crate::limits;
 use crate::members::{self, NameRef, RecordRef};
 
@@ -59,9 +59,7 @@ pub(crate) fn decode(bytes: &[u8], cluster: ClusterId) -> Result<Datagram<'_>, D
     }
     members::check_name(header.from).map_err(|_| DropReason::Malformed)?;
     let (message, mut bytes): (Message, _) = take(bytes)?;
-    if let Message::PingRequest { target, .. } = &message {
-        reachable(target.addr)?;
-    }
+    check_addresses(&message)?;
     let mut updates = SmallVec::new();
     while !bytes.is_empty() {
         if updates.len() == limits::DATAGRAM_UPDATES {
@@ -79,6 +77,20 @@ pub(crate) fn decode(bytes: &[u8], cluster: ClusterId) -> Result<Datagram<'_>, D
         message,
         updates,
     })
+}
+
+/// What the types alone do not refuse of a message.
+fn check_addresses(message: &Message) -> Result<(), DropReason> {
+    match message {
+        Message::PingRequest { target, .. } => reachable(target.addr),
+        Message::Errand(Errand::Summon { addr, .. }) => addr.map_or(Ok(()), reachable),
+        Message::Ping { .. }
+        | Message::Ack { .. }
+        | Message::Nack { .. }
+        | Message::Gossip
+        | Message::Wrong { .. }
+        | Message::Errand(_) => Ok(()),
+    }
 }
 
 /// What the types alone do not refuse of a record.

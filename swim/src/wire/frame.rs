@@ -1,11 +1,14 @@
 //! Stream frames: a length, a version, a kind, a body, each checked against the limit of its kind
 //! before anything is stored.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::VERSION;
 use super::datagram::{DropReason, append, reachable};
-use super::message::{Entry, Refusal};
+use super::message::{Entry, LineageTag, Outlook, Refusal};
+use crate::coordinator::{Cut, Lineage, Removal, RosterHead, Standing, View};
 use crate::limits;
 use crate::members::{Instance, Name, Record, RecordRef};
 
@@ -19,8 +22,12 @@ pub(crate) enum Frame<R = Record> {
         target: Instance,
         seq: u32,
     },
-    /// Its answer, with the digest of the answerer's table.
-    Ack { seq: u32, digest: u64 },
+    /// Its answer, with the digest of the answerer's table and what it knows of the views.
+    Ack {
+        seq: u32,
+        digest: u64,
+        outlook: Outlook,
+    },
     /// "Here are I and the digests of my buckets: what do you have that differs?"
     Pull {
         cluster: Name,
@@ -37,6 +44,33 @@ pub(crate) enum Frame<R = Record> {
     },
     /// No.
     Refuse(Refusal),
+    /// "This view of that lineage is the last that I know: what came after it?"
+    Catch {
+        cluster: Name,
+        lineage: Option<Lineage>,
+        view: View,
+    },
+    /// The cuts that led to the view `first` and those after it.
+    Cuts {
+        lineage: Lineage,
+        first: View,
+        cuts: Vec<Arc<Cut>>,
+    },
+    /// All of a roster, in parts; each has the same head.
+    Roster {
+        head: Box<RosterHead>,
+        standings: Vec<Standing>,
+        removed: Vec<Removal>,
+        last: bool,
+    },
+    /// A letter of the consensus that fits no datagram.
+    Letter {
+        cluster: Name,
+        from: Name,
+        tag: LineageTag,
+        configuration: u32,
+        bytes: Vec<u8>,
+    },
 }
 
 #[derive(Deserialize)]
@@ -68,6 +102,10 @@ const ACK: u8 = 2;
 const PULL: u8 = 3;
 const STATE: u8 = 4;
 const REFUSE: u8 = 5;
+const CATCH: u8 = 6;
+const CUTS: u8 = 7;
+const ROSTER: u8 = 8;
+const LETTER: u8 = 9;
 
 /// Length (little-endian, of the body), version, kind.
 const HEAD: usize = 6;
@@ -75,9 +113,11 @@ const HEAD: usize = 6;
 /// The largest body of a kind; `None` for a kind that does not exist.
 fn limit(kind: u8) -> Option<usize> {
     match kind {
-        PING | ACK | REFUSE => Some(limits::FRAME_SMALL_BYTES),
+        PING | ACK | REFUSE | CATCH => Some(limits::FRAME_SMALL_BYTES),
         PULL => Some(limits::FRAME_PULL_BYTES),
-        STATE => Some(limits::FRAME_STATE_BYTES),
+        STATE | ROSTER => Some(limits::FRAME_STATE_BYTES),
+        CUTS => Some(limits::FRAME_CUTS_BYTES),
+        LETTER => Some(limits::FRAME_LETTER_BYTES),
         _ => None,
     }
 }
@@ -94,8 +134,12 @@ pub(crate) fn encode_frame<R: Serialize>(frame: &Frame<R>) -> Vec<u8> {
             append(&(cluster, target, seq), &mut bytes);
             PING
         }
-        Frame::Ack { seq, digest } => {
-            append(&(seq, digest), &mut bytes);
+        Frame::Ack {
+            seq,
+            digest,
+            outlook,
+        } => {
+            append(&(seq, digest, outlook), &mut bytes);
             ACK
         }
         Frame::Pull {
@@ -118,6 +162,41 @@ pub(crate) fn encode_frame<R: Serialize>(frame: &Frame<R>) -> Vec<u8> {
         Frame::Refuse(refusal) => {
             append(refusal, &mut bytes);
             REFUSE
+        }
+        Frame::Catch {
+            cluster,
+            lineage,
+            view,
+        } => {
+            append(&(cluster, lineage, view), &mut bytes);
+            CATCH
+        }
+        Frame::Cuts {
+            lineage,
+            first,
+            cuts,
+        } => {
+            append(&(lineage, first, cuts), &mut bytes);
+            CUTS
+        }
+        Frame::Roster {
+            head,
+            standings,
+            removed,
+            last,
+        } => {
+            append(&(head, standings, removed, last), &mut bytes);
+            ROSTER
+        }
+        Frame::Letter {
+            cluster,
+            from,
+            tag,
+            configuration,
+            bytes: letter,
+        } => {
+            append(&(cluster, from, tag, configuration, letter), &mut bytes);
+            LETTER
         }
     };
     let body = bytes.len() - HEAD;
@@ -195,8 +274,12 @@ fn decode_body(kind: u8, body: &[u8]) -> Result<Frame<RecordRef<'_>>, DropReason
             })
         }
         ACK => {
-            let (seq, digest) = whole(body)?;
-            Ok(Frame::Ack { seq, digest })
+            let (seq, digest, outlook) = whole(body)?;
+            Ok(Frame::Ack {
+                seq,
+                digest,
+                outlook,
+            })
         }
         PULL => {
             let PullBody {
@@ -233,6 +316,41 @@ fn decode_body(kind: u8, body: &[u8]) -> Result<Frame<RecordRef<'_>>, DropReason
             })
         }
         REFUSE => Ok(Frame::Refuse(whole(body)?)),
+        CATCH => {
+            let (cluster, lineage, view) = whole(body)?;
+            Ok(Frame::Catch {
+                cluster,
+                lineage,
+                view,
+            })
+        }
+        CUTS => {
+            let (lineage, first, cuts) = whole(body)?;
+            Ok(Frame::Cuts {
+                lineage,
+                first,
+                cuts,
+            })
+        }
+        ROSTER => {
+            let (head, standings, removed, last) = whole(body)?;
+            Ok(Frame::Roster {
+                head,
+                standings,
+                removed,
+                last,
+            })
+        }
+        LETTER => {
+            let (cluster, from, tag, configuration, bytes) = whole(body)?;
+            Ok(Frame::Letter {
+                cluster,
+                from,
+                tag,
+                configuration,
+                bytes,
+            })
+        }
         _ => Err(DropReason::Malformed),
     }
 }

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::errand::Errand;
+use crate::coordinator::{Lineage, View};
 use crate::members::{Incarnation, Instance, Name, NameRef, Rank, Record, RecordRef, Status};
 
 /// The cluster's name on a datagram: its hash, so that a long name costs nothing. Streams carry
@@ -27,6 +29,37 @@ pub(crate) struct Header<'a> {
     pub(crate) incarnation: Incarnation,
     /// Fixed width: a hash as a varint would take ten bytes.
     pub(crate) digest: [u8; 8],
+    pub(crate) outlook: Outlook,
+}
+
+/// What the sender knows of the agreed views. The epoch follows from the view, in which it was
+/// committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Outlook {
+    pub(crate) lineage: LineageTag,
+    pub(crate) view: View,
+    /// How long ago the quorum was last known to be held, in steps of
+    /// [`limits::QUORUM_AGE_STEP`](crate::limits::QUORUM_AGE_STEP), rounded up; 255: too long.
+    pub(crate) quorum_age: u8,
+}
+
+/// A lineage on a datagram: a short hash of it, zeros while there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LineageTag([u8; 4]);
+
+impl LineageTag {
+    pub(crate) fn of(lineage: Lineage) -> LineageTag {
+        let mut bytes = [0; 12];
+        bytes[..8].copy_from_slice(&lineage.family.to_le_bytes());
+        bytes[8..].copy_from_slice(&lineage.generation.to_le_bytes());
+        let [a, b, c, d, ..] = xxh3_64(&bytes).to_le_bytes();
+        // Never the tag of none.
+        LineageTag([a | 1, b, c, d])
+    }
+
+    pub(crate) fn is_none(self) -> bool {
+        self == LineageTag::default()
+    }
 }
 
 /// What a datagram is for. Any of them may carry updates.
@@ -44,6 +77,8 @@ pub(crate) enum Message {
     Gossip,
     /// "The life that you pinged is not here; I am."
     Wrong { seq: u32 },
+    /// Something between members and their coordinator.
+    Errand(Errand),
 }
 
 /// Whom a relay is to ping.

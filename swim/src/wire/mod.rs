@@ -5,6 +5,7 @@
 //! and the bytes of a stream.
 
 mod datagram;
+mod errand;
 mod frame;
 mod message;
 
@@ -15,8 +16,11 @@ mod tests;
 pub(crate) use tests::{owned_frame, owned_update};
 
 pub(crate) use datagram::{Datagram, DropReason, decode, encode_head, encode_update, is_reachable};
+pub(crate) use errand::{Errand, Question, Reply};
 pub(crate) use frame::{Frame, FrameReader, encode_frame};
-pub(crate) use message::{ClusterId, Entry, Header, Message, Refusal, RelayTarget, Update};
+pub(crate) use message::{
+    ClusterId, Entry, Header, LineageTag, Message, Outlook, Refusal, RelayTarget, Update,
+};
 
 /// The protocol version, first byte of every datagram and of every frame's payload.
 pub(crate) const VERSION: u8 = 1;

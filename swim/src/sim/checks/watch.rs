@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Findings, Property, Violation};
+use crate::coordinator::Verdict;
 use crate::event::{Event, EventKind, MemberInfo, State};
 use crate::members::{Incarnation, Instance, Name, Tags};
 use crate::node::Node;
@@ -29,6 +30,7 @@ struct Seen {
     instance: Instance,
     incarnation: Incarnation,
     state: State,
+    verdict: Option<Verdict>,
     addr: SocketAddr,
     tags: Tags,
 }
@@ -86,20 +88,7 @@ impl Watch {
             self.report(Property::NothingInThePast, now, text, found);
         }
         let member = &event.member;
-        let (expected, of_itself) = match &event.kind {
-            EventKind::Reachable => (Some(State::Alive), false),
-            EventKind::Suspect { .. } => (Some(State::Suspect), false),
-            EventKind::Unreachable { .. } => (Some(State::Unreachable), false),
-            EventKind::Left => (Some(State::Left), false),
-            EventKind::Updated => (None, member.is_self),
-            EventKind::Degraded { .. } => (Some(State::Degraded), false),
-            EventKind::Dead { .. } => (Some(State::Dead), false),
-            EventKind::Up | EventKind::CoordinatorChanged => (None, member.is_self),
-            EventKind::QuorumLost
-            | EventKind::QuorumRegained { .. }
-            | EventKind::SelfRemoved { .. }
-            | EventKind::SelfReadmitted => (None, true),
-        };
+        let (expected, of_itself) = expected_of(event);
         if of_itself != (member.name == self.me) || of_itself != member.is_self {
             let text = format!("mistakes itself for another, or another for itself: {event:?}");
             return self.report(Property::NoSelfReport, now, text, found);
@@ -107,11 +96,20 @@ impl Watch {
         if of_itself {
             return;
         }
-        if expected.is_some_and(|state| state != member.state) {
+        let fits = expected.is_empty() || expected.contains(&member.state);
+        if !fits {
             let text = format!("tells a member that is not as it was right after: {event:?}");
             self.report(Property::EventsTellTheTable, now, text, found);
         }
-        self.compare_with_before(event, expected.is_some(), now, found);
+        let of_old_life = self
+            .seen
+            .get(&member.name)
+            .is_some_and(|seen| seen.instance > member.instance);
+        if of_old_life && matches!(event.kind, EventKind::Dead { .. } | EventKind::Left) {
+            // The verdict on a life comes after the first sign of the next one.
+            return;
+        }
+        self.compare_with_before(event, !expected.is_empty(), now, found);
         self.seen.insert(member.name.clone(), Seen::of(member));
     }
 
@@ -136,7 +134,10 @@ impl Watch {
             self.report(Property::InstanceNeverGoesBack, now, text, found);
         }
         // That a member is back and that it has changed are told one after the other.
-        let changed_too = event.kind == EventKind::Updated;
+        let changed_too = matches!(
+            event.kind,
+            EventKind::Updated | EventKind::CoordinatorChanged
+        );
         if *before == Seen::of(member) && !changed_too {
             self.report(Property::NoNewsTwice, now, format!("{event:?}"), found);
         }
@@ -189,7 +190,7 @@ impl Watch {
         let mut lost = Vec::new();
         self.seen.retain(|name, seen| {
             let remembered = node.member(name.as_str()).is_some();
-            let gone = matches!(seen.state, State::Unreachable | State::Left);
+            let gone = matches!(seen.state, State::Unreachable | State::Left | State::Dead);
             if !remembered && !gone {
                 lost.push(format!("forgot {name}, told as {seen:?}"));
             }
@@ -211,12 +212,33 @@ impl Watch {
     }
 }
 
+/// The states in which a member can be right after an event of a kind, none if any; and whether it
+/// is told of the teller itself.
+fn expected_of(event: &Event) -> (&'static [State], bool) {
+    match &event.kind {
+        EventKind::Reachable => (&[State::Alive, State::Degraded], false),
+        EventKind::Suspect { .. } => (&[State::Suspect], false),
+        EventKind::Unreachable { .. } => (&[State::Unreachable, State::Left], false),
+        EventKind::Degraded { .. } => (&[State::Degraded], false),
+        EventKind::Dead { .. } => (&[State::Dead], false),
+        EventKind::Left => (&[State::Left], false),
+        EventKind::Updated | EventKind::Up | EventKind::CoordinatorChanged => {
+            (&[], event.member.is_self)
+        }
+        EventKind::QuorumLost
+        | EventKind::QuorumRegained { .. }
+        | EventKind::SelfRemoved { .. }
+        | EventKind::SelfReadmitted => (&[], true),
+    }
+}
+
 impl Seen {
     fn of(member: &MemberInfo) -> Seen {
         Seen {
             instance: member.instance,
             incarnation: member.incarnation,
             state: member.state,
+            verdict: member.verdict,
             addr: member.addr,
             tags: member.tags.clone(),
         }
@@ -226,6 +248,7 @@ impl Seen {
     fn tells(&self, held: &MemberInfo) -> bool {
         self.instance == held.instance
             && self.incarnation <= held.incarnation
-            && (self.state, self.addr, &self.tags) == (held.state, held.addr, &held.tags)
+            && (self.state, self.verdict, self.addr, &self.tags)
+                == (held.state, held.verdict, held.addr, &held.tags)
     }
 }

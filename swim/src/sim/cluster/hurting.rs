@@ -123,6 +123,7 @@ impl Cluster {
     /// Takes a process out of the world.
     pub(in crate::sim) fn end(&mut self, pid: Pid, condition: Condition) {
         self.changes += 1;
+        self.settle_disk(pid);
         let process = self.process_mut(pid);
         assert!(
             process.is_up(),

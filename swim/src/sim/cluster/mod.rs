@@ -13,6 +13,7 @@ pub use hurting::ClockJump;
 use super::agenda::Agenda;
 use super::checks::Findings;
 use super::dice::Dice;
+use super::disks::Disks;
 use super::drive::SimEvent;
 use super::network::{Faults, Network};
 use super::process::{Pid, Process};
@@ -77,6 +78,7 @@ pub struct Cluster {
     pub(super) buffer: Vec<u8>,
     pub(super) news: Vec<(Pid, Event)>,
     pub(super) findings: Findings,
+    pub(super) disks: Disks,
     /// How far the wall clock of a host has jumped.
     wall_jumps_us: BTreeMap<IpAddr, i64>,
     /// Counts what may change the answer to a condition.
@@ -104,6 +106,7 @@ impl Cluster {
             buffer: Vec::new(),
             news: Vec::new(),
             findings: Findings::new(options.fail_fast),
+            disks: Disks::default(),
             wall_jumps_us: BTreeMap::new(),
             changes: 0,
             options,

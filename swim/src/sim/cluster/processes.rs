@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Cluster;
 use crate::members::{Instance, TagError};
-use crate::node::{Identity, Memory, Node};
+use crate::node::{Identity, Node};
 use crate::sim::checks::Watch;
 use crate::sim::clock::Clock;
 use crate::sim::lateness::Lateness;
@@ -27,10 +27,11 @@ impl Cluster {
             instance: self.instance_at(&launch, clock),
             tags: launch.tags.clone(),
         };
+        let memory = self.memory_of(launch.name.as_str(), launch.keeping);
         let mut node = Node::new(
             launch.config.clone(),
             identity,
-            Memory::never_votes(),
+            memory,
             self.dice.seed(),
             clock.read(now),
         )
@@ -59,6 +60,7 @@ impl Cluster {
             inbox: Default::default(),
             sockets: Sockets::default(),
             events: Vec::new(),
+            answers: Vec::new(),
             traffic: Traffic::default(),
         });
         self.join(pid, &seeds);
@@ -88,8 +90,8 @@ impl Cluster {
         (0..count).map(|at| self.launch(join(at))).collect()
     }
 
-    /// Starts the same again in a new process, after the old one has ended. Of what a process did
-    /// in its life nothing is kept: a node has no disk.
+    /// Starts the same again in a new process, after the old one has ended. What it saved in its
+    /// data directory, if it has one, is all that is kept.
     pub fn restart(&mut self, pid: Pid) -> Pid {
         let launch = self.process(pid).launch.clone();
         self.launch(launch)

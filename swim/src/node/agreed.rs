@@ -1,0 +1,466 @@
+//! What a node holds of the agreed state, and how it follows it: cuts and rosters are applied, told
+//! to the users, and passed on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::agreement::{Memory, Quorum};
+use super::asking::Asking;
+use super::catching::Catching;
+use super::founding::Founding;
+use super::office::InOffice;
+use super::reporting::Reporting;
+use super::voting::{Saves, Voting};
+use super::{Lifecycle, Node, Timer};
+use crate::coordinator::{Change, Cut, History, Lineage, Roster, Turn, Verdict, View, VoterId};
+use crate::event::{DeadCause, EventKind, MemberInfo, RemovedCause, State};
+use crate::limits;
+use crate::members::{Instance, Name, Rank, Statement, Status};
+use crate::time::Time;
+use crate::wire::{Errand, LineageTag, Message, Outlook};
+
+/// All that a node holds of the agreed state.
+#[derive(Debug)]
+pub(super) struct Agreed {
+    /// Which memory this node votes with.
+    pub(super) voter: VoterId,
+    pub(super) history: Option<History>,
+    /// This node's part in the present configuration, if it has one.
+    pub(super) voting: Option<Voting>,
+    pub(super) saves: Saves,
+    /// What it does as the coordinator, while it is.
+    pub(super) office: Option<InOffice>,
+    pub(super) founding: Founding,
+    pub(super) catching: Catching,
+    pub(super) reporting: Reporting,
+    pub(super) asking: Asking,
+    /// When the quorum was last known to be held.
+    pub(super) quorum_heard: Option<Time>,
+    /// Whether the users were told that it is lost.
+    pub(super) told_lost: bool,
+    /// Another history of this cluster's name was met.
+    pub(super) conflict: Option<Lineage>,
+    /// The view in which a former life of this process was removed, until it is a member again.
+    pub(super) removed_in: Option<View>,
+}
+
+impl Agreed {
+    pub(super) fn new(memory: &Memory) -> Agreed {
+        Agreed {
+            voter: memory.id,
+            history: None,
+            voting: None,
+            saves: Saves::new(memory),
+            office: None,
+            founding: Founding::default(),
+            catching: Catching::default(),
+            reporting: Reporting::default(),
+            asking: Asking::default(),
+            quorum_heard: None,
+            told_lost: false,
+            conflict: None,
+            removed_in: None,
+        }
+    }
+
+    pub(super) fn check_invariants(&self) {
+        if let Some(history) = &self.history {
+            history.check_invariants();
+        }
+        if let Some(voting) = &self.voting {
+            voting.consensus.check_invariants();
+            let view = self.view();
+            assert!(voting.reached() <= view, "what was committed is known");
+        }
+        if let Some(office) = &self.office {
+            office.docket.check_invariants();
+        }
+    }
+
+    pub(super) fn roster(&self) -> Option<&Roster> {
+        self.history.as_ref().map(History::roster)
+    }
+
+    pub(super) fn view(&self) -> View {
+        self.history.as_ref().map_or(View(0), History::view)
+    }
+
+    pub(super) fn tag(&self) -> LineageTag {
+        let lineage = self.history.as_ref().map(History::lineage);
+        lineage.map_or(LineageTag::default(), LineageTag::of)
+    }
+}
+
+impl Node {
+    /// A member as its users see it: what this node believes and what was agreed.
+    pub(super) fn describe(&self, mut info: MemberInfo) -> MemberInfo {
+        let Some(roster) = self.agreed.roster() else {
+            return info;
+        };
+        let name = info.name.as_str();
+        info.voter = roster.is_voter(name);
+        let Some((verdict, view)) = roster.verdict(name, info.instance) else {
+            return info;
+        };
+        (info.verdict, info.view) = (Some(verdict), view);
+        info.state = match verdict {
+            Verdict::Up => match info.state {
+                State::Alive if roster.standing(name).is_some_and(|held| held.degraded) => {
+                    State::Degraded
+                }
+                state => state,
+            },
+            Verdict::Dead => State::Dead,
+            Verdict::Left => State::Left,
+        };
+        info
+    }
+
+    /// A member of the table as its users see it.
+    pub(super) fn info_of(&self, name: &str) -> Option<MemberInfo> {
+        let member = self.table.get(name)?;
+        Some(self.describe(self.table.info(member)))
+    }
+
+    /// What this node tells others of what it knows of the views.
+    pub(super) fn outlook(&self, now: Time) -> Outlook {
+        let age = self.agreed.quorum_heard.map(|heard| now.since(heard));
+        let steps = age.map(|age| {
+            age.as_nanos()
+                .div_ceil(limits::QUORUM_AGE_STEP.as_nanos().max(1))
+        });
+        Outlook {
+            lineage: self.agreed.tag(),
+            view: self.agreed.view(),
+            quorum_age: steps.map_or(u8::MAX, |steps| u8::try_from(steps).unwrap_or(u8::MAX)),
+        }
+    }
+
+    /// How long a quorum is taken to be held after it was last heard of: word of it travels with
+    /// pings, and reaches everybody in some periods' time.
+    fn quorum_patience(&self) -> Duration {
+        2 * self.config.lease + self.config.period * 3 / 2
+    }
+
+    pub(super) fn quorum(&self, now: Time) -> Quorum {
+        if self.agreed.history.is_none() {
+            return Quorum::Forming;
+        }
+        let patience = self.quorum_patience();
+        match self.agreed.quorum_heard {
+            Some(heard) if now.since(heard) <= patience => Quorum::Held,
+            Some(_) | None => Quorum::Lost,
+        }
+    }
+
+    /// The quorum was held at `at`.
+    pub(super) fn on_quorum_heard(&mut self, at: Time, now: Time) {
+        if self.agreed.quorum_heard.is_some_and(|heard| heard >= at) {
+            return;
+        }
+        self.agreed.quorum_heard = Some(at);
+        if self.quorum(now) != Quorum::Held {
+            return;
+        }
+        let ends = at + self.quorum_patience();
+        self.set_timer(Timer::Quorum, ends + Duration::from_nanos(1));
+        if std::mem::take(&mut self.agreed.told_lost) {
+            let kind = EventKind::QuorumRegained { recovered: false };
+            self.tell(self.me(), kind, now);
+        }
+    }
+
+    pub(super) fn on_quorum_timeout(&mut self, now: Time) {
+        if self.quorum(now) == Quorum::Lost && !self.agreed.told_lost {
+            self.agreed.told_lost = true;
+            self.tell(self.me(), EventKind::QuorumLost, now);
+        }
+    }
+
+    /// Applies the next cut, tells what it means, passes it on.
+    pub(super) fn apply(&mut self, cut: &Arc<Cut>, now: Time) {
+        let Some(history) = &mut self.agreed.history else {
+            return;
+        };
+        let turns = history.apply(Arc::clone(cut), now);
+        for turn in turns {
+            self.on_turn(turn, Some(cut), now);
+        }
+        if let Some(office) = &cut.office {
+            self.tell_coordinator(&office.coordinator.clone(), now);
+        }
+        self.push_cut(cut);
+        self.on_new_view(now);
+    }
+
+    /// A whole roster takes the place of what was known.
+    pub(super) fn adopt(&mut self, roster: Roster, now: Time) {
+        let recovered = self.agreed.history.as_ref().is_some_and(|history| {
+            history.lineage().family == roster.head.lineage.family
+                && history.lineage().generation < roster.head.lineage.generation
+        });
+        let before = self.agreed.roster().cloned();
+        let new_lineage = before.as_ref().map(|old| old.head.lineage) != Some(roster.head.lineage);
+        if new_lineage {
+            // Letters and leases of another history mean nothing in this one.
+            self.agreed.voting = None;
+            self.agreed.office = None;
+            self.agreed.quorum_heard = None;
+            self.agreed.conflict = None;
+        }
+        match &mut self.agreed.history {
+            Some(history) => history.replace(roster),
+            None => self.agreed.history = Some(History::new(roster)),
+        }
+        self.stop_founding();
+        if recovered {
+            self.agreed.told_lost = false;
+            let kind = EventKind::QuorumRegained { recovered: true };
+            self.tell(self.me(), kind, now);
+        }
+        for turn in self.turns_since(before.as_ref()) {
+            self.on_turn(turn, None, now);
+        }
+        let office = self.agreed.roster().and_then(|new| new.head.office.clone());
+        let old_office = before.and_then(|old| old.head.office);
+        if let Some(office) = office.filter(|office| Some(office) != old_office.as_ref()) {
+            self.tell_coordinator(&office.coordinator, now);
+        }
+        self.on_new_view(now);
+    }
+
+    /// What happened between an older roster and the present one.
+    fn turns_since(&self, before: Option<&Roster>) -> Vec<Turn> {
+        let Some(roster) = self.agreed.roster() else {
+            return Vec::new();
+        };
+        let mut turns = Vec::new();
+        for old in before.into_iter().flat_map(Roster::standings) {
+            let (name, instance) = (&old.name, old.instance);
+            match roster.standing(name.as_str()) {
+                Some(new) if new.instance == instance => {
+                    if new.degraded != old.degraded {
+                        let turn = if new.degraded {
+                            Turn::Degraded
+                        } else {
+                            Turn::Restored
+                        };
+                        turns.push(turn(name.clone(), instance));
+                    }
+                }
+                Some(_) => turns.push(Turn::Replaced(name.clone(), instance)),
+                None => {
+                    let verdict = roster.verdict(name.as_str(), instance);
+                    let verdict = verdict.map_or(Verdict::Dead, |(verdict, _)| verdict);
+                    turns.push(Turn::Gone(name.clone(), instance, verdict));
+                }
+            }
+        }
+        for removal in roster.removed() {
+            let known = before.and_then(|old| old.verdict(removal.name.as_str(), removal.instance));
+            if known.is_none() {
+                let (name, instance) = (removal.name.clone(), removal.instance);
+                turns.push(Turn::Gone(name, instance, removal.verdict));
+            }
+        }
+        for new in roster.standings() {
+            let old = before.and_then(|old| old.standing(new.name.as_str()));
+            if old.is_none_or(|old| old.instance != new.instance) {
+                turns.push(Turn::Up(new.name.clone(), new.instance));
+            }
+        }
+        turns
+    }
+
+    /// There is a new view, however it came.
+    fn on_new_view(&mut self, now: Time) {
+        self.reconfigure(now);
+        self.answer_waiting(now);
+    }
+
+    fn tell_coordinator(&mut self, name: &Name, now: Time) {
+        // Of one whose record is still on its way its first sign will tell.
+        if let Some(info) = self.info_of(name.as_str()) {
+            self.tell(info, EventKind::CoordinatorChanged, now);
+        }
+    }
+
+    fn on_turn(&mut self, turn: Turn, cut: Option<&Arc<Cut>>, now: Time) {
+        self.record_turn(&turn, now);
+        match turn {
+            Turn::Up(name, instance) => self.on_up(&name, instance, now),
+            Turn::Replaced(name, instance) => {
+                let newer = self.agreed.roster().and_then(|roster| {
+                    let standing = roster.standing(name.as_str())?;
+                    Some(standing.instance)
+                });
+                let cause = newer.map_or(DeadCause::Unknown, |instance| DeadCause::Replaced {
+                    instance,
+                });
+                self.on_gone(&name, instance, EventKind::Dead { cause }, now);
+            }
+            Turn::Gone(name, instance, Verdict::Left) => {
+                self.on_gone(&name, instance, EventKind::Left, now);
+            }
+            Turn::Gone(name, instance, Verdict::Dead | Verdict::Up) => {
+                let evidence = cut.and_then(|cut| evidence_of(cut, &name));
+                let cause = evidence.map_or(DeadCause::Unknown, |evidence| DeadCause::Convicted {
+                    evidence,
+                });
+                self.on_gone(&name, instance, EventKind::Dead { cause }, now);
+            }
+            Turn::Degraded(name, instance) => {
+                let evidence = cut.and_then(|cut| evidence_of(cut, &name));
+                let held = self.info_of(name.as_str());
+                if let Some(info) = held.filter(|held| held.instance == instance)
+                    && info.state == State::Degraded
+                    && !info.is_self
+                {
+                    self.tell(info, EventKind::Degraded { evidence }, now);
+                }
+            }
+            Turn::Restored(name, instance) => {
+                let held = self.info_of(name.as_str());
+                if let Some(info) = held.filter(|held| held.instance == instance)
+                    && info.state == State::Alive
+                    && !info.is_self
+                {
+                    self.tell(info, EventKind::Reachable, now);
+                }
+            }
+        }
+    }
+
+    /// A life is a member. If its record is still on its way, that will tell.
+    fn on_up(&mut self, name: &Name, instance: Instance, now: Time) {
+        if *name == self.me.name && instance == self.me.instance {
+            if self.agreed.removed_in.take().is_some() {
+                self.tell(self.me(), EventKind::SelfReadmitted, now);
+            }
+            return self.tell(self.me(), EventKind::Up, now);
+        }
+        self.note_for_office(name, now);
+        if let Some(info) = self.info_of(name.as_str())
+            && info.instance == instance
+        {
+            self.tell(info, EventKind::Up, now);
+        }
+    }
+
+    /// A life is a member no more: `kind` tells why.
+    fn on_gone(&mut self, name: &Name, instance: Instance, kind: EventKind, now: Time) {
+        self.forget_report(name, instance);
+        self.note_for_office(name, now);
+        if *name == self.me.name {
+            return self.on_own_removal(instance, now);
+        }
+        let Some(member) = self.table.get(name.as_str()) else {
+            return;
+        };
+        let held = &member.statement;
+        if held.record.instance == instance {
+            if held.status != Status::Left {
+                self.bury(name, now);
+            }
+            if let Some(info) = self.info_of(name.as_str()) {
+                self.tell(info, kind, now);
+            }
+        } else if held.record.instance > instance {
+            let mut info = self.table.info(member);
+            (info.instance, info.rtt) = (instance, None);
+            let info = self.describe(info);
+            self.tell(info, kind, now);
+        }
+    }
+
+    /// Holds a condemned life for unreachable without another word: the verdict is the word.
+    fn bury(&mut self, name: &Name, now: Time) {
+        let Some(member) = self.table.get(name.as_str()) else {
+            return;
+        };
+        let was = member.statement.status;
+        let record = Arc::clone(&member.statement.record);
+        if was == Status::Suspect {
+            self.timers.cancel(&Timer::Suspicion(name.clone()));
+        }
+        if was == Status::Alive || was == Status::Suspect {
+            let status = Status::Unreachable;
+            self.table.merge(Statement { record, status }, now);
+            self.set_timer(Timer::Forget(name.clone()), now + self.config.forget_after);
+            self.gossip_member(name, now);
+        }
+    }
+
+    /// It was agreed that a life of this name is gone.
+    fn on_own_removal(&mut self, instance: Instance, now: Time) {
+        let lives = match self.lifecycle {
+            Lifecycle::Joining | Lifecycle::Member => instance == self.me.instance,
+            Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => false,
+        };
+        if !lives {
+            return;
+        }
+        let view = self.agreed.view();
+        self.agreed.removed_in = Some(view);
+        let cause = RemovedCause::Verdict { view };
+        self.tell(self.me(), EventKind::SelfRemoved { cause }, now);
+        self.me.returns = self.me.returns.saturating_add(1);
+        self.begin_life_after(instance, now);
+    }
+
+    /// Whether this life can never be a member any more.
+    pub(super) fn is_condemned(&self, name: &str, instance: Instance) -> bool {
+        let roster = self.agreed.roster();
+        roster.is_some_and(|roster| roster.is_condemned(name, instance))
+    }
+
+    /// The status in which a record counts: what is condemned is unreachable, whatever it says.
+    pub(super) fn status_under_verdict(&self, name: &str, rank: Rank) -> Status {
+        match rank.status {
+            Status::Alive | Status::Suspect if self.is_condemned(name, rank.instance) => {
+                Status::Unreachable
+            }
+            status => status,
+        }
+    }
+
+    /// Who first hears of a cut passes it on at once, to its successors, which alone reach
+    /// everybody, and to random members (DESIGN 4.2).
+    fn push_cut(&mut self, cut: &Cut) {
+        let mut bytes = postcard::to_allocvec(cut).expect("cuts serialize into memory");
+        if bytes.len() > CUT_IN_DATAGRAM {
+            bytes.clear();
+        }
+        let errand = Errand::Cut {
+            view: self.agreed.view(),
+            cut: bytes,
+        };
+        for to in self.push_targets(self.config.gossip_fanout.max(1)) {
+            self.send_plain(to, Message::Errand(errand.clone()));
+        }
+    }
+}
+
+/// The evidence for what a cut says of a member.
+fn evidence_of(cut: &Cut, name: &Name) -> Option<Arc<crate::coordinator::Evidence>> {
+    cut.changes.iter().find_map(|change| match change {
+        Change::Dead {
+            name: subject,
+            evidence,
+            ..
+        }
+        | Change::Degraded {
+            name: subject,
+            evidence,
+            ..
+        } if subject == name => Some(Arc::clone(evidence)),
+        Change::Dead { .. }
+        | Change::Degraded { .. }
+        | Change::Up { .. }
+        | Change::Left { .. }
+        | Change::Restored { .. } => None,
+    })
+}
+
+/// The largest cut that a datagram holds beside its longest head.
+const CUT_IN_DATAGRAM: usize = limits::PLAIN_DATAGRAM_BYTES - limits::DATAGRAM_HEAD_BYTES - 16;

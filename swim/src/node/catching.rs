@@ -1,0 +1,284 @@
+//! Catching up with the agreed views: who is behind pulls the missing cuts, or the whole roster,
+//! from whoever shows that it is ahead (DESIGN 4.2).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Node;
+use super::streams::{Purpose, StreamId};
+use crate::coordinator::{CatchUp, Cut, Lineage, Removal, Roster, RosterHead, Standing, View};
+use crate::limits;
+use crate::members::Name;
+use crate::time::Time;
+use crate::wire::{Frame, LineageTag, Outlook, encode_frame};
+
+/// When to catch up.
+#[derive(Debug, Default)]
+pub(super) struct Catching {
+    stream: Option<StreamId>,
+    last: Option<Time>,
+    /// The latest view that anybody showed, and who.
+    shown: Option<(View, String)>,
+}
+
+impl Catching {
+    /// Who knows a later view than this one.
+    pub(super) fn ahead(&self, ours: View) -> Option<(&str, View)> {
+        let (view, name) = self.shown.as_ref()?;
+        (*view > ours).then_some((name, *view))
+    }
+}
+
+/// A roster on its way.
+#[derive(Debug, Default)]
+pub(super) struct Catch {
+    head: Option<Box<RosterHead>>,
+    standings: Vec<Standing>,
+    removed: Vec<Removal>,
+}
+
+/// How long an exchange may take before another one is asked.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long to rest between two exchanges with those of another history.
+const REST: Duration = Duration::from_secs(2);
+
+impl Node {
+    /// Somebody shows what it knows of the views.
+    pub(super) fn heed_outlook(&mut self, theirs: Outlook, from: &str, at: SocketAddr, now: Time) {
+        if !self.config.parts.verdicts || theirs.lineage.is_none() {
+            return;
+        }
+        if theirs.lineage != self.agreed.tag() {
+            let pause = if self.agreed.history.is_some() {
+                REST
+            } else {
+                PATIENCE
+            };
+            return self.catch_up(at, pause, now);
+        }
+        if theirs.quorum_age < u8::MAX {
+            let age = limits::QUORUM_AGE_STEP * u32::from(theirs.quorum_age);
+            let nanos = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
+            let heard = Time::from_nanos(now.as_nanos().saturating_sub(nanos));
+            self.on_quorum_heard(heard, now);
+        }
+        if theirs.view > self.agreed.view() {
+            self.agreed.catching.shown = Some((theirs.view, from.to_owned()));
+            self.catch_up(at, PATIENCE, now);
+        }
+    }
+
+    /// Asks for what is missing, unless that is under way.
+    pub(super) fn catch_up(&mut self, from: SocketAddr, pause: Duration, now: Time) {
+        let catching = &self.agreed.catching;
+        let recent = catching.last.is_some_and(|last| now.since(last) < pause);
+        let rests = catching.stream.is_some() || pause > PATIENCE;
+        if recent && rests {
+            return;
+        }
+        self.agreed.catching.last = Some(now);
+        let purpose = Purpose::Catch(Box::default());
+        self.agreed.catching.stream = self.open_stream(from, purpose, now);
+    }
+
+    pub(super) fn catch_frame(&self) -> Frame {
+        Frame::Catch {
+            cluster: self.cluster.clone(),
+            lineage: self.agreed.history.as_ref().map(|held| held.lineage()),
+            view: self.agreed.view(),
+        }
+    }
+
+    /// Somebody is behind, or of another history.
+    pub(super) fn on_catch(
+        &mut self,
+        stream: StreamId,
+        cluster: &Name,
+        lineage: Option<Lineage>,
+        view: View,
+    ) {
+        if *cluster != self.cluster {
+            self.stats.dropped.cluster += 1;
+            return self.send_frame(stream, &Frame::Refuse(crate::wire::Refusal::Cluster));
+        }
+        let Some(history) = &self.agreed.history else {
+            return self.send_frame(stream, &Frame::Refuse(crate::wire::Refusal::Instance));
+        };
+        let frames = match history.catch_up(lineage, view) {
+            CatchUp::Nothing | CatchUp::Cuts(_) if lineage != Some(history.lineage()) => Vec::new(),
+            CatchUp::Nothing => vec![cuts_frame(history.lineage(), view.next(), Vec::new())],
+            CatchUp::Cuts(cuts) => vec![cuts_frame(history.lineage(), view.next(), cuts)],
+            CatchUp::Roster => roster_frames(history.roster()),
+        };
+        self.send_bytes(stream, frames);
+    }
+
+    /// The cuts that were missing.
+    pub(super) fn on_cuts(
+        &mut self,
+        lineage: Lineage,
+        first: View,
+        cuts: Vec<Arc<Cut>>,
+        now: Time,
+    ) {
+        let ours = self.agreed.history.as_ref().map(|held| held.lineage());
+        if ours != Some(lineage) {
+            return;
+        }
+        for (at, cut) in (first.0..).zip(cuts) {
+            if View(at) == self.agreed.view().next() {
+                self.apply(&cut, now);
+            }
+        }
+        self.agree(now);
+    }
+
+    /// A part of a roster; true with the last one.
+    pub(super) fn on_roster(
+        &mut self,
+        stream: StreamId,
+        head: Box<RosterHead>,
+        standings: Vec<Standing>,
+        removed: Vec<Removal>,
+        last: bool,
+        now: Time,
+    ) -> bool {
+        let Some(catch) = self.catch_on(stream) else {
+            return true;
+        };
+        let same = catch.head.as_ref().is_none_or(|known| *known == head);
+        let few = catch.standings.len() + standings.len() <= limits::MEMBERS
+            && catch.removed.len() + removed.len() <= limits::REMOVALS;
+        if !same || !few {
+            self.stats.dropped.unexpected += 1;
+            return true;
+        }
+        catch.head = Some(head);
+        catch.standings.extend(standings);
+        catch.removed.extend(removed);
+        if !last {
+            return false;
+        }
+        let Catch {
+            head,
+            standings,
+            removed,
+        } = std::mem::take(catch);
+        let roster = head.and_then(|head| Roster::from_parts(*head, standings, removed));
+        match roster {
+            Some(roster) => self.consider(roster, now),
+            None => self.stats.dropped.malformed += 1,
+        }
+        true
+    }
+
+    /// Whether a roster that somebody sent takes the place of ours.
+    fn consider(&mut self, theirs: Roster, now: Time) {
+        let Some(ours) = self.agreed.roster() else {
+            self.adopt(theirs, now);
+            return self.agree(now);
+        };
+        let (our, their) = (ours.head.lineage, theirs.head.lineage);
+        let takes = if our.family == their.family {
+            (their.generation, theirs.head.view) > (our.generation, ours.head.view)
+        } else {
+            // A cluster of one gives up its history for another; of two such the younger does.
+            let alone = |roster: &Roster| roster.standings().len() <= 1;
+            let gives_up = alone(ours) && (!alone(&theirs) || their < our);
+            if !gives_up && !alone(&theirs) {
+                self.agreed.conflict = Some(their);
+            }
+            gives_up
+        };
+        if takes {
+            self.adopt(theirs, now);
+            self.agree(now);
+        }
+    }
+
+    /// The catching up that runs on this stream.
+    fn catch_on(&mut self, stream: StreamId) -> Option<&mut Catch> {
+        match self.streams.purpose_mut(stream)? {
+            Purpose::Catch(catch) => Some(catch),
+            Purpose::Probe { .. } | Purpose::Pull(_) | Purpose::Serve(_) | Purpose::Letter(_) => {
+                None
+            }
+        }
+    }
+
+    /// An exchange is over, well or not.
+    pub(super) fn on_catch_over(&mut self, stream: StreamId) {
+        if self.agreed.catching.stream == Some(stream) {
+            self.agreed.catching.stream = None;
+        }
+    }
+
+    /// The next cut, pushed, or word that there is one.
+    pub(super) fn on_cut(
+        &mut self,
+        tag: LineageTag,
+        view: View,
+        bytes: &[u8],
+        from: SocketAddr,
+        now: Time,
+    ) {
+        if tag != self.agreed.tag() || view <= self.agreed.view() {
+            return;
+        }
+        if view != self.agreed.view().next() || bytes.is_empty() {
+            return self.catch_up(from, PATIENCE, now);
+        }
+        match postcard::from_bytes::<Cut>(bytes) {
+            Ok(cut) => {
+                self.apply(&Arc::new(cut), now);
+                self.agree(now);
+            }
+            Err(_) => self.stats.dropped.malformed += 1,
+        }
+    }
+}
+
+fn cuts_frame(lineage: Lineage, first: View, cuts: Vec<Arc<Cut>>) -> Vec<u8> {
+    let frame: Frame = Frame::Cuts {
+        lineage,
+        first,
+        cuts,
+    };
+    encode_frame(&frame)
+}
+
+/// A roster in frames that each keep their limit.
+fn roster_frames(roster: &Roster) -> Vec<Vec<u8>> {
+    let removed: Vec<Removal> = roster.removed().cloned().collect();
+    let mut parts: Vec<(Vec<Standing>, Vec<Removal>)> = roster
+        .standings()
+        .chunks(ROSTER_PART)
+        .map(|part| (part.to_vec(), Vec::new()))
+        .collect();
+    parts.extend(
+        removed
+            .chunks(ROSTER_PART)
+            .map(|part| (Vec::new(), part.to_vec())),
+    );
+    if parts.is_empty() {
+        parts.push(Default::default());
+    }
+    let count = parts.len();
+    let frames = parts.into_iter().enumerate();
+    frames
+        .map(|(at, (standings, removed))| {
+            let frame: Frame = Frame::Roster {
+                head: Box::new(roster.head.clone()),
+                standings,
+                removed,
+                last: at + 1 == count,
+            };
+            encode_frame(&frame)
+        })
+        .collect()
+}
+
+/// Members in one frame of a roster: with the longest names, and the head, below its limit.
+const ROSTER_PART: usize = limits::FRAME_STATE_FILL / (limits::NAME_BYTES + 32);

@@ -1,0 +1,329 @@
+//! What a coordinator puts into the next cut, and who is to vote.
+
+use std::time::Duration;
+
+use super::{Lifecycle, Node};
+use crate::coordinator::{
+    Candidate, Change, Cut, Ruling, Voter, VoterId, Voters, choose_voters, suitable_voters,
+};
+use crate::limits;
+use crate::members::{Name, Status};
+use crate::time::Time;
+
+/// How long a member must have been one before it is made a voter.
+pub(super) const STEADY: Duration = Duration::from_millis(500);
+
+/// How long voters that are too many stay, so that a small change of size changes nothing.
+const SURPLUS: Duration = Duration::from_secs(60);
+
+/// A member that stays out of trouble for so long begins anew with readmission (DESIGN 4.2).
+const CALM: Duration = Duration::from_secs(3600);
+
+/// What one cut can still hold.
+struct Room {
+    changes: usize,
+    bytes: usize,
+}
+
+impl Room {
+    fn new() -> Room {
+        Room {
+            changes: limits::CUT_CHANGES,
+            bytes: limits::CUT_BYTES,
+        }
+    }
+
+    fn takes(&mut self, change: &Change) -> bool {
+        let bytes = weight(change);
+        let fits = self.changes > 0 && self.bytes >= bytes;
+        if fits {
+            self.changes -= 1;
+            self.bytes -= bytes;
+        }
+        fits
+    }
+}
+
+/// An upper bound of a change's encoding.
+fn weight(change: &Change) -> usize {
+    let evidence = match change {
+        Change::Dead { evidence, .. } | Change::Degraded { evidence, .. } => {
+            let names = evidence.testimonies.iter();
+            16 + names.map(|said| said.by.as_str().len() + 12).sum::<usize>()
+        }
+        Change::Up { .. } | Change::Left { .. } | Change::Restored { .. } => 0,
+    };
+    change.subject().0.as_str().len() + 16 + evidence
+}
+
+impl Node {
+    /// What is to be decided next, if anything.
+    pub(super) fn next_cut(&mut self, now: Time) -> Option<Cut> {
+        let changes = self.next_changes(now);
+        if !changes.is_empty() {
+            return Some(Cut {
+                changes,
+                ..Cut::default()
+            });
+        }
+        let voters = self.next_voters(now)?;
+        Some(Cut {
+            voters: Some(voters),
+            ..Cut::default()
+        })
+    }
+
+    fn next_changes(&mut self, now: Time) -> Vec<Change> {
+        let mut room = Room::new();
+        let mut changes = self.urgent_changes(&mut room);
+        self.ruled_changes(&mut changes, &mut room, now);
+        self.admissions(&mut changes, &mut room, now);
+        changes
+    }
+
+    /// Goodbyes, restarts, readmissions, removals on request.
+    fn urgent_changes(&mut self, room: &mut Room) -> Vec<Change> {
+        let mut changes = Vec::new();
+        while let Some(office) = &mut self.agreed.office
+            && let Some((name, change)) = office.urgent.pop_first()
+        {
+            if !self.still_holds(&change) {
+                continue;
+            }
+            if !room.takes(&change) {
+                if let Some(office) = &mut self.agreed.office {
+                    office.urgent.insert(name, change);
+                }
+                break;
+            }
+            changes.push(change);
+        }
+        changes
+    }
+
+    /// What was decided as one stays one, as far as a cut can hold it.
+    fn ruled_changes(&mut self, changes: &mut Vec<Change>, room: &mut Room, now: Time) {
+        let office = self.agreed.office.as_mut();
+        let rulings = office.and_then(|office| office.rulings.pop_front());
+        let mut rest = Vec::new();
+        for ruling in rulings.unwrap_or_default() {
+            let change = self.change_for(&ruling, now);
+            let Some(change) = change.filter(|change| self.still_holds(change)) else {
+                continue;
+            };
+            if room.takes(&change) {
+                changes.push(change);
+            } else {
+                rest.push(ruling);
+            }
+        }
+        if !rest.is_empty()
+            && let Some(office) = &mut self.agreed.office
+        {
+            office.rulings.push_front(rest);
+        }
+    }
+
+    /// Newcomers, once their time to gather is over.
+    fn admissions(&mut self, changes: &mut Vec<Change>, room: &mut Room, now: Time) {
+        let window = self.agreed.office.as_ref().and_then(|office| office.window);
+        if window.is_none_or(|window| window.until > now) {
+            return;
+        }
+        while let Some(office) = &mut self.agreed.office {
+            let Some((name, instance)) = office.newcomers.pop_first() else {
+                office.window = None;
+                break;
+            };
+            let change = Change::Up {
+                name: name.clone(),
+                instance,
+                removals: 0,
+            };
+            if !self.still_holds(&change) {
+                continue;
+            }
+            if !room.takes(&change) {
+                if let Some(office) = &mut self.agreed.office {
+                    office.newcomers.insert(name, instance);
+                }
+                break;
+            }
+            changes.push(change);
+        }
+    }
+
+    fn change_for(&self, ruling: &Ruling, now: Time) -> Option<Change> {
+        Some(match ruling {
+            Ruling::Convict {
+                name,
+                instance,
+                evidence,
+            } => Change::Dead {
+                name: name.clone(),
+                instance: *instance,
+                removals: self.removals_after(name, now),
+                evidence: evidence.clone(),
+            },
+            Ruling::Degrade {
+                name,
+                instance,
+                evidence,
+            } => Change::Degraded {
+                name: name.clone(),
+                instance: *instance,
+                evidence: evidence.clone(),
+            },
+            Ruling::Restore { name, instance } => Change::Restored {
+                name: name.clone(),
+                instance: *instance,
+            },
+        })
+    }
+
+    /// How often a member will have been removed since it was last calm.
+    fn removals_after(&self, name: &Name, now: Time) -> u8 {
+        let standing = self
+            .agreed
+            .roster()
+            .and_then(|roster| roster.standing(name.as_str()));
+        let before = standing.map_or(0, |standing| standing.removals);
+        let office = self.agreed.office.as_ref();
+        let since = office.map(|office| office.admitted.get(name).copied().unwrap_or(office.since));
+        let calm = since.is_some_and(|since| now.since(since) >= CALM);
+        if calm { 1 } else { before.saturating_add(1) }
+    }
+
+    /// Whether a change would change anything, and what it is based on is still so.
+    fn still_holds(&self, change: &Change) -> bool {
+        let Some(roster) = self.agreed.roster() else {
+            return false;
+        };
+        let (name, instance) = change.subject();
+        let standing = roster.standing(name.as_str());
+        let is_member = standing.is_some_and(|standing| standing.instance == instance);
+        match change {
+            Change::Up { .. } => {
+                let held = self
+                    .table
+                    .get(name.as_str())
+                    .map(|member| &member.statement);
+                let present = held.is_some_and(|held| {
+                    held.record.instance == instance
+                        && matches!(held.status, Status::Alive | Status::Suspect)
+                });
+                present && roster.verdict(name.as_str(), instance).is_none()
+            }
+            Change::Dead { .. } | Change::Left { .. } => is_member,
+            Change::Degraded { .. } => {
+                standing.is_some_and(|standing| is_member && !standing.degraded)
+            }
+            Change::Restored { .. } => {
+                standing.is_some_and(|standing| is_member && standing.degraded)
+            }
+        }
+    }
+
+    /// How many are to vote.
+    fn voters_target(&self) -> usize {
+        let members = self
+            .agreed
+            .roster()
+            .map_or(0, |roster| roster.standings().len());
+        match self.config.voters {
+            0 => suitable_voters(members),
+            fixed => fixed,
+        }
+    }
+
+    /// Whether more voters are to be found than vote now.
+    pub(super) fn voters_wanted(&self) -> bool {
+        let Some(roster) = self.agreed.roster() else {
+            return false;
+        };
+        let now = roster.head.voters.voters.len();
+        now < self.voters_target().min(roster.standings().len())
+    }
+
+    /// The next configuration, if another one is due: other voters, or the log is long enough.
+    fn next_voters(&mut self, now: Time) -> Option<Voters> {
+        let target = self.voters_target();
+        let roster = self.agreed.roster()?;
+        let present = roster.head.voters.clone();
+        let next = choose_voters(self.kept_target(target, now), self.voter_candidates(now));
+        let mut old: Vec<&Voter> = present.voters.iter().collect();
+        let mut new: Vec<&Voter> = next.iter().collect();
+        old.sort();
+        new.sort();
+        let long = self
+            .agreed
+            .voting
+            .as_ref()
+            .is_some_and(|voting| voting.length() >= limits::LOG_CUTS as u64);
+        let changes = !next.is_empty() && old != new;
+        if !changes && !long {
+            return None;
+        }
+        Some(Voters {
+            configuration: present.configuration.checked_add(1)?,
+            voters: if next.is_empty() {
+                present.voters
+            } else {
+                next
+            },
+        })
+    }
+
+    /// As many as are to vote; more for a while when there are more.
+    fn kept_target(&mut self, target: usize, now: Time) -> usize {
+        let voters = self
+            .agreed
+            .roster()
+            .map_or(0, |roster| roster.head.voters.voters.len());
+        let Some(office) = &mut self.agreed.office else {
+            return target;
+        };
+        if voters <= target {
+            office.surplus_since = None;
+            return target;
+        }
+        let since = *office.surplus_since.get_or_insert(now);
+        if now.since(since) < SURPLUS {
+            voters
+        } else {
+            target
+        }
+    }
+
+    fn voter_candidates(&self, now: Time) -> Vec<Candidate> {
+        let Some(roster) = self.agreed.roster() else {
+            return Vec::new();
+        };
+        let leaving = self.lifecycle == Lifecycle::Leaving;
+        let voters = &roster.head.voters.voters;
+        let office = self.agreed.office.as_ref();
+        let candidate = |standing: &crate::coordinator::Standing| {
+            let is_me = standing.name == self.me.name;
+            let held = &self.table.get(standing.name.as_str())?.statement;
+            let voter = Voter {
+                name: standing.name.clone(),
+                id: held.record.voter,
+            };
+            if voter.id == VoterId::NEVER || held.status == Status::Left || is_me && leaving {
+                return None;
+            }
+            let same_life = held.record.instance == standing.instance;
+            let admitted = office.and_then(|office| office.admitted.get(&standing.name));
+            let long = admitted.is_none_or(|at| now.since(*at) >= STEADY);
+            Some(Candidate {
+                votes: voters.contains(&voter),
+                zone: held.record.tags.value("zone").map(str::to_owned),
+                since: standing.since,
+                steady: same_life && held.status == Status::Alive && long,
+                chooses: is_me,
+                voter,
+            })
+        };
+        roster.standings().iter().filter_map(candidate).collect()
+    }
+}

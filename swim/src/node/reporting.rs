@@ -1,0 +1,292 @@
+//! Suspicions on their way to the coordinator, and what witnesses find (DESIGN 4.2).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Node, Timer};
+use crate::coordinator::Finding;
+use crate::detector::Purpose;
+use crate::event::Silence;
+use crate::limits;
+use crate::members::{Instance, Name};
+use crate::time::Time;
+use crate::wire::{Errand, LineageTag, Message};
+
+/// Reports that no coordinator has confirmed yet.
+#[derive(Debug, Default)]
+pub(super) struct Reporting {
+    open: BTreeMap<Name, Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    instance: Instance,
+    silence: Silence,
+    seq: u32,
+    since: Time,
+}
+
+/// How long a report waits for its ack before it is sent again.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// After so long it goes to all voters (DESIGN 4.2).
+const TO_ALL: Duration = Duration::from_millis(300);
+
+/// After so long it is given up: the next round that fails makes another one.
+const GIVE_UP: Duration = Duration::from_secs(30);
+
+impl Node {
+    /// A round of ours failed: the coordinator must hear of it.
+    pub(super) fn report(
+        &mut self,
+        subject: &Name,
+        instance: Instance,
+        silence: Silence,
+        now: Time,
+    ) {
+        let member = self.agreed.roster().and_then(|roster| {
+            let standing = roster.standing(subject.as_str())?;
+            Some(standing.instance == instance)
+        });
+        if member != Some(true) {
+            return;
+        }
+        if self.in_office(now) {
+            let (me, health) = (self.me.name.clone(), self.health.score());
+            return self.on_report(subject, instance, &me, silence, health, now);
+        }
+        if self.agreed.reporting.open.len() >= limits::REPORTS
+            && !self.agreed.reporting.open.contains_key(subject)
+        {
+            self.stats.dropped.busy += 1;
+            return;
+        }
+        let seq = self.next_seq();
+        let open = Open {
+            instance,
+            silence,
+            seq,
+            since: now,
+        };
+        self.agreed.reporting.open.insert(subject.clone(), open);
+        self.send_reports(now);
+    }
+
+    pub(super) fn on_reports_timeout(&mut self, now: Time) {
+        self.send_reports(now);
+    }
+
+    fn send_reports(&mut self, now: Time) {
+        let reporting = &mut self.agreed.reporting;
+        reporting
+            .open
+            .retain(|_, open| now.since(open.since) < GIVE_UP);
+        if reporting.open.is_empty() {
+            return;
+        }
+        let coordinator = self.office_holder();
+        let voters = self.other_voters();
+        let mut sends: Vec<(Name, Errand)> = Vec::new();
+        let mut pause = TO_ALL;
+        for (subject, open) in &self.agreed.reporting.open {
+            let errand = Errand::Report {
+                seq: open.seq,
+                subject: subject.clone(),
+                instance: open.instance,
+                silence: open.silence,
+                health: self.health.score(),
+            };
+            let to_all = now.since(open.since) >= TO_ALL || coordinator.is_none();
+            if to_all {
+                sends.extend(voters.iter().map(|voter| (voter.clone(), errand.clone())));
+            } else {
+                pause = AGAIN;
+                sends.extend(
+                    coordinator
+                        .iter()
+                        .map(|name| (name.clone(), errand.clone())),
+                );
+            }
+        }
+        for (to, errand) in sends {
+            self.send_errand(&to, errand);
+        }
+        self.set_timer(Timer::Reports, now + pause);
+    }
+
+    /// The member in office, as far as this node knows.
+    pub(super) fn office_holder(&self) -> Option<Name> {
+        let office = self.agreed.roster()?.head.office.as_ref()?;
+        Some(office.coordinator.clone())
+    }
+
+    pub(super) fn send_errand(&mut self, to: &Name, errand: Errand) {
+        if let Some(member) = self.table.get(to.as_str()) {
+            let to = member.statement.record.addr;
+            self.send_plain(to, Message::Errand(errand));
+        }
+    }
+
+    pub(super) fn on_reported(&mut self, seq: u32) {
+        self.agreed.reporting.open.retain(|_, open| open.seq != seq);
+    }
+
+    /// What a report was about is decided.
+    pub(super) fn forget_report(&mut self, subject: &Name, instance: Instance) {
+        let open = self.agreed.reporting.open.get(subject);
+        if open.is_some_and(|open| open.instance <= instance) {
+            self.agreed.reporting.open.remove(subject);
+        }
+    }
+
+    /// An errand arrived from `from`, who is at `at`.
+    pub(super) fn on_errand(
+        &mut self,
+        errand: Errand,
+        from: &str,
+        tag: LineageTag,
+        at: SocketAddr,
+        now: Time,
+    ) {
+        if !self.config.parts.verdicts {
+            return;
+        }
+        let same_history = tag == self.agreed.tag() && !tag.is_none();
+        match errand {
+            Errand::Found { seq } => self.on_found(seq, from, at, now),
+            Errand::Grant { seq } => self.on_grant(seq, from, now),
+            Errand::Cut { view, cut } => self.on_cut(tag, view, &cut, at, now),
+            Errand::Letter {
+                configuration,
+                bytes,
+            } => self.on_letter(from, tag, configuration, &bytes, now),
+            Errand::Report { .. }
+            | Errand::Reported { .. }
+            | Errand::Summon { .. }
+            | Errand::Testimony { .. }
+            | Errand::Ask { .. }
+            | Errand::Told { .. }
+                if !same_history =>
+            {
+                self.stats.dropped.unexpected += 1;
+            }
+            Errand::Report {
+                seq,
+                subject,
+                instance,
+                silence,
+                health,
+            } => {
+                if let Ok(by) = Name::new(from)
+                    && self.in_office(now)
+                {
+                    self.send_plain(at, Message::Errand(Errand::Reported { seq }));
+                    self.on_report(&subject, instance, &by, silence, health, now);
+                }
+            }
+            Errand::Reported { seq } => self.on_reported(seq),
+            Errand::Summon {
+                subject,
+                instance,
+                addr,
+            } => self.on_summon(&subject, instance, addr, at, now),
+            Errand::Testimony {
+                subject,
+                instance,
+                finding,
+                health,
+            } => {
+                if let Ok(by) = Name::new(from) {
+                    self.on_testimony(&subject, instance, &by, finding, health, now);
+                }
+            }
+            Errand::Ask { seq, question } => {
+                if let Ok(by) = Name::new(from) {
+                    self.on_ask(seq, &question, &by, at, now);
+                }
+            }
+            Errand::Told { seq, reply } => self.on_told(seq, reply, now),
+        }
+    }
+
+    /// The coordinator wants to know what this node finds.
+    fn on_summon(
+        &mut self,
+        subject: &Name,
+        instance: Instance,
+        addr: Option<SocketAddr>,
+        asker: SocketAddr,
+        now: Time,
+    ) {
+        if *subject == self.me.name {
+            // Whoever is asked about itself answers for itself.
+            let finding = Finding::Reached;
+            return self.testify(subject, instance, finding, Some(asker), now);
+        }
+        self.witness(subject, instance, addr, Some(asker), now);
+    }
+
+    /// Probes a member at once, by itself, to tell `asker`; `None`: itself as the coordinator.
+    pub(super) fn witness(
+        &mut self,
+        subject: &Name,
+        instance: Instance,
+        addr: Option<SocketAddr>,
+        asker: Option<SocketAddr>,
+        now: Time,
+    ) {
+        let known = self.table.get(subject.as_str());
+        let known = known.map(|member| &member.statement.record);
+        let addr = known
+            .filter(|record| record.instance == instance)
+            .map(|record| record.addr)
+            .or(addr);
+        let Some(addr) = addr else {
+            // It cannot be reached by one who does not know where it is.
+            let finding = Finding::Unreached(Silence::CutOff);
+            return self.testify(subject, instance, finding, asker, now);
+        };
+        let seq = self.next_seq();
+        let purpose = Purpose::Witness { addr, asker };
+        if !self.probes.start(seq, subject, instance, purpose, now) {
+            // A round for the same asker runs, and will tell; or there are too many.
+            return;
+        }
+        self.ping_life(subject, addr, instance, seq);
+        let timeout = known_timeout(self, subject);
+        self.set_timer(Timer::Round(seq), now + timeout);
+    }
+
+    /// A witness round is over.
+    pub(super) fn testify(
+        &mut self,
+        subject: &Name,
+        instance: Instance,
+        finding: Finding,
+        asker: Option<SocketAddr>,
+        now: Time,
+    ) {
+        let health = self.health.score();
+        let Some(asker) = asker else {
+            let me = self.me.name.clone();
+            return self.on_testimony(subject, instance, &me, finding, health, now);
+        };
+        let errand = Errand::Testimony {
+            subject: subject.clone(),
+            instance,
+            finding,
+            health,
+        };
+        self.send_plain(asker, Message::Errand(errand));
+    }
+}
+
+/// How long to wait for the ack of a member, whose round-trip time may be known.
+fn known_timeout(node: &Node, subject: &Name) -> Duration {
+    let round_trip = node.table.get(subject.as_str());
+    let timeout = round_trip.map_or(node.config.probe_timeout_max, |member| {
+        member.round_trip.timeout(&node.config)
+    });
+    node.health.stretch(timeout)
+}
