@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Node;
 use crate::config::ConfigError;
-use crate::coordinator::{Epoch, Evidence, Lineage, View, VoterId};
+use crate::coordinator::{Epoch, Evidence, Lineage, Standing, View, VoterId};
 use crate::members::{Instance, Name};
 use crate::time::Time;
 
@@ -229,7 +229,46 @@ pub struct CaseFile {
     pub evidence: Arc<Evidence>,
 }
 
+/// Which point of which history a node has reached: equal marks are equal histories.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Which history.
+    pub lineage: Lineage,
+    /// The last view.
+    pub view: View,
+    /// The epoch in it.
+    pub epoch: Epoch,
+    /// The hash of all cuts so far.
+    pub chain: u64,
+    /// Who holds the epoch, and which life of it.
+    pub coordinator: Option<(Name, Instance)>,
+}
+
 impl Node {
+    /// Which point of which history this node has reached; `None` while it is in none.
+    pub fn mark(&self) -> Option<Mark> {
+        let roster = self.agreed.roster()?;
+        let office = roster.head.office.as_ref();
+        Some(Mark {
+            lineage: roster.head.lineage,
+            view: roster.head.view,
+            epoch: roster.epoch(),
+            chain: roster.head.chain,
+            coordinator: office.map(|office| (office.coordinator.clone(), office.instance)),
+        })
+    }
+
+    /// The members of the view, in order of their names.
+    pub fn standings(&self) -> impl Iterator<Item = &Standing> {
+        let roster = self.agreed.roster();
+        roster.into_iter().flat_map(|roster| roster.standings())
+    }
+
+    /// Whether this node is the coordinator and holds its lease now.
+    pub fn decides(&self, now: Time) -> bool {
+        self.in_office(now)
+    }
+
     /// The agreed state as this node knows it now.
     pub fn agreement(&self, now: Time) -> Agreement {
         let agreed = &self.agreed;

@@ -38,7 +38,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use agreement::{
-    Agreement, Answer, AskError, CaseFile, Memory, NewError, Quorum, RecoverError, Role,
+    Agreement, Answer, AskError, CaseFile, Mark, Memory, NewError, Quorum, RecoverError, Role,
     SaveTicket, Ticket, Write,
 };
 pub use joining::{SeedError, SeedInfo};

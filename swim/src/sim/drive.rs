@@ -289,6 +289,15 @@ impl Cluster {
         if self.options.watch {
             let watch = &mut process.watch;
             watch.on_step(&process.node, now, &mut self.findings);
+            let mut ledger = std::mem::take(&mut self.ledger);
+            let processes = &self.processes;
+            let decides = |other: Pid| {
+                let other = &processes[other.0 as usize];
+                other.node.decides(other.clock.read(now))
+            };
+            let node = &self.processes[pid.0 as usize].node;
+            ledger.on_step(pid, node, (now, read), decides, &mut self.findings);
+            self.ledger = ledger;
         }
         self.arm(pid);
     }

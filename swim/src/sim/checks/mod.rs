@@ -4,6 +4,7 @@
 //! on. The second kind are functions over a [`Cluster`](super::Cluster); who runs a scenario knows
 //! who was hurt and when, and hands that in with the times within which a property must hold.
 
+mod agreed;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -13,6 +14,7 @@ use std::fmt;
 
 use crate::time::Time;
 
+pub(super) use agreed::Ledger;
 pub(super) use watch::Watch;
 pub use whole::{
     Budget, Gone, accuracy, completeness, constant_cost, disagreements, healing, refutation,
@@ -21,6 +23,10 @@ pub use whole::{
 /// A rule that can be seen to be broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Property {
+    /// Guarantee 1, of all processes at every step.
+    OneDecider,
+    /// Guarantee 2, of all processes at every step.
+    AgreedOrder,
     /// Guarantee 9, at every step.
     EventsTellTheTable,
     /// Guarantee 9, at every step.
@@ -47,7 +53,9 @@ pub enum Property {
 
 impl Property {
     /// All of them, in the order of this list.
-    pub const ALL: [Property; 11] = [
+    pub const ALL: [Property; 13] = [
+        Property::OneDecider,
+        Property::AgreedOrder,
         Property::EventsTellTheTable,
         Property::NoNewsTwice,
         Property::InstanceNeverGoesBack,
@@ -64,6 +72,8 @@ impl Property {
     /// The word of reports and listings.
     pub fn name(self) -> &'static str {
         match self {
+            Property::OneDecider => "one-decider",
+            Property::AgreedOrder => "agreed-order",
             Property::EventsTellTheTable => "events-tell-the-table",
             Property::NoNewsTwice => "no-news-twice",
             Property::InstanceNeverGoesBack => "instance-never-goes-back",
@@ -81,7 +91,8 @@ impl Property {
     /// The guarantee of the design that it belongs to; `None`: it is one of good manners.
     pub fn guarantee(self) -> Option<u8> {
         match self {
-            Property::InstanceNeverGoesBack => Some(2),
+            Property::OneDecider => Some(1),
+            Property::AgreedOrder | Property::InstanceNeverGoesBack => Some(2),
             Property::Completeness => Some(4),
             Property::Accuracy => Some(5),
             Property::NoSelfReport | Property::Refutation => Some(6),
@@ -95,6 +106,12 @@ impl Property {
     /// What it says, in a sentence.
     pub fn about(self) -> &'static str {
         match self {
+            Property::OneDecider => {
+                "At every instant at most one process decides, and an epoch has one coordinator."
+            }
+            Property::AgreedOrder => {
+                "All hold the same views under the same numbers, which never go back."
+            }
             Property::EventsTellTheTable => {
                 "Who follows the events of a node knows at every step what its table says."
             }

@@ -124,6 +124,7 @@ impl Cluster {
     pub(in crate::sim) fn end(&mut self, pid: Pid, condition: Condition) {
         self.changes += 1;
         self.settle_disk(pid);
+        self.ledger.on_end(pid);
         let process = self.process_mut(pid);
         assert!(
             process.is_up(),

@@ -1,15 +1,45 @@
 //! What a scenario can see of a cluster.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::Cluster;
+use crate::coordinator::View;
 use crate::event::{Event, MemberInfo, State};
-use crate::node::Node;
+use crate::members::Name;
+use crate::node::{Answer, Node, Ticket};
 use crate::sim::checks::Violation;
 use crate::sim::process::{Condition, Pid, Traffic};
 use crate::time::Time;
 
 impl Cluster {
+    /// The last view that anybody ever showed.
+    pub fn last_view(&self) -> View {
+        self.ledger.last_view()
+    }
+
+    /// What a process was answered so far, by ticket.
+    pub fn answers(&self, pid: Pid) -> &[(Ticket, Answer)] {
+        &self.process(pid).answers
+    }
+
+    /// Whether all that are up hold the same view, in which just they are members, under a
+    /// coordinator that decides.
+    pub fn is_unanimous(&self) -> bool {
+        let up = self.up();
+        let marks: Vec<_> = up.iter().map(|pid| self.node(*pid).mark()).collect();
+        let names: BTreeSet<Name> = up.iter().map(|pid| self.node(*pid).me().name).collect();
+        let same = marks.windows(2).all(|pair| pair[0] == pair[1]);
+        let decides = |pid: &&Pid| self.node(**pid).decides(self.clock(**pid));
+        let known = up.first().is_none_or(|pid| {
+            let node = self.node(*pid);
+            node.standings().map(|held| &held.name).eq(&names)
+        });
+        same && known
+            && marks.first().is_none_or(Option::is_some)
+            && up.iter().any(|pid| decides(&pid))
+    }
+
     /// The present instant.
     pub fn now(&self) -> Time {
         self.agenda.now()

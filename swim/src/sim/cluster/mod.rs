@@ -11,7 +11,7 @@ use std::time::Duration;
 pub use hurting::ClockJump;
 
 use super::agenda::Agenda;
-use super::checks::Findings;
+use super::checks::{Findings, Ledger};
 use super::dice::Dice;
 use super::disks::Disks;
 use super::drive::SimEvent;
@@ -79,6 +79,7 @@ pub struct Cluster {
     pub(super) news: Vec<(Pid, Event)>,
     pub(super) findings: Findings,
     pub(super) disks: Disks,
+    pub(super) ledger: Ledger,
     /// How far the wall clock of a host has jumped.
     wall_jumps_us: BTreeMap<IpAddr, i64>,
     /// Counts what may change the answer to a condition.
@@ -107,6 +108,7 @@ impl Cluster {
             news: Vec::new(),
             findings: Findings::new(options.fail_fast),
             disks: Disks::default(),
+            ledger: Ledger::default(),
             wall_jumps_us: BTreeMap::new(),
             changes: 0,
             options,
