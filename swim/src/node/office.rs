@@ -258,9 +258,14 @@ impl Node {
                 if standing.instance == instance => {}
             (Some((Status::Alive | Status::Suspect, ..)), _) if condemned => {}
             (Some((status @ (Status::Alive | Status::Suspect), instance, returns)), standing) => {
+                let removals = removals.unwrap_or(0);
                 if status == Status::Alive {
-                    let removals = removals.unwrap_or(0);
                     self.on_newcomer(name, instance, returns, removals, standing.is_some(), now);
+                } else if standing.is_none()
+                    && let Some(office) = &mut self.agreed.office
+                {
+                    // One of its buddies does not reach it: its waiting begins anew.
+                    office.docket.on_gone(name);
                 }
             }
             (Some((Status::Left, instance, _)), Some(standing))

@@ -115,6 +115,7 @@ impl Node {
             },
             now,
         );
+        self.note_for_office(name, now);
         self.gossip_member(name, now);
         if by != self.me.name && self.is_buddy(name) {
             // Its buddies corroborate at once instead of at the next period.

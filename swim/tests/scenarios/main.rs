@@ -16,4 +16,5 @@ mod partitions;
 mod replay;
 mod support;
 mod swarm;
+mod verdicts;
 mod world;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::Cluster;
-use crate::members::{Instance, TagError};
-use crate::node::{Identity, Node};
+use crate::members::{Instance, Name, TagError};
+use crate::node::{Identity, Node, RecoverError, Ticket};
 use crate::sim::checks::Watch;
 use crate::sim::clock::Clock;
 use crate::sim::lateness::Lateness;
@@ -108,6 +108,21 @@ impl Cluster {
             node.join(seeds, now)
                 .expect("the scenario's seeds are valid")
         });
+    }
+
+    /// Has a node ask which view is the last.
+    pub fn confirm_view(&mut self, pid: Pid) -> Ticket {
+        self.command(pid, |node, now| node.confirm_view(now))
+    }
+
+    /// Has a node ask for the removal of a member.
+    pub fn remove(&mut self, pid: Pid, name: &str, force: bool) -> Ticket {
+        self.command(pid, |node, now| node.remove(name, force, now))
+    }
+
+    /// Has a node rebuild a lost quorum.
+    pub fn recover(&mut self, pid: Pid, survivors: &[Name]) -> Result<(), RecoverError> {
+        self.command(pid, |node, now| node.recover(survivors, now))
     }
 
     /// Tells a node to leave.
