@@ -273,9 +273,8 @@ impl Node {
                 let cause = cause.unwrap_or(UnreachableCause::Told { by });
                 self.tell(info.clone(), EventKind::Unreachable { cause }, now);
             }
-            Status::Left if info.verdict == Some(Verdict::Left) => {
-                self.tell(info.clone(), EventKind::Left, now);
-            }
+            // The verdict was told when it fell.
+            Status::Left if info.verdict == Some(Verdict::Left) => {}
             Status::Left => {
                 let cause = UnreachableCause::Goodbye;
                 self.tell(info.clone(), EventKind::Unreachable { cause }, now);

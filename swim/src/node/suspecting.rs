@@ -103,9 +103,7 @@ impl Node {
             return;
         };
         member.suspicion = Some(Box::new(suspicion));
-        let info = self
-            .table
-            .info(self.table.get(name.as_str()).expect("it was just changed"));
+        let info = self.info_of(name.as_str()).expect("it was just changed");
         self.set_timer(Timer::Suspicion(name.clone()), deadline);
         self.tell(
             info,

@@ -142,13 +142,12 @@ fn the_kind_of_silence_is_told() {
                 .events(*pid)
                 .iter()
                 .filter(|event| event.time >= since);
-            seen.extend(events.filter_map(|event| match &event.kind {
-                EventKind::Suspect { silence, .. } => *silence,
-                EventKind::Reachable
-                | EventKind::Unreachable { .. }
-                | EventKind::Left
-                | EventKind::Updated
-                | EventKind::SelfRemoved { .. } => None,
+            seen.extend(events.filter_map(|event| {
+                if let EventKind::Suspect { silence, .. } = &event.kind {
+                    *silence
+                } else {
+                    None
+                }
             }));
         }
         assert!(!seen.is_empty(), "somebody met {expected:?} itself");

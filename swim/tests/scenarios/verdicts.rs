@@ -178,7 +178,10 @@ fn a_minority_decides_nothing_and_says_so_and_the_majority_goes_on() {
         });
         cluster.run_for(secs(60));
         let frozen = few.map(|pid| view(&cluster, pid));
-        assert!(frozen.iter().all(|view| view.0 <= before.0 + 1), "{frozen:?} {before}");
+        assert!(
+            frozen.iter().all(|view| view.0 <= before.0 + 1),
+            "{frozen:?} {before}"
+        );
         cluster.network().heal();
         must(&mut cluster, secs(120), "all agree", Cluster::is_unanimous);
         for pid in few {
@@ -209,16 +212,27 @@ fn a_voter_that_lost_its_memory_is_replaced() {
     for seed in seeds(0..10) {
         let (mut cluster, pids) = agreed(seed, 5);
         let name = |pid: Pid| cluster.launched(pid).name.clone();
-        let who = cluster.node(pids[0]).agreement(cluster.clock(pids[0])).voters;
-        let voter = *pids.iter().find(|pid| who.contains(&name(**pid))).expect("one votes");
+        let who = cluster
+            .node(pids[0])
+            .agreement(cluster.clock(pids[0]))
+            .voters;
+        let voter = *pids
+            .iter()
+            .find(|pid| who.contains(&name(**pid)))
+            .expect("one votes");
         cluster.crash(voter);
         cluster.wipe_disk(voter);
         cluster.run_for(ms(500));
         cluster.restart(voter);
-        must(&mut cluster, secs(60), "three vote, and all agree", |cluster| {
-            let some = cluster.up()[0];
-            cluster.is_unanimous() && voters(cluster, some) == 3
-        });
+        must(
+            &mut cluster,
+            secs(60),
+            "three vote, and all agree",
+            |cluster| {
+                let some = cluster.up()[0];
+                cluster.is_unanimous() && voters(cluster, some) == 3
+            },
+        );
     }
 }
 
@@ -254,7 +268,9 @@ fn so_many_as_expected_form_one_cluster() {
         let launch = |at: usize| {
             let mut launch = Launch::numbered(at);
             launch.config.expect = 3;
-            (0..3).fold(launch, |launch, seed| launch.seed(Launch::numbered(seed).addr))
+            (0..3).fold(launch, |launch, seed| {
+                launch.seed(Launch::numbered(seed).addr)
+            })
         };
         let first = cluster.launch(launch(0));
         cluster.launch(launch(1));
@@ -285,14 +301,20 @@ fn two_clusters_of_one_become_one() {
 fn a_client_reads_what_was_committed_before_it_asked() {
     for seed in seeds(0..10) {
         let (mut cluster, pids) = agreed(seed, 7);
-        let far = *pids.iter().find(|pid| Some(**pid) != coordinator(&cluster)).expect("another");
+        let far = *pids
+            .iter()
+            .find(|pid| Some(**pid) != coordinator(&cluster))
+            .expect("another");
         cluster.crash(pids[6]);
         for _ in 0..100 {
             cluster.run_for(ms(100));
             let last = cluster.last_view();
             let ticket = cluster.confirm_view(far);
             must(&mut cluster, secs(6), "it is answered", |cluster| {
-                cluster.answers(far).iter().any(|(known, _)| *known == ticket)
+                cluster
+                    .answers(far)
+                    .iter()
+                    .any(|(known, _)| *known == ticket)
             });
             let answers = cluster.answers(far);
             let (_, answer) = answers.last().expect("an answer");
@@ -317,7 +339,12 @@ fn a_member_that_was_cut_off_comes_back_by_itself_and_later_each_time() {
                 cluster.state(pids[0], victim) == Some(State::Dead)
             });
             cluster.network().heal();
-            waits.push(must(&mut cluster, secs(400), "it is back", Cluster::is_unanimous));
+            waits.push(must(
+                &mut cluster,
+                secs(400),
+                "it is back",
+                Cluster::is_unanimous,
+            ));
         }
         println!("{waits:?}");
         assert!(waits[0] > secs(5) && waits[0] < secs(60), "{waits:?}");
@@ -342,16 +369,35 @@ fn a_lost_majority_is_rebuilt_by_hand() {
             cluster.wipe_disk(*pid);
         }
         let survivors: Vec<_> = left.iter().map(|pid| name(&cluster, *pid)).collect();
-        assert!(cluster.recover(left[0], &survivors).is_err(), "it is not lost yet");
-        must(&mut cluster, secs(60), "it is lost, and hints say who is gone", |cluster| {
-            all_hold(cluster, &left, &gone, State::Unreachable)
-                && left.iter().all(|pid| quorum(cluster, *pid) == Quorum::Lost)
-        });
-        assert!(cluster.recover(left[0], &survivors[1..]).is_err(), "one is not named");
+        assert!(
+            cluster.recover(left[0], &survivors).is_err(),
+            "it is not lost yet"
+        );
+        must(
+            &mut cluster,
+            secs(60),
+            "it is lost, and hints say who is gone",
+            |cluster| {
+                all_hold(cluster, &left, &gone, State::Unreachable)
+                    && left.iter().all(|pid| quorum(cluster, *pid) == Quorum::Lost)
+            },
+        );
+        assert!(
+            cluster.recover(left[0], &survivors[1..]).is_err(),
+            "one is not named"
+        );
         cluster.recover(left[0], &survivors).expect("it is lost");
-        must(&mut cluster, secs(60), "the survivors agree", Cluster::is_unanimous);
+        must(
+            &mut cluster,
+            secs(60),
+            "the survivors agree",
+            Cluster::is_unanimous,
+        );
         let after = cluster.node(left[1]).agreement(cluster.clock(left[1]));
         assert!(after.epoch.0 > agreement.epoch.0 + 999 && after.view.0 > agreement.view.0 + 999);
-        assert_eq!(told(&cluster, left[1], left[1], "quorum-regained", Time::ZERO).len(), 1);
+        assert_eq!(
+            told(&cluster, left[1], left[1], "quorum-regained", Time::ZERO).len(),
+            1
+        );
     }
 }

@@ -17,6 +17,8 @@ pub(in crate::sim) struct Watch {
     me: Name,
     instance: Instance,
     seen: BTreeMap<Name, Seen>,
+    /// The last life of each member that was told to be one.
+    ups: BTreeMap<Name, Instance>,
     /// Wake-ups at one instant.
     wakes: (Time, u32),
     steps: usize,
@@ -45,6 +47,7 @@ impl Watch {
             me: identity.name.clone(),
             instance: identity.instance,
             seen: BTreeMap::new(),
+            ups: BTreeMap::new(),
             wakes: (Time::ZERO, 0),
             steps: 0,
             forgetful: node.config().forget_after < Duration::from_secs(3600),
@@ -89,6 +92,12 @@ impl Watch {
         }
         let member = &event.member;
         let (expected, of_itself) = expected_of(event);
+        if event.kind == EventKind::Up {
+            let before = self.ups.insert(member.name.clone(), member.instance);
+            if before == Some(member.instance) {
+                self.report(Property::NoNewsTwice, now, format!("{event:?}"), found);
+            }
+        }
         if of_itself != (member.name == self.me) || of_itself != member.is_self {
             let text = format!("mistakes itself for another, or another for itself: {event:?}");
             return self.report(Property::NoSelfReport, now, text, found);
@@ -136,7 +145,7 @@ impl Watch {
         // That a member is back and that it has changed are told one after the other.
         let changed_too = matches!(
             event.kind,
-            EventKind::Updated | EventKind::CoordinatorChanged
+            EventKind::Updated | EventKind::CoordinatorChanged | EventKind::Up
         );
         if *before == Seen::of(member) && !changed_too {
             self.report(Property::NoNewsTwice, now, format!("{event:?}"), found);
