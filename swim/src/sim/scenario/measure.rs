@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use super::{Fate, Outcome, Series};
 use crate::config::Config;
-use crate::event::{Event, EventKind, UnreachableCause};
+use crate::event::{DeadCause, Event, EventKind, UnreachableCause};
 use crate::sim::checks::{self, Budget, Gone, Property, Violation};
 use crate::sim::{Cluster, Condition, Pid, Traffic};
 use crate::time::Time;
@@ -33,6 +33,8 @@ pub(super) struct Measure {
     keep_series: bool,
     /// Whether the network is without fault throughout.
     clean: bool,
+    /// Whether a death is a verdict; else it is what one member believes.
+    verdicts: bool,
     /// Members that were up, summed over the whole seconds of the measured part.
     up_seconds: u64,
     /// The first death of one that was well told by one that was well.
@@ -93,7 +95,7 @@ const STREAM_SEGMENTS: u64 = 6;
 
 impl Measure {
     /// `clean`: whether the network is without fault throughout.
-    pub(super) fn new(seed: u64, keep_series: bool, clean: bool) -> Measure {
+    pub(super) fn new(seed: u64, keep_series: bool, clean: bool, verdicts: bool) -> Measure {
         Measure {
             began: None,
             ended: None,
@@ -109,6 +111,7 @@ impl Measure {
             second: Vec::new(),
             keep_series,
             clean,
+            verdicts,
             up_seconds: 0,
             wrong: None,
             out: Outcome::of_seed(seed),
@@ -245,32 +248,53 @@ impl Measure {
             }
             EventKind::Unreachable { cause } => {
                 self.suspected.remove(&pair);
-                self.change(teller, event.time);
-                match cause {
-                    UnreachableCause::Timeout { .. } | UnreachableCause::Told { .. } => {
-                        self.on_death(teller, subject, event.time);
-                    }
+                let lost = match cause {
+                    UnreachableCause::Timeout { .. } | UnreachableCause::Told { .. } => true,
                     UnreachableCause::Superseded { .. }
                     | UnreachableCause::Goodbye
-                    | UnreachableCause::Verdict => {}
+                    | UnreachableCause::Verdict => false,
+                };
+                if self.verdicts {
+                    self.on_hint(teller, subject, lost, event.time);
+                    return;
+                }
+                self.change(teller, event.time);
+                if lost {
+                    self.on_death(teller, subject, event.time);
                 }
             }
-            EventKind::Left => self.change(teller, event.time),
+            EventKind::Dead { cause } => {
+                self.suspected.remove(&pair);
+                self.change(teller, event.time);
+                match cause {
+                    DeadCause::Convicted { .. } | DeadCause::Unknown => {
+                        self.on_death(teller, subject, event.time);
+                    }
+                    DeadCause::Replaced { .. } => {}
+                }
+            }
+            EventKind::Up | EventKind::Left => self.change(teller, event.time),
             EventKind::Reachable => {
                 // One that was suspected was there all the time.
-                if !self.suspected.remove(&pair) {
+                if !self.suspected.remove(&pair) && !self.verdicts {
                     self.change(teller, event.time);
                 }
             }
             EventKind::Degraded { .. }
-            | EventKind::Up
-            | EventKind::Dead { .. }
             | EventKind::Updated
             | EventKind::CoordinatorChanged
             | EventKind::QuorumLost
             | EventKind::QuorumRegained { .. }
             | EventKind::SelfRemoved { .. }
             | EventKind::SelfReadmitted => {}
+        }
+    }
+
+    /// A member holds another one for unreachable, by itself.
+    fn on_hint(&mut self, teller: usize, subject: usize, lost: bool, at: Time) {
+        let well = self.is_well(subject, at) && !self.apart(teller, subject, at);
+        if lost && well && !self.members[subject].down {
+            self.out.false_hints += 1;
         }
     }
 
@@ -337,7 +361,7 @@ impl Measure {
             .filter(|member| is_up(cluster, member.pid))
         {
             self.up_seconds += 1;
-            let size = cluster.node(member.pid).present();
+            let size = size(cluster, member.pid);
             *self.out.sizes.entry(size).or_default() += 1;
         }
     }
@@ -361,7 +385,7 @@ impl Measure {
                 .push((member.name.clone(), vec![None; taken]));
         }
         for (member, (_, samples)) in self.members.iter().zip(&mut series.present) {
-            let present = cluster.node(member.pid).present() as u32;
+            let present = size(cluster, member.pid) as u32;
             samples.push(is_up(cluster, member.pid).then_some(present));
         }
         true
@@ -402,14 +426,11 @@ impl Measure {
         let sum: f64 = scores.iter().map(|score| f64::from(*score)).sum();
         let worst = scores.iter().max().copied().unwrap_or(0);
         self.out.health = (sum / (scores.len() as f64).max(1.0), worst);
-        let mut sizes: Vec<usize> = up
-            .clone()
-            .map(|member| cluster.node(member.pid).present())
-            .collect();
+        let mut sizes: Vec<usize> = up.clone().map(|member| size(cluster, member.pid)).collect();
         sizes.sort_unstable();
-        let size = |at: usize| sizes.get(at).copied().unwrap_or(0);
+        let nth = |at: usize| sizes.get(at).copied().unwrap_or(0);
         let last = sizes.len().saturating_sub(1);
-        self.out.sizes_at_end = [size(0), size(sizes.len() / 2), size(last)];
+        self.out.sizes_at_end = [nth(0), nth(sizes.len() / 2), nth(last)];
         let mut changes: Vec<u32> = up.map(|member| member.changes).collect();
         changes.sort_unstable();
         let median = changes.get(changes.len() / 2).copied().unwrap_or(0);
@@ -540,6 +561,15 @@ fn quiet_budget(config: &Config) -> Budget {
         packets_per_s: 2.2 * pings,
         bytes_per_s: f64::INFINITY,
         streams_per_s: 0.1,
+    }
+}
+
+/// How many members a process knows: of the view, or, without one, by itself.
+fn size(cluster: &Cluster, pid: Pid) -> usize {
+    let node = cluster.node(pid);
+    match node.mark() {
+        Some(_) => node.standings().count(),
+        None => node.present(),
     }
 }
 

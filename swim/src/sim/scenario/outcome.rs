@@ -19,14 +19,16 @@ pub struct Outcome {
     pub measured: Duration,
     /// One for each time that a member was hurt, in order.
     pub fates: Vec<Fate>,
-    /// Events `member-unreachable` about members that were well, counted at each member that told
-    /// it. A member is well unless a step concerns it now or did in the last minute; members
+    /// Verdicts `member-dead` on members that were well, counted at each member that told it;
+    /// without verdicts, events `member-unreachable`. A member is well unless a step concerns it now or did in the last minute; members
     /// that a partition keeps apart do not count.
     pub false_deaths: u64,
     /// Those told by a member that was itself well.
     pub false_deaths_at_healthy: u64,
-    /// Events `member-unreachable` about members that were hurt and yet alive.
+    /// The same of members that were hurt and yet alive.
     pub deaths_of_hurt: u64,
+    /// With verdicts: events `member-unreachable` about members that were well.
+    pub false_hints: u64,
     /// Events `member-suspect` about members that were well, at each member that told it.
     pub false_suspicions: u64,
     /// Sizes of the membership that anybody held when it was looked at, once a second, and how
@@ -63,6 +65,7 @@ impl Outcome {
             false_deaths: 0,
             false_deaths_at_healthy: 0,
             deaths_of_hurt: 0,
+            false_hints: 0,
             false_suspicions: 0,
             sizes: BTreeMap::new(),
             sizes_at_end: [0; 3],
@@ -86,7 +89,7 @@ pub struct Fate {
     pub fault: &'static str,
     /// When.
     pub onset: Duration,
-    /// From then until the first well member told `member-unreachable` about it.
+    /// From then until the first well member told its death.
     pub first: Option<Duration>,
     /// Until the last well member had; `None`: not all did before it was well again, or the end.
     pub everywhere: Option<Duration>,

@@ -122,7 +122,12 @@ impl Run {
             drawn: vec![None; scenario.steps.len()],
             members: Vec::new(),
             lasting: Vec::new(),
-            measure: Measure::new(seed, options.series, is_clean(scenario)),
+            measure: Measure::new(
+                seed,
+                options.series,
+                is_clean(scenario),
+                scenario.config.parts.verdicts,
+            ),
             scenario: scenario.clone(),
         };
         run.begin();
@@ -214,7 +219,7 @@ impl Run {
         match self.part {
             Part::Settling { until } => {
                 let all = self.members.len() == self.scenario.members;
-                let agreed = all && self.cluster.agrees();
+                let agreed = all && self.agrees();
                 if agreed {
                     self.measure.settled(now);
                 }
@@ -229,18 +234,17 @@ impl Run {
                 if self.scenario.start.settle.is_none()
                     && self.members.len() == self.scenario.members
                     && !self.measure.has_settled()
-                    && self.cluster.agrees()
+                    && self.agrees()
                 {
                     self.measure.settled(now);
                 }
-                let over =
-                    self.scenario.end_when_agreed && self.steps_are_over() && self.cluster.agrees();
+                let over = self.scenario.end_when_agreed && self.steps_are_over() && self.agrees();
                 if over || now >= until {
                     self.end_measured();
                 }
             }
             Part::Afterwards { until } => {
-                let agreed = self.cluster.agrees();
+                let agreed = self.agrees();
                 if agreed || now >= until {
                     self.measure.afterwards(agreed, &self.cluster);
                     self.part = Part::Over;
@@ -248,6 +252,13 @@ impl Run {
             }
             Part::Quiet { .. } | Part::Over => {}
         }
+    }
+
+    /// Whether all that are up hold each other for present, and no other; with verdicts, in one
+    /// and the same view.
+    fn agrees(&self) -> bool {
+        let unanimous = !self.scenario.config.parts.verdicts || self.cluster.is_unanimous();
+        unanimous && self.cluster.agrees()
     }
 
     fn begin_measured(&mut self) {
