@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::evidence::Evidence;
+use crate::limits;
 use crate::members::{Instance, Name};
 
 /// The number of a committed cut: dense, never reused, never going back. 0 is before the first.
@@ -175,4 +176,19 @@ pub(crate) struct Cut {
     pub(crate) voters: Option<Voters>,
     /// What happened to members.
     pub(crate) changes: Vec<Change>,
+}
+
+impl Cut {
+    /// Whether it keeps the limits of a cut: no correct coordinator makes another one.
+    pub(crate) fn is_sound(&self) -> bool {
+        let few = |evidence: &Evidence| evidence.testimonies.len() <= limits::TESTIMONIES;
+        let sound = |change: &Change| match change {
+            Change::Dead { evidence, .. } | Change::Degraded { evidence, .. } => few(evidence),
+            Change::Up { .. } | Change::Left { .. } | Change::Restored { .. } => true,
+        };
+        let votes = |voters: &Voters| (1..=limits::VOTERS).contains(&voters.voters.len());
+        self.changes.len() <= limits::CUT_CHANGES
+            && self.changes.iter().all(sound)
+            && self.voters.as_ref().is_none_or(votes)
+    }
 }

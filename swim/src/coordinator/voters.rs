@@ -29,7 +29,8 @@ pub(crate) fn suitable(members: usize) -> usize {
 
 /// Chooses up to `target` voters, an odd number: those that vote now stay, others come from zones
 /// that are not yet there, the longest members first. Where a swap makes the zones more even, it
-/// is made. The one that chooses is the first of them, then they stand in order of their names.
+/// is made. They stand in order of their names, the one that chooses last: at equal ballots the
+/// highest number leads.
 pub(crate) fn choose(target: usize, mut candidates: Vec<Candidate>) -> Vec<Voter> {
     candidates.sort_by(|one, other| order(one).cmp(&order(other)));
     let (mut chosen, mut rest): (Vec<Candidate>, Vec<Candidate>) = candidates
@@ -59,7 +60,7 @@ pub(crate) fn choose(target: usize, mut candidates: Vec<Candidate>) -> Vec<Voter
         }
     }
     chosen.sort_by(|one, other| {
-        let key = |candidate: &Candidate| (!candidate.chooses, candidate.voter.clone());
+        let key = |candidate: &Candidate| (candidate.chooses, candidate.voter.clone());
         key(one).cmp(&key(other))
     });
     chosen.into_iter().map(|chosen| chosen.voter).collect()

@@ -145,7 +145,7 @@ impl Node {
             return;
         }
         let led = running.is_some_and(|voting| voting.consensus.leads(now));
-        // Who decided until now may vote no more: then the first by number leads.
+        // Who decided until now may vote no more: then the last by number leads.
         let office = roster
             .head
             .office
@@ -172,7 +172,7 @@ impl Node {
             debug_assert!(false, "an empty log is never damaged");
             return;
         };
-        if led || !stays && voters.voters.first() == Some(&me) {
+        if led || !stays && voters.voters.last() == Some(&me) {
             consensus.campaign(now);
         }
         self.agreed.voting = Some(Voting {
