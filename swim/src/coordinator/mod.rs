@@ -6,6 +6,7 @@
 //! view -> `History` of every member, pushed and repaired.
 
 mod cut;
+mod docket;
 mod evidence;
 mod history;
 mod roster;
@@ -15,6 +16,7 @@ mod tests;
 
 pub(crate) use cut::{Change, Cut, Office, Voter, Voters};
 pub use cut::{Epoch, Lineage, Verdict, View, VoterId};
+pub(crate) use docket::{Docket, Order, Report, Ruling, Summons, removals_after};
 pub use evidence::{Evidence, Finding, Reason, Testimony};
 pub(crate) use history::{CatchUp, History};
 pub use roster::Standing;
