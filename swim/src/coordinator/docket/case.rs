@@ -67,8 +67,10 @@ pub(super) struct Word {
     at: Time,
     /// The how-manieth word of the case, for the order.
     turn: u32,
-    /// Whether it was said in the present hearing, and after the subject last spoke for itself.
-    fresh: bool,
+    /// In which hearing.
+    hearing: u32,
+    /// Whether the subject has spoken for itself since.
+    void: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -80,8 +82,10 @@ pub(super) struct Observer {
 }
 
 impl Observer {
-    fn fresh(&self) -> Option<&Word> {
-        self.word.as_ref().filter(|word| word.fresh)
+    /// Its word, if it was said in this hearing and still counts.
+    fn fresh(&self, hearing: u32) -> Option<&Word> {
+        let word = self.word.as_ref();
+        word.filter(|word| word.hearing == hearing && !word.void)
     }
 
     /// What it last said, in this hearing or before.
@@ -108,9 +112,11 @@ pub(super) struct Case {
     /// At most [`limits::OBSERVERS`].
     observers: BTreeMap<Name, Observer>,
     turns: u32,
+    /// The number of the present hearing, or the last one.
+    hearing: u32,
     /// All voters but the subject.
     pub(super) voters: Vec<Name>,
-    pub(super) voters_asked: bool,
+    voters_asked: bool,
     /// When the present hearing began.
     pub(super) heard: Time,
     /// Whether the subject spoke for itself in the present hearing.
@@ -118,6 +124,8 @@ pub(super) struct Case {
     /// Hearings in a row that found it disputed, or nothing.
     pub(super) disputes: u32,
     pub(super) unclear: u32,
+    /// Since when all hearings found its process stalled, and it did not speak for itself.
+    pub(super) stalled: Option<Time>,
     pub(super) degraded: Option<Degraded>,
     /// Whether it is in flux, as it was when last looked at: others go by it.
     pub(super) in_flux: bool,
@@ -131,12 +139,14 @@ impl Case {
             stage,
             observers: BTreeMap::new(),
             turns: 0,
+            hearing: 0,
             voters: Vec::new(),
             voters_asked: false,
             heard: now,
             refuted: false,
             disputes: 0,
             unclear: 0,
+            stalled: None,
             degraded: None,
             in_flux: false,
         }
@@ -178,7 +188,8 @@ impl Case {
                 asked,
                 at: now,
                 turn,
-                fresh: true,
+                hearing: self.hearing,
+                void: false,
             }),
         };
     }
@@ -192,8 +203,9 @@ impl Case {
         if !self.observers.contains_key(witness) && self.observers.len() >= limits::OBSERVERS {
             return false;
         }
+        let hearing = self.hearing;
         let observer = self.observers.entry(witness.clone()).or_default();
-        let again = observer.asked || observer.fresh().is_some();
+        let again = observer.asked || observer.fresh(hearing).is_some();
         observer.asked = true;
         !again
     }
@@ -205,6 +217,26 @@ impl Case {
             self.ask(accuser);
         }
         self.asked().cloned().collect()
+    }
+
+    /// Has the voters asked as well, and tells which must be.
+    pub(super) fn ask_voters(&mut self) -> Vec<Name> {
+        if self.voters_asked {
+            return Vec::new();
+        }
+        self.voters_asked = true;
+        let voters = self.voters.clone();
+        voters.into_iter().filter(|voter| self.ask(voter)).collect()
+    }
+
+    /// More are asked: they have until then.
+    pub(super) fn postpone(&mut self, end: Time) {
+        match &mut self.stage {
+            Stage::Hearing { until, .. } | Stage::Convicted { until, .. } => {
+                *until = (*until).max(end);
+            }
+            Stage::Doubted { .. } | Stage::Recess { .. } | Stage::Decided { .. } => {}
+        }
     }
 
     pub(super) fn asked(&self) -> impl Iterator<Item = &Name> {
@@ -221,26 +253,33 @@ impl Case {
             .map(|(name, _)| name)
     }
 
-    /// Accusers that still say what the others do not find.
+    pub(super) fn is_accused_by(&self, by: &Name) -> bool {
+        self.observers.get(by).is_some_and(|of| of.accuser)
+    }
+
+    /// Accusers that said in this hearing what the others do not find.
     pub(super) fn stubborn(&self) -> impl Iterator<Item = &Name> {
+        let now = |word: &Word| word.hearing == self.hearing && word.is_unreached();
         self.observers
             .iter()
-            .filter(|(_, of)| of.accuser && of.says_unreached())
+            .filter(move |(_, of)| of.accuser && of.word.as_ref().is_some_and(now))
             .map(|(name, _)| name)
     }
 
-    /// Nothing that was said so far counts any more.
+    /// The subject spoke for itself: what was said so far does not count any more.
     pub(super) fn void(&mut self) {
+        self.stalled = None;
+        self.refuted = true;
         for observer in self.observers.values_mut() {
             if let Some(word) = &mut observer.word {
-                word.fresh = false;
+                word.void = true;
             }
         }
     }
 
     /// A new hearing begins. With `anew`, of other witnesses; the accusers stay.
     pub(super) fn begin(&mut self, anew: bool, now: Time) {
-        self.void();
+        self.hearing = self.hearing.saturating_add(1);
         self.heard = now;
         self.refuted = false;
         if anew {
@@ -249,7 +288,7 @@ impl Case {
     }
 
     /// Nobody is asked any more; who has told is remembered.
-    pub(super) fn dismiss(&mut self) {
+    fn dismiss(&mut self) {
         self.voters_asked = false;
         for observer in self.observers.values_mut() {
             observer.asked = false;
@@ -260,8 +299,9 @@ impl Case {
 
     /// A hearing ends: what was said in an earlier one and not repeated is forgotten.
     pub(super) fn end(&mut self) {
+        let hearing = self.hearing;
         for observer in self.observers.values_mut() {
-            if observer.fresh().is_none() {
+            if observer.fresh(hearing).is_none() {
                 observer.word = None;
             }
         }
@@ -274,7 +314,7 @@ impl Case {
         let Some(observer) = self.observers.get(name) else {
             return false;
         };
-        let waited = observer.asked && observer.fresh().is_none();
+        let waited = observer.asked && observer.fresh(self.hearing).is_none();
         if waited {
             self.observers.remove(name);
         }
@@ -314,8 +354,16 @@ impl Case {
 
     /// Whether an observer does not reach it, by its own word of this hearing.
     pub(super) fn unreached_for(&self, name: &Name) -> bool {
-        let fresh = self.observers.get(name).and_then(Observer::fresh);
+        let fresh = self.observers.get(name);
+        let fresh = fresh.and_then(|of| of.fresh(self.hearing));
         fresh.is_some_and(Word::is_unreached)
+    }
+
+    /// A hearing found it stalled. Since when, by its first report if this was the first hearing.
+    pub(super) fn note_stalled(&mut self) -> Time {
+        let first = self.hearing == 0 && !self.refuted;
+        let since = if first { self.opened } else { self.heard };
+        *self.stalled.get_or_insert(since)
     }
 
     /// Adds up this hearing's words. `weight` says how much a word counts, `absent` who is not
@@ -328,7 +376,7 @@ impl Case {
     ) -> Tally {
         let mut tally = Tally::default();
         for (name, observer) in &self.observers {
-            let Some(word) = observer.fresh() else {
+            let Some(word) = observer.fresh(self.hearing) else {
                 tally.waiting += usize::from(observer.asked && !absent(name));
                 continue;
             };
@@ -365,7 +413,7 @@ impl Case {
     ) -> Evidence {
         let mut words: Vec<(u32, Testimony)> = Vec::with_capacity(self.observers.len());
         for (name, observer) in &self.observers {
-            let said = observer.fresh().map(|word| {
+            let said = observer.fresh(self.hearing).map(|word| {
                 let weight = u8::try_from(weight(name, word)).unwrap_or(u8::MAX);
                 (word.turn, word.finding, word.asked, word.at, weight)
             });
@@ -408,10 +456,9 @@ impl Case {
         assert_eq!(self.in_flux, self.is_in_flux(), "{name} is known as it is");
         match &self.stage {
             Stage::Doubted { .. } => assert!(self.degraded.is_none()),
-            Stage::Recess { cause, .. } => assert_eq!(
-                self.degraded.is_some(),
-                *cause == Cause::Degraded,
-                "a degraded member is heard again as such"
+            Stage::Recess { cause, .. } => assert!(
+                *cause != Cause::Degraded || self.degraded.is_some(),
+                "only a degraded member is heard again as such"
             ),
             Stage::Hearing { .. } | Stage::Convicted { .. } | Stage::Decided { .. } => {}
         }

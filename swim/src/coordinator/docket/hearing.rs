@@ -1,12 +1,11 @@
-//! How a case goes on: opened, heard, closed, heard again.
+//! How a case goes on: opened, heard, heard again.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::case::{Case, Cause, Degraded, Stage, Word};
-use super::weigh::{self, CORROBORATED, Doubts, Patience, Tally};
-use super::{Docket, Order, Ruling, Summons, hold};
-use crate::coordinator::evidence::{Evidence, Finding, Reason};
+use super::case::{Case, Cause, Stage};
+use super::weigh::CORROBORATED;
+use super::{Docket, Order, Summons, hold};
+use crate::coordinator::evidence::Finding;
 use crate::limits;
 use crate::members::{Instance, Name};
 use crate::time::Time;
@@ -15,23 +14,8 @@ use crate::time::Time;
 /// is not waited for.
 const REFUSAL_SETTLES: Duration = Duration::from_millis(50);
 
-/// A case is heard again at most so often.
-const RECESS: Duration = Duration::from_secs(1);
-
-/// One that stays unclear is heard again more and more seldom, up to this.
-const RECESS_MAX: Duration = Duration::from_secs(4);
-
-/// A degraded member is looked at so often without new reports.
-const DEGRADED_RECESS: Duration = Duration::from_secs(2);
-
-/// A member that stays degraded for so long is removed as a whole.
-const DEGRADED_FOR: Duration = Duration::from_secs(15);
-
-/// After so long without trouble a degraded member is restored.
-const DEGRADED_CALM: Duration = Duration::from_secs(10);
-
-/// A ruling that is not committed for so long is looked at again.
-const DECIDED_FOR: Duration = Duration::from_secs(10);
+/// A case is heard at most so often.
+pub(super) const RECESS: Duration = Duration::from_secs(1);
 
 impl Docket {
     /// The first word about a life. True when witnesses are to be named.
@@ -85,37 +69,32 @@ impl Docket {
             self.dropped += 1;
             return false;
         }
+        if trusted && let Some(degraded) = &mut case.degraded {
+            degraded.trouble = now;
+        }
+        let corroborated = case.unreached_by() >= CORROBORATED;
         match &mut case.stage {
-            Stage::Doubted { .. } => {
-                // A second observer says the same: now it is a case.
-                let second = case.unreached_by() >= CORROBORATED;
-                if second {
-                    case.stage = first_hearing;
-                }
-                second
+            // A second observer says the same: now it is a case.
+            Stage::Doubted { .. } if corroborated => {
+                case.stage = first_hearing;
+                return true;
             }
             Stage::Recess { until, cause } => {
-                match cause {
-                    Cause::Disputed | Cause::Unclear => {
-                        *until = (*until).min(case.heard + RECESS).max(now);
-                    }
-                    Cause::Degraded if trusted => {
-                        *until = (*until).min(case.heard + RECESS).max(now);
-                    }
-                    Cause::Stalled | Cause::Degraded => {}
+                let hasten = match cause {
+                    Cause::Disputed | Cause::Unclear => true,
+                    Cause::Degraded => trusted,
+                    Cause::Stalled => false,
+                };
+                if hasten {
+                    *until = (*until).min(case.heard + RECESS).max(now);
                 }
-                if trusted && let Some(degraded) = &mut case.degraded {
-                    degraded.trouble = now;
-                }
-                false
             }
-            Stage::Hearing { .. } | Stage::Convicted { .. } | Stage::Decided { .. } => {
-                if trusted && let Some(degraded) = &mut case.degraded {
-                    degraded.trouble = now;
-                }
-                false
-            }
+            Stage::Doubted { .. }
+            | Stage::Hearing { .. }
+            | Stage::Convicted { .. }
+            | Stage::Decided { .. } => {}
         }
+        false
     }
 
     /// The parent names witnesses: those are asked that have not told yet.
@@ -142,6 +121,13 @@ impl Docket {
                 self.orders.push_back(ask(witness, subject, case.instance));
             }
         }
+        if case.unclear > 0 {
+            // Whoever was named before could not tell. A majority of the voters lives, or nothing
+            // is decided at all.
+            let asked = case.ask_voters();
+            let asked = asked.iter().map(|voter| ask(voter, subject, case.instance));
+            self.orders.extend(asked);
+        }
     }
 
     /// A witness has told.
@@ -163,7 +149,7 @@ impl Docket {
         if let Stage::Doubted { .. } = case.stage {
             // Only this coordinator was asked.
             match finding {
-                Finding::Unreached(_) => self.begin(subject, true, now),
+                Finding::Unreached(_) => self.promote(subject, now),
                 Finding::Reached => self.acquit(subject, now),
                 Finding::NoTestimony => self.drop_case(subject),
             }
@@ -181,15 +167,18 @@ impl Docket {
         }
         match &case.stage {
             Stage::Doubted { .. } => self.acquit(subject, now),
-            Stage::Hearing { .. } => {
+            Stage::Hearing { .. } => case.void(),
+            Stage::Recess { cause, .. } => {
+                let stalled = *cause == Cause::Stalled;
                 case.void();
-                case.refuted = true;
+                if stalled {
+                    self.begin(subject, false, now);
+                }
             }
-            Stage::Recess { cause, .. } => match cause {
-                Cause::Stalled => self.begin(subject, false, now),
-                Cause::Disputed | Cause::Unclear | Cause::Degraded => case.void(),
-            },
-            Stage::Convicted { .. } => self.begin(subject, false, now),
+            Stage::Convicted { .. } => {
+                case.void();
+                self.begin(subject, false, now);
+            }
             // Too late: it will hear of it and come back.
             Stage::Decided { .. } => {}
         }
@@ -208,6 +197,7 @@ impl Docket {
                 let anew = *cause == Cause::Unclear;
                 self.begin(subject, anew, now);
             }
+            // The voters did not bear witness.
             Stage::Convicted { until, .. } if *until <= now => self.pause(subject, now),
             // The hold ends: `finish` sees to it.
             Stage::Convicted { .. } => {}
@@ -218,222 +208,29 @@ impl Docket {
     /// This coordinator was to look first, and either did not tell or has too many cases of its
     /// own open.
     fn on_doubted_deadline(&mut self, subject: &Name, now: Time) {
-        let case = &self.cases[subject];
-        if !case.accusers().any(|accuser| *accuser == self.me) {
+        let mine = self.opened_alone(&self.me) < limits::CASES_ON_ONE_WORD;
+        let Some(case) = self.cases.get_mut(subject) else {
+            return;
+        };
+        if !case.is_accused_by(&self.me) {
             self.drop_case(subject);
-        } else if self.opened_alone(&self.me) < limits::CASES_ON_ONE_WORD {
-            self.begin(subject, true, now);
-        } else if let Some(case) = self.cases.get_mut(subject) {
-            case.stage = Stage::Doubted {
-                until: now + RECESS,
-            };
+        } else if mine {
+            self.promote(subject, now);
+        } else {
+            let until = now + RECESS;
+            case.stage = Stage::Doubted { until };
         }
     }
 
-    /// Looks whether a case can go on, and at all others if that changes who is waited for and
-    /// how much a word counts.
-    pub(super) fn touch(&mut self, subject: &Name, now: Time) {
-        self.settle(subject, now);
-        if !self.note_flux(subject) {
-            return;
-        }
-        let mut changed = true;
-        // Each round settles what the last one changed; a case can change each a few times only.
-        for _ in 0..3 {
-            if !changed {
-                break;
-            }
-            changed = false;
-            let names: Vec<Name> = self.cases.keys().cloned().collect();
-            for name in names {
-                self.settle(&name, now);
-                changed |= self.note_flux(&name);
-            }
-        }
-    }
-
-    /// True when it changed.
-    fn note_flux(&mut self, subject: &Name) -> bool {
-        let Some(case) = self.cases.get_mut(subject) else {
-            return false;
-        };
-        let in_flux = case.is_in_flux();
-        std::mem::replace(&mut case.in_flux, in_flux) != in_flux
-    }
-
-    /// Closes a hearing that is over.
-    fn settle(&mut self, subject: &Name, now: Time) {
-        let Some(case) = self.cases.get(subject) else {
-            return;
-        };
-        let (over, settled) = match case.stage {
-            Stage::Hearing {
-                since,
-                until,
-                settled,
-            } => (now >= until, since.is_some().then_some(settled)),
-            // A host may say in between that the process is gone.
-            Stage::Recess { .. } => (false, Some(true)),
-            Stage::Doubted { .. } | Stage::Convicted { .. } | Stage::Decided { .. } => return,
-        };
-        let recess = matches!(case.stage, Stage::Recess { .. });
-        let tally = self.tally(case, now);
-        let finding = weigh::judge(&tally, self.members);
-        let complete = tally.waiting == 0 && settled.is_some() && !recess;
-        if over || complete {
-            self.close(subject, tally, finding, now);
-            return;
-        }
-        let refused = finding == weigh::Finding::Unreached && tally.patience() == Patience::Refused;
-        if refused && settled == Some(true) && !case.refuted {
-            self.convict(subject, Patience::Refused, Reason::Unreached, now);
-        }
-    }
-
-    fn close(&mut self, subject: &Name, tally: Tally, finding: weigh::Finding, now: Time) {
-        let stall_timeout = self.stall_timeout;
+    /// What was doubted is a case now; what was said of it counts.
+    fn promote(&mut self, subject: &Name, now: Time) {
+        let first_hearing = self.first_hearing(now);
         let Some(case) = self.cases.get_mut(subject) else {
             return;
         };
-        case.end();
-        let finding = match finding {
-            // It spoke for itself since: it must be asked again before it is convicted.
-            weigh::Finding::Unreached if case.refuted => weigh::Finding::Disputed,
-            weigh::Finding::Unreached
-            | weigh::Finding::Reached
-            | weigh::Finding::Disputed
-            | weigh::Finding::Unclear => finding,
-        };
-        case.unclear = match finding {
-            weigh::Finding::Unclear => case.unclear.saturating_add(1),
-            weigh::Finding::Unreached | weigh::Finding::Reached | weigh::Finding::Disputed => 0,
-        };
-        case.disputes = match finding {
-            weigh::Finding::Disputed => case.disputes.saturating_add(1),
-            weigh::Finding::Unclear => case.disputes,
-            weigh::Finding::Unreached | weigh::Finding::Reached => 0,
-        };
-        let patient = tally.patience() == Patience::Stalled;
-        let pause_ends = case.opened + stall_timeout;
-        match finding {
-            weigh::Finding::Unreached if patient && case.heard < pause_ends => {
-                self.recess(subject, Cause::Stalled, pause_ends, now);
-            }
-            weigh::Finding::Unreached => {
-                self.convict(subject, tally.patience(), Reason::Unreached, now);
-            }
-            _ if case.degraded.is_some() => self.close_degraded(subject, tally, finding, now),
-            weigh::Finding::Reached => self.acquit(subject, now),
-            weigh::Finding::Disputed if case.disputes < 2 => {
-                let until = (case.heard + RECESS).max(now);
-                self.recess(subject, Cause::Disputed, until, now);
-            }
-            weigh::Finding::Disputed => self.degrade(subject, now),
-            weigh::Finding::Unclear => self.pause(subject, now),
-        }
-    }
-
-    /// A degraded member was heard again and not found gone.
-    fn close_degraded(&mut self, subject: &Name, tally: Tally, finding: weigh::Finding, now: Time) {
-        let Some(case) = self.cases.get_mut(subject) else {
-            return;
-        };
-        let Some(degraded) = &mut case.degraded else {
-            return;
-        };
-        match finding {
-            weigh::Finding::Reached if now.since(degraded.trouble) >= DEGRADED_CALM => {
-                let instance = case.instance;
-                self.drop_case(subject);
-                let name = subject.clone();
-                self.rulings.push(Ruling::Restore { name, instance });
-                return;
-            }
-            weigh::Finding::Reached => self.blame(subject, now),
-            weigh::Finding::Disputed => {
-                degraded.trouble = now;
-                let long = now.since(degraded.since) >= DEGRADED_FOR;
-                if long && tally.unreached_by >= CORROBORATED {
-                    self.convict(subject, tally.patience(), Reason::DegradedTooLong, now);
-                    return;
-                }
-            }
-            weigh::Finding::Unclear => {
-                self.pause(subject, now);
-                return;
-            }
-            weigh::Finding::Unreached => unreachable!("it was convicted, or waits for a pause"),
-        }
-        let case = &self.cases[subject];
-        let until = (case.heard + DEGRADED_RECESS).max(now);
-        self.recess(subject, Cause::Degraded, until, now);
-    }
-
-    fn degrade(&mut self, subject: &Name, now: Time) {
-        let case = &self.cases[subject];
-        let evidence = Arc::new(self.evidence(case, Reason::Disputed, now));
-        let instance = case.instance;
-        let until = (case.heard + DEGRADED_RECESS).max(now);
-        if let Some(case) = self.cases.get_mut(subject) {
-            case.degraded = Some(Degraded {
-                since: now,
-                trouble: now,
-            });
-        }
-        self.rulings.push(Ruling::Degrade {
-            name: subject.clone(),
-            instance,
-            evidence,
-        });
-        self.recess(subject, Cause::Degraded, until, now);
-    }
-
-    fn convict(&mut self, subject: &Name, patience: Patience, reason: Reason, now: Time) {
-        let wait = self.patience + hold::LONGEST;
-        if let Some(case) = self.cases.get_mut(subject) {
-            case.stage = Stage::Convicted {
-                since: now,
-                until: now + wait,
-                patience,
-                reason,
-            };
-        }
-    }
-
-    /// It is well: whoever still says otherwise counts less for a while.
-    fn acquit(&mut self, subject: &Name, now: Time) {
-        self.blame(subject, now);
-        self.drop_case(subject);
-    }
-
-    fn blame(&mut self, subject: &Name, now: Time) {
-        let Some(case) = self.cases.get(subject) else {
-            return;
-        };
-        for accuser in case.stubborn() {
-            self.credit.refute(accuser, now);
-        }
-    }
-
-    /// Nothing can be said now. Others will be asked, later and later.
-    fn pause(&mut self, subject: &Name, now: Time) {
-        let Some(case) = self.cases.get(subject) else {
-            return;
-        };
-        let steps = case.unclear.saturating_sub(1).min(4);
-        let recess = (RECESS * 2u32.pow(steps)).min(RECESS_MAX);
-        self.recess(subject, Cause::Unclear, now + recess, now);
-    }
-
-    fn recess(&mut self, subject: &Name, cause: Cause, until: Time, now: Time) {
-        let Some(case) = self.cases.get_mut(subject) else {
-            return;
-        };
-        case.stage = Stage::Recess { until, cause };
-        if until <= now {
-            let anew = cause == Cause::Unclear;
-            self.begin(subject, anew, now);
-        }
+        case.stage = first_hearing;
+        let (subject, instance) = (subject.clone(), case.instance);
+        self.orders.push_back(Order::Summon { subject, instance });
     }
 
     /// Hears a case again, with the same witnesses and accusers, or `anew` with others.
@@ -449,10 +246,8 @@ impl Docket {
         };
         let instance = case.instance;
         if anew {
-            self.orders.push_back(Order::Summon {
-                subject: subject.clone(),
-                instance,
-            });
+            let subject = subject.clone();
+            self.orders.push_back(Order::Summon { subject, instance });
             return;
         }
         for witness in case.ask_again() {
@@ -460,12 +255,18 @@ impl Docket {
         }
     }
 
+    /// Until the parent names witnesses there is nobody to wait for.
     pub(super) fn first_hearing(&self, now: Time) -> Stage {
         Stage::Hearing {
             since: None,
             until: now + self.patience,
             settled: false,
         }
+    }
+
+    fn acquit(&mut self, subject: &Name, now: Time) {
+        self.blame(subject, now);
+        self.drop_case(subject);
     }
 
     pub(super) fn has_room(&mut self) -> bool {
@@ -475,7 +276,11 @@ impl Docket {
     }
 
     pub(super) fn drop_case(&mut self, subject: &Name) {
-        self.cases.remove(subject);
+        if let Some(case) = self.cases.remove(subject)
+            && case.in_flux
+        {
+            self.stirred = true;
+        }
     }
 
     /// A member that is gone tells nothing any more: no case waits for it.
@@ -493,36 +298,11 @@ impl Docket {
     fn opened_alone(&self, by: &Name) -> usize {
         let alone = |case: &&Case| match case.stage {
             Stage::Hearing { .. } | Stage::Recess { .. } => {
-                let mut accusers = case.accusers();
-                accusers.next() == Some(by) && accusers.next().is_none() && !case.in_flux
+                !case.in_flux && case.is_accused_by(by) && case.accusers().count() == 1
             }
             Stage::Doubted { .. } | Stage::Convicted { .. } | Stage::Decided { .. } => false,
         };
         self.cases.values().filter(alone).count()
-    }
-
-    fn weight(&self, by: &Name, word: &Word, now: Time) -> u32 {
-        weigh::weight(Doubts {
-            health: word.health,
-            accused: self.is_in_flux(by),
-            refuted: self.credit.refuted(by, now),
-        })
-    }
-
-    fn is_in_flux(&self, name: &Name) -> bool {
-        self.cases.get(name).is_some_and(|case| case.in_flux)
-    }
-
-    fn tally(&self, case: &Case, now: Time) -> Tally {
-        case.tally(
-            &self.me,
-            |by, word| self.weight(by, word, now),
-            |by| self.is_in_flux(by),
-        )
-    }
-
-    pub(super) fn evidence(&self, case: &Case, reason: Reason, now: Time) -> Evidence {
-        case.evidence(reason, |by, word| self.weight(by, word, now), now)
     }
 
     /// When a case goes on by itself.
@@ -547,22 +327,6 @@ impl Docket {
                 if held > self.clock { held } else { *until }
             }
         }
-    }
-
-    pub(super) fn decided(&mut self, subject: &Name, reason: Reason, now: Time) {
-        let case = &self.cases[subject];
-        let evidence = Arc::new(self.evidence(case, reason, now));
-        let instance = case.instance;
-        if let Some(case) = self.cases.get_mut(subject) {
-            case.stage = Stage::Decided {
-                until: now + DECIDED_FOR,
-            };
-        }
-        self.rulings.push(Ruling::Convict {
-            name: subject.clone(),
-            instance,
-            evidence,
-        });
     }
 }
 

@@ -52,6 +52,10 @@ impl Removed {
         self.lives.remove(name);
     }
 
+    pub(super) fn contains(&self, name: &Name) -> bool {
+        self.lives.contains_key(name)
+    }
+
     /// Whether this life is one of them, or older.
     pub(super) fn includes(&self, name: &Name, instance: Instance) -> bool {
         self.lives.get(name).is_some_and(|(of, _)| *of >= instance)
@@ -74,6 +78,9 @@ impl Removed {
 impl Docket {
     /// Ends every call: releases what need not be held any longer.
     pub(super) fn finish(&mut self, now: Time) {
+        if std::mem::take(&mut self.stirred) {
+            self.settle_all(now);
+        }
         let guarded = self.needs_voters();
         if guarded {
             self.ask_voters(now);
@@ -99,22 +106,21 @@ impl Docket {
         let until = now + self.patience;
         for (subject, case) in &mut self.cases {
             let going = is_going(case);
-            let deadline = match &mut case.stage {
-                Stage::Hearing { until, .. } => until,
-                Stage::Convicted { until, .. } => until,
-                Stage::Doubted { .. } | Stage::Recess { .. } | Stage::Decided { .. } => continue,
+            let heard = match case.stage {
+                Stage::Hearing { since, .. } => since.is_some(),
+                Stage::Convicted { .. } => true,
+                Stage::Doubted { .. } | Stage::Recess { .. } | Stage::Decided { .. } => false,
             };
-            if case.voters_asked || !going {
+            if !going || !heard {
                 continue;
             }
-            *deadline = (*deadline).max(until);
-            case.voters_asked = true;
-            for voter in case.voters.clone() {
-                if case.ask(&voter) {
-                    let order = hearing::ask(&voter, subject, case.instance);
-                    self.orders.push_back(order);
-                }
+            let asked = case.ask_voters();
+            if !asked.is_empty() {
+                case.postpone(until);
             }
+            let asked = asked.iter();
+            let asked = asked.map(|voter| hearing::ask(voter, subject, case.instance));
+            self.orders.extend(asked);
         }
     }
 
@@ -149,7 +155,7 @@ impl Docket {
             }
         }
         for (name, reason) in released {
-            self.decided(&name, reason, now);
+            self.decide(&name, reason, now);
         }
     }
 }

@@ -9,6 +9,7 @@
 //! carries out the orders and says what was committed.
 
 mod case;
+mod closing;
 mod credit;
 mod hearing;
 mod hold;
@@ -116,8 +117,10 @@ pub(crate) struct Docket {
     candidates: Candidates,
     credit: Credit,
     removed: Removed,
-    /// Members of the view, as the last summons had it.
+    /// Members of the view, as the last summons had it. Until then nobody counts as alone.
     members: usize,
+    /// Whether a case was dropped that others went by.
+    stirred: bool,
     rulings: Vec<Ruling>,
     orders: VecDeque<Order>,
     dropped: u64,
@@ -135,7 +138,8 @@ impl Docket {
             candidates: Candidates::new(me, config.readmission, patience),
             credit: Credit::default(),
             removed: Removed::default(),
-            members: 0,
+            members: usize::MAX,
+            stirred: false,
             rulings: Vec::new(),
             orders: VecDeque::new(),
             dropped: 0,
@@ -193,6 +197,7 @@ impl Docket {
             since: now,
             trouble: now,
         });
+        self.candidates.remove(subject);
         self.cases.insert(subject.clone(), case);
         true
     }
@@ -284,7 +289,13 @@ impl Docket {
         now: Time,
     ) -> bool {
         self.clock = now;
-        self.candidates.on_candidate(name, instance, removals, now)
+        if *name == self.me {
+            return false;
+        }
+        self.drop_case(name);
+        let news = self.candidates.on_candidate(name, instance, removals, now);
+        self.finish(now);
+        news
     }
 
     /// Time has passed.

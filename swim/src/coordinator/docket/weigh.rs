@@ -117,7 +117,7 @@ impl Tally {
 
 /// What a hearing finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Finding {
+pub(super) enum Outcome {
     /// All or nearly all that told do not reach it, with whatever patience that asks for.
     Unreached,
     /// All or nearly all reach it.
@@ -129,30 +129,30 @@ pub(super) enum Finding {
 }
 
 /// What all words say about a member of a view with so many `members`.
-pub(super) fn judge(tally: &Tally, members: usize) -> Finding {
+pub(super) fn judge(tally: &Tally, members: usize) -> Outcome {
     if members <= 2 {
         // Nobody else is there to corroborate it.
         return match tally.own {
-            Some(true) => Finding::Reached,
-            Some(false) => Finding::Unreached,
-            None => Finding::Unclear,
+            Some(true) => Outcome::Reached,
+            Some(false) => Outcome::Unreached,
+            None => Outcome::Unclear,
         };
     }
     let total = tally.unreached() + tally.reached;
     let percent = tally.unreached() * 100;
     if total == 0 {
-        Finding::Unclear
+        Outcome::Unclear
     } else if percent <= ACQUITTED_PERCENT * total {
-        Finding::Reached
+        Outcome::Reached
     } else if percent < CONVICTED_PERCENT * total {
-        Finding::Disputed
+        Outcome::Disputed
     } else if tally.unreached_by < CORROBORATED {
-        Finding::Unclear
+        Outcome::Unclear
     } else if tally.patience() == Patience::CutOff && tally.witnesses == 0 {
         // The accusers may have been cut off together; somebody must look now.
-        Finding::Unclear
+        Outcome::Unclear
     } else {
-        Finding::Unreached
+        Outcome::Unreached
     }
 }
 
