@@ -134,3 +134,22 @@ pub const QUESTIONS: usize = 1024;
 
 /// Unit of the age of the last sign of a quorum on a datagram.
 pub const QUORUM_AGE_STEP: Duration = Duration::from_millis(250);
+
+/// Witnesses that are asked about one case, voters that are asked besides not counted.
+pub const WITNESSES: usize = 16;
+
+/// Observers whose word about one case is kept: witnesses, voters and accusers.
+pub const OBSERVERS: usize = 40;
+
+/// Cases that one observer can have opened with nobody else's word. A member has six buddies and
+/// a random probe.
+pub const CASES_ON_ONE_WORD: usize = 8;
+
+/// Observers of which it is remembered that they were refuted lately.
+pub const REFUTED: usize = 1024;
+
+/// Removed members that wait at one time to be members again.
+pub const CANDIDATES: usize = 1024;
+
+/// Witnesses that look at a candidate at one time.
+pub const CANDIDATE_WITNESSES: usize = 4;

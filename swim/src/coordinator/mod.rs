@@ -19,7 +19,7 @@ mod tests;
 pub(crate) use consensus::{Consensus, ConsensusSettings, Output, VoterNumber};
 pub(crate) use cut::{Change, Cut, Office, Voter, Voters};
 pub use cut::{Epoch, Lineage, Verdict, View, VoterId};
-pub(crate) use docket::{Docket, Order, Report, Ruling, Summons};
+pub(crate) use docket::{Docket, Order, Report, Ruling, Summons, removals_after};
 pub use evidence::{Evidence, Finding, Reason, Testimony};
 pub(crate) use history::{CatchUp, History};
 pub use roster::Standing;

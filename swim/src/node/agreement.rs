@@ -308,6 +308,12 @@ impl Node {
         }
     }
 
+    /// What is known so far in an open case about a member; only the coordinator has it.
+    pub fn open_case(&self, name: &str) -> Option<Evidence> {
+        let office = self.agreed.office.as_ref()?;
+        office.docket.open_case(&Name::new(name).ok()?)
+    }
+
     /// The last files of cases about a member, newest first, also when it is forgotten.
     pub fn case_files(&self, name: &str) -> Vec<CaseFile> {
         let history = self.agreed.history.as_ref();

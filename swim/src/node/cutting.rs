@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::{Lifecycle, Node};
 use crate::coordinator::{
-    Candidate, Change, Cut, Ruling, Voter, VoterId, Voters, choose_voters, suitable_voters,
+    Candidate, Change, Cut, Ruling, Voter, VoterId, Voters, choose_voters, removals_after,
+    suitable_voters,
 };
 use crate::limits;
 use crate::members::{Name, Status};
@@ -15,9 +16,6 @@ pub(super) const STEADY: Duration = Duration::from_millis(500);
 
 /// How long voters that are too many stay, so that a small change of size changes nothing.
 const SURPLUS: Duration = Duration::from_secs(60);
-
-/// A member that stays out of trouble for so long begins anew with readmission (DESIGN 4.2).
-const CALM: Duration = Duration::from_secs(3600);
 
 /// What one cut can still hold.
 struct Room {
@@ -190,8 +188,10 @@ impl Node {
         let before = standing.map_or(0, |standing| standing.removals);
         let office = self.agreed.office.as_ref();
         let since = office.map(|office| office.admitted.get(name).copied().unwrap_or(office.since));
-        let calm = since.is_some_and(|since| now.since(since) >= CALM);
-        if calm { 1 } else { before.saturating_add(1) }
+        removals_after(
+            before,
+            since.map_or(Duration::ZERO, |since| now.since(since)),
+        )
     }
 
     /// Whether a change would change anything, and what it is based on is still so.

@@ -151,6 +151,26 @@ impl Node {
             admitted: BTreeMap::new(),
             surplus_since: None,
         });
+        self.take_up_degraded(now);
+    }
+
+    /// Members that an earlier coordinator found degraded are looked at again.
+    fn take_up_degraded(&mut self, now: Time) {
+        let standings = self.agreed.roster().map(|roster| roster.standings());
+        let degraded: Vec<(Name, Instance)> = standings
+            .unwrap_or_default()
+            .iter()
+            .filter(|standing| standing.degraded)
+            .map(|standing| (standing.name.clone(), standing.instance))
+            .collect();
+        for (name, instance) in degraded {
+            let Some(office) = &mut self.agreed.office else {
+                return;
+            };
+            if office.docket.on_degraded(&name, instance, now) {
+                self.summon(&name, now);
+            }
+        }
     }
 
     /// Something about a member changed here: a coordinator looks at it.
@@ -163,11 +183,6 @@ impl Node {
 
     /// What was committed, for the coordinator's own books.
     pub(super) fn record_turn(&mut self, turn: &Turn, now: Time) {
-        let removals = |name: &Name| self.removals(name);
-        let counted = match turn {
-            Turn::Gone(name, ..) => removals(name),
-            Turn::Up(..) | Turn::Replaced(..) | Turn::Degraded(..) | Turn::Restored(..) => 0,
-        };
         let Some(office) = &mut self.agreed.office else {
             return;
         };
@@ -179,11 +194,11 @@ impl Node {
             }
             Turn::Gone(name, instance, Verdict::Dead) => {
                 office.admitted.remove(name);
-                office.docket.on_removed(name, *instance, counted, now);
+                office.docket.on_removed(name, *instance, now);
             }
             Turn::Replaced(name, _) | Turn::Gone(name, _, Verdict::Left | Verdict::Up) => {
                 office.admitted.remove(name);
-                office.docket.on_gone(name);
+                office.docket.on_gone(name, now);
             }
             Turn::Degraded(..) | Turn::Restored(..) => {}
         }
@@ -265,7 +280,7 @@ impl Node {
                     && let Some(office) = &mut self.agreed.office
                 {
                     // One of its buddies does not reach it: its waiting begins anew.
-                    office.docket.on_gone(name);
+                    office.docket.on_gone(name, now);
                 }
             }
             (Some((Status::Left, instance, _)), Some(standing))
@@ -318,9 +333,11 @@ impl Node {
         };
         if returns > 0 {
             // The same process comes back: it waits (DESIGN 4.2, readmission).
-            return office
-                .docket
-                .on_candidate(name, instance, removals.max(1), now);
+            let removals = removals.max(1);
+            if office.docket.on_candidate(name, instance, removals, now) {
+                self.summon(name, now);
+            }
+            return;
         }
         if replaces || *name == self.me.name {
             return self.say(Change::Up {
@@ -373,11 +390,12 @@ impl Node {
             return;
         };
         let is_member = |name: &Name| roster.standing(name.as_str());
-        let about = is_member(subject).is_some_and(|held| held.instance == instance);
+        // One that was removed and waits to be a member again is looked at as well.
+        let waits = roster.removal(subject.as_str()).is_some();
+        let about = is_member(subject).map_or(waits, |held| held.instance == instance);
         if !about || is_member(by).is_none() || subject == by || *subject == self.me.name {
             return;
         }
-        let members = roster.standings().len();
         let report = Report {
             subject: subject.clone(),
             instance,
@@ -389,17 +407,16 @@ impl Node {
             return;
         };
         if office.docket.on_report(report, now) {
-            let summons = self.summons(subject, by, members);
-            if let Some(office) = &mut self.agreed.office {
-                office.docket.summon(subject, summons, now);
-            }
+            self.summon(subject, now);
         }
         self.set_timer(Timer::Govern, now);
     }
 
     /// Who is asked about a member: its other buddies, two random ones, this node itself; all
     /// voters when it comes to that.
-    fn summons(&mut self, subject: &Name, accuser: &Name, members: usize) -> Summons {
+    fn summon(&mut self, subject: &Name, now: Time) {
+        let standings = self.agreed.roster().map(|roster| roster.standings());
+        let members = standings.map_or(0, |standings| standings.len());
         let mut witnesses = self.table.buddies_of(subject);
         let random = self
             .table
@@ -410,14 +427,16 @@ impl Node {
         witnesses.extend(random);
         witnesses.insert(self.me.name.clone());
         witnesses.remove(subject);
-        witnesses.remove(accuser);
         let mut voters = self.other_voters();
         voters.push(self.me.name.clone());
         voters.retain(|voter| voter != subject);
-        Summons {
+        let summons = Summons {
             witnesses: witnesses.into_iter().collect(),
             voters,
             members,
+        };
+        if let Some(office) = &mut self.agreed.office {
+            office.docket.summon(subject, summons, now);
         }
     }
 
@@ -444,6 +463,7 @@ impl Node {
             return;
         };
         office.docket.handle_timeout(now);
+        self.stats.dropped.busy += office.docket.take_dropped();
         while let Some(order) = self
             .agreed
             .office
@@ -456,6 +476,7 @@ impl Node {
                     subject,
                     instance,
                 } => self.ask_witness(&witness, &subject, instance, now),
+                Order::Summon { subject, .. } => self.summon(&subject, now),
                 Order::Decide(rulings) => {
                     if let Some(office) = &mut self.agreed.office {
                         office.rulings.push_back(rulings);

@@ -45,11 +45,12 @@ impl Node {
         silence: Silence,
         now: Time,
     ) {
-        let member = self.agreed.roster().and_then(|roster| {
-            let standing = roster.standing(subject.as_str())?;
-            Some(standing.instance == instance)
+        let concerns = self.agreed.roster().is_some_and(|roster| {
+            let waits = roster.removal(subject.as_str()).is_some();
+            let standing = roster.standing(subject.as_str());
+            standing.map_or(waits, |standing| standing.instance == instance)
         });
-        if member != Some(true) {
+        if !concerns || self.is_condemned(subject.as_str(), instance) {
             return;
         }
         if self.in_office(now) {

@@ -50,7 +50,8 @@ impl Ledger {
             return;
         }
         for other in self.deciding.clone() {
-            if other == pid {
+            let lineage = |pid| self.shown.get(pid).map(|mark| mark.lineage);
+            if other == pid || lineage(&other) != lineage(&pid) {
                 continue;
             }
             if decides(other) {
