@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use muster_swim::{
-    Action, Config, Identity, Instance, Name, Node, Stop, StreamEnd, StreamId, Tags, Time,
+    Action, Config, Epoch, Identity, Instance, Memory, Name, Node, Stop, StreamEnd, StreamId, Tags,
+    Time, View,
 };
 use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender, bounded};
@@ -138,6 +139,8 @@ impl World {
             time: clock.now(),
             member: self.handle.read(Node::me),
             kind: muster_swim::EventKind::Updated,
+            view: View(0),
+            epoch: Epoch(0),
         };
         Event::new(&event, clock)
     }
@@ -303,6 +306,7 @@ impl World {
                 let addresses: Vec<SocketAddr> = seed.parse().into_iter().collect();
                 self.call(of, |node, now| node.handle_resolved(&seed, &addresses, now));
             }
+            Action::Save { .. } | Action::Answered { .. } => {}
             Action::Stopped(Stop::Left | Stop::NameTaken { .. }) => {
                 self.net.borrow_mut().stopped |= of == 0;
             }
