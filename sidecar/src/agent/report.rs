@@ -36,6 +36,16 @@ pub(super) fn event(event: &Event) {
     );
 }
 
+/// Says that nothing can be saved any more. Told once: everything after it fails too.
+pub(super) fn memory_failed(error: &str) {
+    tracing::error!(
+        error,
+        consequence = "this member votes no more; it goes on watching and hears every verdict",
+        advice = "make room on the disk or repair it, then restart this agent",
+        "memory-failed"
+    );
+}
+
 /// Says once that a seed fails, and once that it works again.
 #[derive(Debug, Default)]
 pub(super) struct SeedWatch(BTreeMap<String, SeedError>);

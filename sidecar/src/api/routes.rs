@@ -17,7 +17,7 @@ use super::model::{self, Cursor, EVENT_TYPES, STATES};
 use super::problem::{Kind, Problem};
 use super::query::{decode, parameters};
 use super::stream::{Answer, EventStream, Pieces, Stopping};
-use crate::agent::{Clock, Command, Handle};
+use crate::agent::{Clock, Command, Handle, Outcome};
 
 /// Longest body of `POST /v1/join`: all seeds at their longest, and room for the JSON around them.
 const JOIN_BYTES: usize = 2 * limits::SEEDS * limits::SEED_BYTES;
@@ -195,7 +195,7 @@ impl Context {
         Ok(response)
     }
 
-    async fn command(&self, command: Command) -> Result<()> {
+    async fn command(&self, command: Command) -> Result<Outcome> {
         Ok(self.handle.command(command).await?)
     }
 
