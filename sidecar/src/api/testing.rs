@@ -16,10 +16,10 @@ use muster_swim::{
 };
 use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender, bounded};
-use smol::future::{or, yield_now};
+use smol::future::{or, yield_now, zip};
 use tempfile::TempDir;
 
-use self::client::within;
+use self::client::{Reply, within};
 use super::access::Access;
 use super::events::EventLog;
 use super::model::Event;
@@ -230,6 +230,24 @@ impl World {
             }
         })
         .await
+    }
+
+    /// What came of a request that asks the coordinator, which gives this answer; and what it was
+    /// asked.
+    pub(super) async fn answered(
+        &self,
+        request: impl Future<Output = Reply>,
+        answer: Result<Outcome, CommandError>,
+    ) -> (Reply, Command) {
+        let coordinator = async {
+            let Request {
+                command,
+                answer: place,
+            } = self.question().await;
+            place.try_send(answer).expect("somebody waits for it");
+            command
+        };
+        zip(request, coordinator).await
     }
 
     /// Calls member `number` and drains it.
