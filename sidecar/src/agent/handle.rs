@@ -1,9 +1,14 @@
 //! What the local socket may do with the running node: read it, and ask the loop for a change.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::{Poll, Waker};
 
-use muster_swim::{Node, SeedError, TagError};
+use muster_swim::{
+    AskError, Epoch, Lifecycle, Name, Node, Quorum, RecoverError, SeedError, TagError, View,
+};
 use smol::channel::{Receiver, Sender, bounded};
 
 use super::clock::Clock;
@@ -21,7 +26,20 @@ struct Shared {
     log: Rc<RefCell<EventLog>>,
     clock: Clock,
     requests: Sender<Request>,
+    waiting: RefCell<Waiting>,
 }
+
+/// Who waits for the agreed state to change.
+#[derive(Default)]
+struct Waiting {
+    wakers: BTreeMap<u64, Waker>,
+    next: u64,
+    /// What they saw last.
+    seen: Option<Standing>,
+}
+
+/// What waiting requests wait for: when none of it changed, nobody need look again.
+type Standing = (View, Epoch, Option<Name>, Quorum, Lifecycle);
 
 /// A change that the loop is asked to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +63,29 @@ pub enum Command {
     },
     /// Say goodbye and stop.
     Leave,
+    /// Ask the coordinator which view is the last, and wait for it.
+    ConfirmView,
+    /// Ask the coordinator to remove a member.
+    Remove {
+        /// Its name.
+        name: String,
+        /// Also when it answers.
+        force: bool,
+    },
+    /// Rebuild a lost quorum.
+    Recover {
+        /// All members that answer.
+        survivors: Vec<Name>,
+    },
+}
+
+/// What came of a command that was carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done.
+    Done,
+    /// This view has it, and this member knows it.
+    View(View),
 }
 
 /// Why a command was not carried out; nothing was changed.
@@ -59,6 +100,15 @@ pub enum CommandError {
     /// There is no tag with this key.
     #[error("this member has no tag {0:?}")]
     NoSuchTag(String),
+    /// The coordinator could not be asked, or refused.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// The quorum was not rebuilt.
+    #[error(transparent)]
+    Recover(#[from] RecoverError),
+    /// So many questions are open that no more are taken.
+    #[error("too many questions wait for the coordinator already; try again in a moment")]
+    Busy,
     /// The agent is about to end.
     #[error("this agent is stopping and takes no more commands")]
     Stopping,
@@ -70,7 +120,7 @@ pub struct Request {
     /// What to do.
     pub command: Command,
     /// Takes exactly one answer without waiting.
-    pub answer: Sender<Result<(), CommandError>>,
+    pub answer: Sender<Result<Outcome, CommandError>>,
 }
 
 impl Handle {
@@ -86,6 +136,7 @@ impl Handle {
             log,
             clock,
             requests,
+            waiting: RefCell::default(),
         };
         (Handle(Rc::new(shared)), receiver)
     }
@@ -96,7 +147,7 @@ impl Handle {
     }
 
     /// Has a command carried out by the loop; returns once it was, a leave once it is through.
-    pub async fn command(&self, command: Command) -> Result<(), CommandError> {
+    pub async fn command(&self, command: Command) -> Result<Outcome, CommandError> {
         let (answer, answered) = bounded(1);
         let request = Request { command, answer };
         self.0
@@ -105,6 +156,56 @@ impl Handle {
             .await
             .map_err(|_| CommandError::Stopping)?;
         answered.recv().await.unwrap_or(Err(CommandError::Stopping))
+    }
+
+    /// Waits until `look` gives something. It looks at once, and again whenever the agreed state
+    /// changed or [`Handle::wake`] was called.
+    pub async fn until<T>(&self, mut look: impl FnMut(&Node) -> Option<T>) -> T {
+        let waiter = Waiter::new(self);
+        poll_fn(|context| match self.read(&mut look) {
+            Some(found) => Poll::Ready(found),
+            None => {
+                let mut waiting = self.0.waiting.borrow_mut();
+                waiting.wakers.insert(waiter.id, context.waker().clone());
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    /// Wakes who waits if the agreed state changed; for whoever drains the node.
+    pub(crate) fn look_around(&self) {
+        if self.0.waiting.borrow().wakers.is_empty() {
+            return;
+        }
+        let standing = self.read(|node| {
+            let agreement = node.agreement(self.0.clock.now());
+            (
+                agreement.view,
+                agreement.epoch,
+                agreement.coordinator,
+                agreement.quorum,
+                node.lifecycle(),
+            )
+        });
+        if self.0.waiting.borrow().seen.as_ref() != Some(&standing) {
+            self.0.waiting.borrow_mut().seen = Some(standing);
+            self.wake();
+        }
+    }
+
+    /// Has everybody who waits look again.
+    pub(crate) fn wake(&self) {
+        let wakers = std::mem::take(&mut self.0.waiting.borrow_mut().wakers);
+        for waker in wakers.into_values() {
+            waker.wake();
+        }
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.0.waiting.borrow().wakers.len()
     }
 
     /// The events so far; the loop publishes into it.
@@ -120,5 +221,26 @@ impl Handle {
     /// Lends the node for a change: for the loop, and for tests that stand in for it.
     pub(crate) fn change<T>(&self, f: impl FnOnce(&mut Node) -> T) -> T {
         f(&mut self.0.node.borrow_mut())
+    }
+}
+
+/// A place among those who wait, free again when it is dropped.
+struct Waiter<'a> {
+    handle: &'a Handle,
+    id: u64,
+}
+
+impl Waiter<'_> {
+    fn new(handle: &Handle) -> Waiter<'_> {
+        let mut waiting = handle.0.waiting.borrow_mut();
+        waiting.next += 1;
+        let id = waiting.next;
+        Waiter { handle, id }
+    }
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.handle.0.waiting.borrow_mut().wakers.remove(&self.id);
     }
 }

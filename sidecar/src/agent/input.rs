@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use muster_swim::StreamId;
+use muster_swim::{SaveTicket, StreamId};
 use smol::channel::Sender;
 use smol::{Async, LocalExecutor, Timer};
 
@@ -37,6 +37,8 @@ pub(super) enum Input {
     Stream(StreamId, StreamInput),
     /// A seed's addresses; none when its name has none.
     Resolved(String, Vec<SocketAddr>),
+    /// A save is on the disk, or failed for this reason.
+    Saved(SaveTicket, Result<(), String>),
 }
 
 /// Accepts streams for ever.

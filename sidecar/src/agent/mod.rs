@@ -8,6 +8,7 @@ mod advertise;
 mod clock;
 mod handle;
 mod input;
+mod memory;
 mod process;
 mod report;
 mod running;
@@ -29,13 +30,15 @@ use smol::{LocalExecutor, Timer};
 
 pub use advertise::AdvertiseError;
 pub use clock::Clock;
-pub use handle::{Command, CommandError, Handle, Request};
+pub use handle::{Command, CommandError, Handle, Outcome, Request};
+pub use memory::MemoryError;
 pub use sockets::SocketsError;
 
 use crate::api::events::EventLog;
 use crate::api::{self, SocketError};
 use crate::log::{Log, LogError};
 use crate::settings::{self, Settings};
+use memory::Store;
 use process::Signal;
 use running::Running;
 use sockets::Sockets;
@@ -55,8 +58,11 @@ pub enum AgentError {
     /// The usual folder of the local socket cannot be used. Nothing was started.
     #[error("cannot use the usual folder of the local socket: {0}; choose a path with --socket")]
     Folder(io::Error),
-    /// The core refuses a setting, or what is stored. Nothing was started.
+    /// The data directory cannot be used. Nothing was started.
     #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The core refuses a setting, or what is stored. Nothing was started.
+    #[error("{}{}", .0, advice(.0))]
     New(#[from] NewError),
     /// The core refuses a seed. Nothing was started.
     #[error("--join: {0}")]
@@ -108,6 +114,7 @@ impl AgentError {
             | AgentError::LocalSocket(_)
             | AgentError::Folder(_)
             | AgentError::Log(_)
+            | AgentError::Memory(_)
             | AgentError::New(NewError::Stored { .. })
             | AgentError::System { .. } => 1,
         }
@@ -152,16 +159,11 @@ async fn live(
             path
         }
     };
+    let (memory, store) = remember(&settings, identity.instance)?;
     let listener = api::bind(&socket, &settings.access)?;
     let seed = RandomState::new().hash_one(identity.instance);
     let origin = identity.instance.0;
-    let mut node = Node::new(
-        settings.swim.clone(),
-        identity,
-        Memory::never_votes(),
-        seed,
-        clock.now(),
-    )?;
+    let mut node = Node::new(settings.swim.clone(), identity, memory, seed, clock.now())?;
     node.join(&settings.seeds, clock.now())
         .map_err(AgentError::Seed)?;
     announce(&node, &sockets, &socket);
@@ -180,7 +182,9 @@ async fn live(
         access,
         until_stopped,
     ));
-    let running = Running::new(settings, handle, executor, sockets, requests, signals, log);
+    let running = Running::new(
+        settings, handle, executor, sockets, store, requests, signals, log,
+    )?;
     let result = running.run(missed).await;
     drop(stop);
     api.await;
@@ -230,6 +234,24 @@ async fn identify(settings: &Settings, bound: SocketAddr) -> Result<Identity, Ad
     })
 }
 
+/// What this member remembers, and where it goes on remembering.
+fn remember(
+    settings: &Settings,
+    instance: Instance,
+) -> Result<(Memory, Option<Store>), MemoryError> {
+    let Some(dir) = &settings.data_dir else {
+        let memory = if settings.non_voting {
+            Memory::never_votes()
+        } else {
+            Memory::volatile(instance)
+        };
+        return Ok((memory, None));
+    };
+    let (store, memory) = Store::open(dir, &settings.cluster, &settings.name)?;
+    tracing::info!(dir = %dir.display(), voter = memory.id.0, "memory-opened");
+    Ok((memory, Some(store)))
+}
+
 fn announce(node: &Node, sockets: &Sockets, socket: &std::path::Path) {
     let identity = node.identity();
     tracing::info!(
@@ -243,6 +265,16 @@ fn announce(node: &Node, sockets: &Sockets, socket: &std::path::Path) {
         version = env!("CARGO_PKG_VERSION"),
         "agent-started"
     );
+}
+
+fn advice(error: &NewError) -> &'static str {
+    match error {
+        NewError::Config(_) => "",
+        NewError::Stored { .. } => {
+            "; it was left as it is: start the version that wrote it, or name an empty directory \
+             with --data-dir, and this member becomes a new voter"
+        }
+    }
 }
 
 fn system(what: &'static str) -> impl Fn(io::Error) -> AgentError {

@@ -8,31 +8,62 @@ use muster_swim::{SeedError, SeedInfo};
 
 use crate::api::model::Event;
 
+/// The line of an event; its level must be a constant.
+macro_rules! log_event {
+    ($level:expr, $event:expr) => {{
+        let (event, member, details) = ($event, &$event.member, &$event.details);
+        let names = |list: Option<&Vec<String>>| {
+            let list = list.filter(|names| !names.is_empty());
+            list.map(|names| names.join(","))
+        };
+        let grounds = details.grounds.as_ref();
+        let tags = member.tags.iter().map(|(key, value)| format!("{key}={value}"));
+        let tags = (event.kind == "member-updated").then(|| tags.collect::<Vec<_>>().join(","));
+        tracing::event!(
+            $level,
+            time = event.time.as_str(),
+            member = member.name.as_str(),
+            view = event.view,
+            epoch = event.epoch,
+            addr = %member.addr,
+            instance = member.instance,
+            incarnation = member.incarnation,
+            by = details.by.as_deref(),
+            silence = details.silence.as_deref(),
+            cause = details.cause.as_deref(),
+            accusers = names(details.accusers.as_ref()),
+            new_instance = details.instance,
+            new_addr = details.addr.map(tracing::field::display),
+            removed_in = details.removed_in,
+            recovered = details.recovered,
+            reason = grounds.map(|grounds| &*grounds.reason),
+            unreached = names(grounds.map(|grounds| &grounds.unreached)),
+            reached = names(grounds.map(|grounds| &grounds.reached)),
+            no_testimony = names(grounds.map(|grounds| &grounds.no_testimony)),
+            took_ms = grounds.map(|grounds| grounds.took_ms),
+            tags = tags,
+            "{}",
+            event.kind
+        )
+    }};
+}
+
 /// Logs an event as one line.
 pub(super) fn event(event: &Event) {
-    let (member, details) = (&event.member, &event.details);
-    let accusers = details.accusers.as_ref().map(|names| names.join(","));
-    let tags: Vec<String> = member
-        .tags
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    let tags = (event.kind == "member-updated").then(|| tags.join(","));
-    tracing::info!(
-        time = event.time.as_str(),
-        member = member.name.as_str(),
-        addr = %member.addr,
-        instance = member.instance,
-        incarnation = member.incarnation,
-        by = details.by.as_deref(),
-        silence = details.silence.as_deref(),
-        cause = details.cause.as_deref(),
-        accusers = accusers.as_deref(),
-        new_instance = details.instance,
-        new_addr = details.addr.map(tracing::field::display),
-        tags = tags.as_deref(),
-        "{}",
-        event.kind
+    match &*event.kind {
+        // Whoever looks for what went wrong begins with these.
+        "quorum-lost" | "self-removed" => log_event!(tracing::Level::WARN, event),
+        _ => log_event!(tracing::Level::INFO, event),
+    }
+}
+
+/// Says that nothing can be saved any more. Told once: everything after it fails too.
+pub(super) fn memory_failed(error: &str) {
+    tracing::error!(
+        error,
+        consequence = "this member votes no more; it goes on watching and hears every verdict",
+        advice = "make room on the disk or repair it, then restart this agent",
+        "memory-failed"
     );
 }
 
@@ -109,6 +140,73 @@ mod tests {
                 "WARN send-failed to=10.0.0.5:3 error=\"permission denied\"\n",
                 "TRACE send-failed to=10.0.0.5:4 error=\"network unreachable\"\n",
             ]
+        );
+    }
+
+    /// An event with what belongs to its type, and its line after level and time.
+    fn line(kind: &str, details: serde_json::Value) -> String {
+        let mut document = serde_json::json!({
+            "cursor": "1.1", "time": "2026-01-02T03:04:05.678Z", "type": kind, "view": 17,
+            "epoch": 2, "member": {
+                "name": "n3", "addr": "127.0.0.1:7003", "instance": 3, "incarnation": 1,
+                "state": "dead", "verdict": "dead", "view": 17,
+                "since": "2026-01-02T03:04:05.678Z", "zone": null, "tags": {"role": "db"},
+                "voter": false, "self": false, "rtt_us": null
+            }
+        });
+        let fields = document.as_object_mut().expect("an object");
+        fields.extend(details.as_object().expect("an object").clone());
+        let told: Event = serde_json::from_value(document).expect("an event");
+        let lines = written(LevelFilter::INFO, LogFormat::Text, || event(&told));
+        without_time(&lines.concat()).to_owned()
+    }
+
+    #[test]
+    fn a_verdict_is_a_line_with_its_view_and_its_grounds() {
+        let grounds = serde_json::json!({"cause": "convicted", "grounds": {
+            "reason": "unreached", "unreached": ["n1", "n2"], "reached": [],
+            "no_testimony": ["n5"], "took_ms": 512
+        }});
+        assert_eq!(
+            line("member-dead", grounds),
+            "INFO member-dead member=n3 view=17 epoch=2 addr=127.0.0.1:7003 instance=3 \
+             incarnation=1 cause=convicted reason=unreached unreached=n1,n2 \
+             no_testimony=n5 took_ms=512\n"
+        );
+        let updated = line("member-updated", serde_json::json!({}));
+        assert!(
+            updated.ends_with("incarnation=1 tags=\"role=db\"\n"),
+            "{updated}"
+        );
+    }
+
+    #[test]
+    fn what_went_wrong_stands_out() {
+        let none = || serde_json::json!({});
+        assert!(line("quorum-lost", none()).starts_with("WARN quorum-lost member=n3 view=17"));
+        assert!(line("quorum-regained", none()).starts_with("INFO "));
+        let removed = serde_json::json!({"cause": "verdict", "removed_in": 9});
+        let text = line("self-removed", removed);
+        assert!(
+            text.starts_with("WARN ") && text.ends_with("cause=verdict removed_in=9\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_failed_memory_is_told_with_what_follows_and_what_to_do() {
+        let lines = written(LevelFilter::INFO, LogFormat::Text, || {
+            memory_failed("/d: full")
+        });
+        let text = lines.concat();
+        let line = without_time(&text);
+        assert!(
+            line.starts_with("ERROR memory-failed error=\"/d: full\""),
+            "{line}"
+        );
+        assert!(
+            line.contains("votes no more") && line.contains("make room"),
+            "{line}"
         );
     }
 

@@ -1,19 +1,23 @@
 //! The loop: wait for one thing, apply it, drain what the node has to say.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use muster_swim::{Action, Lifecycle, Stop, StreamId, Time, limits};
+use muster_swim::{
+    Action, Lifecycle, Name, Node, SaveTicket, Stop, StreamId, Ticket, Time, Write, limits,
+};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::stream::Stream;
 use smol::{LocalExecutor, Task, Timer};
 
 use super::AgentError;
-use super::handle::{Command, CommandError, Handle, Request};
+use super::handle::{Command, CommandError, Handle, Outcome, Request};
 use super::input::{self, INPUTS, Input, Resolver};
+use super::memory::{Store, Writer};
 use super::process::Signal;
 use super::report::{self, SeedWatch, SendWatch};
 use super::sockets::{Datagrams, Sockets};
@@ -28,10 +32,13 @@ const DATAGRAMS: usize = 64;
 /// One more byte than a datagram may have shows the core that one is too long.
 const RECEIVED_BYTES: usize = limits::DATAGRAM_BYTES + 1;
 
+/// Questions to the coordinator that may be open; the core answers each within seconds.
+const QUESTIONS: usize = 256;
+
 /// The sources that `select` looks at, beside the timer.
 const SOURCES: usize = 4;
 
-type Answer = Sender<Result<(), CommandError>>;
+type Answer = Sender<Result<Outcome, CommandError>>;
 
 /// The agent at work.
 pub(super) struct Running {
@@ -53,6 +60,13 @@ pub(super) struct Running {
     deadline: Option<Time>,
     timer: Timer,
     last_was_timeout: bool,
+    /// What saves; none without a data directory.
+    memory: Option<Writer>,
+    memory_failed: bool,
+    /// Saves that found no room on their way to the disk.
+    unsaved: VecDeque<SaveTicket>,
+    /// Who waits for an answer of the core.
+    asked: BTreeMap<Ticket, Answer>,
     /// Who waits for the goodbye to be through.
     leaving: Vec<Answer>,
     stop: Option<Stop>,
@@ -64,18 +78,28 @@ pub(super) struct Running {
 }
 
 impl Running {
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "each is made elsewhere, and a struct for one call would say no more"
+    )]
     pub(super) fn new(
         settings: Settings,
         handle: Handle,
         executor: Rc<LocalExecutor<'static>>,
         sockets: Sockets,
+        store: Option<Store>,
         requests: Receiver<Request>,
         signals: Receiver<Signal>,
         log: Option<Log>,
-    ) -> Running {
+    ) -> Result<Running, AgentError> {
         let (sender, inputs) = bounded(INPUTS);
+        let memory = store.map(|store| Writer::start(store, sender.clone()));
+        let memory = memory.transpose().map_err(|error| AgentError::System {
+            what: "start the thread that saves",
+            error,
+        })?;
         let accepting = executor.spawn(input::accept(sockets.listener, sender.clone()));
-        Running {
+        Ok(Running {
             handle,
             datagrams: sockets.datagrams,
             more_datagrams: true,
@@ -92,6 +116,10 @@ impl Running {
             deadline: None,
             timer: Timer::never(),
             last_was_timeout: false,
+            memory,
+            memory_failed: false,
+            unsaved: VecDeque::new(),
+            asked: BTreeMap::new(),
             leaving: Vec::new(),
             stop: None,
             second_signal: None,
@@ -99,12 +127,22 @@ impl Running {
             current: settings,
             log,
             _accepting: accepting,
-        }
+        })
     }
 
-    /// Runs until the node has stopped or a second signal came. `missed` is a signal that came
-    /// before there was a node.
+    /// Runs until the node has stopped or a second signal came, and all is saved. `missed` is a
+    /// signal that came before there was a node.
     pub(super) async fn run(mut self, missed: Option<Signal>) -> Result<(), AgentError> {
+        let result = self.run_until_end(missed).await;
+        // Nobody takes them any more, and the thread that saves must not wait for it.
+        self.inputs.close();
+        if let Some(memory) = self.memory.take() {
+            memory.close().await;
+        }
+        result
+    }
+
+    async fn run_until_end(&mut self, missed: Option<Signal>) -> Result<(), AgentError> {
         self.drain();
         if let Some(signal) = missed {
             self.apply(Input::Signal(signal));
@@ -211,7 +249,19 @@ impl Running {
                     .change(|node| node.handle_resolved(&seed, &addresses, now));
                 self.watch_seeds();
             }
+            Input::Saved(ticket, outcome) => self.on_saved(ticket, outcome, now),
         }
+    }
+
+    fn on_saved(&mut self, ticket: SaveTicket, outcome: Result<(), String>, now: Time) {
+        let done = outcome.is_ok();
+        if let Err(error) = outcome
+            && !std::mem::replace(&mut self.memory_failed, true)
+        {
+            report::memory_failed(&error);
+        }
+        self.handle
+            .change(|node| node.handle_saved(ticket, done, now));
     }
 
     /// Takes what is there, up to a bound, each with the time at which it is handled.
@@ -259,6 +309,12 @@ impl Running {
         let result = match self.handle.read(|node| node.lifecycle()) {
             Lifecycle::Joining | Lifecycle::Member => match command {
                 Command::Leave => return self.leave(answer, now),
+                Command::ConfirmView => {
+                    return self.ask(answer, |node| node.confirm_view(now));
+                }
+                Command::Remove { name, force } => {
+                    return self.ask(answer, |node| node.remove(&name, force, now));
+                }
                 Command::SetTag { key, value } => self
                     .handle
                     .change(|node| node.set_tag(&key, &value, now))
@@ -275,13 +331,35 @@ impl Running {
                     .handle
                     .change(|node| node.join(&seeds, now))
                     .map_err(CommandError::Seed),
+                Command::Recover { survivors } => self.recover(&survivors, now),
             },
             Lifecycle::Leaving if command == Command::Leave => return self.leaving.push(answer),
             Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => {
                 Err(CommandError::Stopping)
             }
         };
-        reply(&answer, result);
+        reply(&answer, result.map(|()| Outcome::Done));
+    }
+
+    /// Asks the core what it answers later.
+    fn ask(&mut self, answer: Answer, question: impl FnOnce(&mut Node) -> Ticket) {
+        if self.asked.len() >= QUESTIONS {
+            return reply(&answer, Err(CommandError::Busy));
+        }
+        let ticket = self.handle.change(question);
+        self.asked.insert(ticket, answer);
+    }
+
+    /// Loud: what a minority decides by itself must be found in the logs of whoever looks later.
+    fn recover(&mut self, survivors: &[Name], now: Time) -> Result<(), CommandError> {
+        let names: Vec<&str> = survivors.iter().map(Name::as_str).collect();
+        let survivors_text = names.join(",");
+        let recovered = self.handle.change(|node| node.recover(survivors, now));
+        match &recovered {
+            Ok(()) => tracing::warn!(survivors = survivors_text, "quorum-recovered-by-operator"),
+            Err(error) => tracing::warn!(survivors = survivors_text, %error, "recover-refused"),
+        }
+        Ok(recovered?)
     }
 
     fn leave(&mut self, answer: Answer, now: Time) {
@@ -344,6 +422,18 @@ impl Running {
 
     /// Takes everything the node has to say: the draining rule of [`muster_swim::Node`].
     fn drain(&mut self) {
+        self.drain_once();
+        while let Some(ticket) = self.unsaved.pop_front() {
+            let now = self.handle.clock().now();
+            let why = "the disk did not keep up: too many saves wait for it".to_owned();
+            self.on_saved(ticket, Err(why), now);
+            self.drain_once();
+        }
+        self.handle.look_around();
+        self.arm();
+    }
+
+    fn drain_once(&mut self) {
         while let Some(to) = self
             .handle
             .change(|node| node.poll_transmit(&mut self.transmit))
@@ -360,7 +450,6 @@ impl Running {
             let event = model::Event::new(&event, self.handle.clock());
             report::event(self.handle.log().borrow_mut().publish(event));
         }
-        self.arm();
     }
 
     fn execute(&mut self, action: Action) {
@@ -369,8 +458,21 @@ impl Running {
             Action::Send { stream, bytes } => self.streams.send(stream, bytes),
             Action::Close { stream } => self.streams.close(stream),
             Action::Resolve { seed } => self.resolver.start(seed),
-            Action::Save { .. } | Action::Answered { .. } => {}
+            Action::Save { ticket, writes } => self.save(ticket, writes),
+            Action::Answered { ticket, answer } => {
+                if let Some(waiting) = self.asked.remove(&ticket) {
+                    reply(&waiting, outcome(answer));
+                }
+            }
             Action::Stopped(stop) => self.stop = Some(stop),
+        }
+    }
+
+    /// Never answers at once: the node is still being drained.
+    fn save(&mut self, ticket: SaveTicket, writes: Vec<Write>) {
+        let memory = self.memory.as_ref();
+        if !memory.is_some_and(|memory| memory.save(ticket, writes)) {
+            self.unsaved.push_back(ticket);
         }
     }
 
@@ -395,7 +497,7 @@ impl Running {
         let (answer, result) = match stop {
             Stop::Left => {
                 tracing::info!("left");
-                (Ok(()), Ok(()))
+                (Ok(Outcome::Done), Ok(()))
             }
             Stop::NameTaken { addr, instance } => {
                 let name = self.handle.read(|node| node.identity().name.to_string());
@@ -411,6 +513,9 @@ impl Running {
         for waiting in self.leaving.drain(..) {
             reply(&waiting, answer.clone());
         }
+        while let Some((_, waiting)) = self.asked.pop_first() {
+            reply(&waiting, Err(CommandError::Stopping));
+        }
         while let Ok(request) = self.requests.try_recv() {
             reply(&request.answer, Err(CommandError::Stopping));
         }
@@ -419,8 +524,17 @@ impl Running {
 }
 
 /// The place for the one answer is free; whoever asked may have gone.
-fn reply(answer: &Answer, result: Result<(), CommandError>) {
+fn reply(answer: &Answer, result: Result<Outcome, CommandError>) {
     let _ = answer.try_send(result);
+}
+
+fn outcome(answer: muster_swim::Answer) -> Result<Outcome, CommandError> {
+    match answer {
+        muster_swim::Answer::Current(view) | muster_swim::Answer::Removed(view) => {
+            Ok(Outcome::View(view))
+        }
+        muster_swim::Answer::Failed(error) => Err(error.into()),
+    }
 }
 
 /// The next message; a channel whose senders are gone stays silent.

@@ -30,9 +30,10 @@ impl Listing {
     /// The members that `wanted` picks, sorted by name, as [`Members`], with the cursor after which
     /// the events continue from here.
     pub(super) fn members(handle: &Handle, wanted: impl Fn(&MemberInfo) -> bool) -> Listing {
+        let (view, epoch) = agreed(handle);
         let document = Members {
-            view: 0,
-            epoch: 0,
+            view,
+            epoch,
             cursor: handle.log().borrow().cursor().to_string(),
             members: Vec::new(),
         };
@@ -45,12 +46,13 @@ impl Listing {
     pub(super) fn reset(handle: &Handle, reason: &'static str) -> (Listing, Cursor) {
         let cursor = handle.log().borrow().cursor();
         let clock = handle.clock();
+        let (view, epoch) = agreed(handle);
         let document = Reset {
             cursor: cursor.to_string(),
             time: rfc3339(clock.wall(clock.now())),
             kind: RESET.into(),
-            view: 0,
-            epoch: 0,
+            view,
+            epoch,
             reason: reason.into(),
             members: Vec::new(),
         };
@@ -109,4 +111,10 @@ impl Listing {
         piece.extend_from_slice(&end);
         Some(piece)
     }
+}
+
+/// The numbers of the agreed state that the list is of.
+fn agreed(handle: &Handle) -> (u64, u64) {
+    let agreement = handle.read(|node| node.agreement(handle.clock().now()));
+    (agreement.view.0, agreement.epoch.0)
 }

@@ -4,15 +4,21 @@
 //! may grow (states, event types, causes) are text here, so that an older client reads a newer
 //! server.
 
+mod agreed;
+mod events;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
-use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-use muster_swim::{EventKind, MemberInfo, RemovedCause, RingPlace, SeedInfo, UnreachableCause};
+use muster_swim::{MemberInfo, RingPlace, SeedInfo};
 use serde::{Deserialize, Serialize};
+
+pub use agreed::{
+    Case, Coordinator, Evidence, Recover, Removed, Suspicion, Testimony, lineage_word,
+};
+pub use events::{Cursor, CursorError, Details, EVENT_TYPES, Event, Grounds, RESET, Reset};
 
 use crate::agent::Clock;
 
@@ -20,21 +26,14 @@ use crate::agent::Clock;
 pub type Word = Cow<'static, str>;
 
 /// The states a member can have, as `state` in JSON and as filter.
-pub const STATES: [&str; 4] = ["alive", "suspect", "unreachable", "left"];
-
-/// The types of event that a stream can carry, as `type` in JSON and as filter.
-pub const EVENT_TYPES: [&str; 7] = [
-    "member-suspect",
-    "member-unreachable",
-    "member-reachable",
-    "member-left",
-    "member-updated",
-    "self-removed",
-    RESET,
+pub const STATES: [&str; 6] = [
+    "alive",
+    "suspect",
+    "degraded",
+    "unreachable",
+    "left",
+    "dead",
 ];
-
-/// The type of the event that announces a gap.
-pub const RESET: &str = "reset";
 
 /// A member as this agent sees it now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,9 +48,9 @@ pub struct Member {
     pub incarnation: u32,
     /// One of [`STATES`].
     pub state: Word,
-    /// What was agreed about it; none yet.
+    /// What was agreed about this life: `up`, `dead` or `left`; null before anything was.
     pub verdict: Option<Word>,
-    /// The view in which it entered.
+    /// The view in which that was agreed; 0 without a verdict.
     pub view: u64,
     /// Since when it has that state here; RFC 3339, UTC, milliseconds.
     pub since: String,
@@ -77,8 +76,8 @@ impl Member {
             instance: info.instance.0,
             incarnation: info.incarnation.0,
             state: info.state.as_str().into(),
-            verdict: None,
-            view: 0,
+            verdict: info.verdict.map(|verdict| verdict.as_str().into()),
+            view: info.view.0,
             since: rfc3339(clock.wall(info.since)),
             zone: info.tags.value("zone").map(str::to_owned),
             tags: info
@@ -86,7 +85,7 @@ impl Member {
                 .iter()
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .collect(),
-            voter: false,
+            voter: info.voter,
             is_self: info.is_self,
             rtt_us: info.rtt.map(micros),
         }
@@ -131,6 +130,19 @@ pub struct Status {
     pub quorum: Word,
     /// `voter` or `non-voting`.
     pub role: Word,
+    /// Who votes, in order of the names.
+    #[serde(default)]
+    pub voters: Vec<String>,
+    /// Which history of views: hexadecimal digits, 16 for the cluster as it formed and the rest for
+    /// how often its quorum was rebuilt; null while this member is in none.
+    #[serde(default)]
+    pub lineage: Option<String>,
+    /// The history of another cluster of the same name that was met; the two never merge.
+    #[serde(default)]
+    pub conflict: Option<String>,
+    /// Whether saving failed: then this member votes no more.
+    #[serde(default)]
+    pub memory_failed: bool,
     /// How many members have each state; every state is present.
     pub members: BTreeMap<Word, u64>,
     /// Local health score: 0 is fine, 8 is worst.
@@ -321,136 +333,6 @@ impl Neighbour {
     }
 }
 
-/// Something that happened to a member: `data` of an event in `GET /v1/events`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
-    /// Its place in the stream of this agent; empty until it is published.
-    pub cursor: String,
-    /// When this agent learnt of it; RFC 3339, UTC, milliseconds.
-    pub time: String,
-    /// One of [`EVENT_TYPES`] but `reset`.
-    #[serde(rename = "type")]
-    pub kind: Word,
-    /// The agreed membership; 0 before there is one.
-    pub view: u64,
-    /// The coordinator's term; 0 before there is one.
-    pub epoch: u64,
-    /// The member as it was right after.
-    pub member: Member,
-    /// What belongs to the type; in JSON beside the other fields.
-    #[serde(flatten)]
-    pub details: Details,
-}
-
-/// What belongs to the type of an event; absent where it does not apply.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Details {
-    /// Who says so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<String>,
-    /// What our own probe met: `stalled`, `cut-off`, `refused` or `replaced`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub silence: Option<Word>,
-    /// Why: `timeout`, `told`, `superseded` or `name-taken`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cause: Option<Word>,
-    /// Who suspected the member, first accuser first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub accusers: Option<Vec<String>>,
-    /// The instance that took the member's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instance: Option<u64>,
-    /// Where that instance listens.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub addr: Option<SocketAddr>,
-}
-
-impl Event {
-    /// The event, still without a cursor.
-    pub fn new(event: &muster_swim::Event, clock: &Clock) -> Event {
-        Event {
-            cursor: String::new(),
-            time: rfc3339(clock.wall(event.time)),
-            kind: event.kind.as_str().into(),
-            view: 0,
-            epoch: 0,
-            member: Member::new(&event.member, clock),
-            details: Details::new(&event.kind),
-        }
-    }
-}
-
-impl Details {
-    fn new(kind: &EventKind) -> Details {
-        let none = Details::default();
-        match kind {
-            EventKind::Reachable
-            | EventKind::Degraded { .. }
-            | EventKind::Up
-            | EventKind::Dead { .. }
-            | EventKind::Left
-            | EventKind::Updated
-            | EventKind::CoordinatorChanged
-            | EventKind::QuorumLost
-            | EventKind::QuorumRegained { .. }
-            | EventKind::SelfReadmitted => none,
-            EventKind::Suspect { by, silence } => Details {
-                by: Some(by.to_string()),
-                silence: silence.map(|silence| silence.as_str().into()),
-                ..none
-            },
-            EventKind::Unreachable { cause } => match cause {
-                UnreachableCause::Timeout { accusers } => Details {
-                    cause: Some("timeout".into()),
-                    accusers: Some(accusers.iter().map(ToString::to_string).collect()),
-                    ..none
-                },
-                UnreachableCause::Told { by } => Details {
-                    cause: Some("told".into()),
-                    by: Some(by.to_string()),
-                    ..none
-                },
-                UnreachableCause::Superseded { instance } => Details {
-                    cause: Some("superseded".into()),
-                    instance: Some(instance.0),
-                    ..none
-                },
-                UnreachableCause::Goodbye | UnreachableCause::Verdict => none,
-            },
-            EventKind::SelfRemoved { cause } => match cause {
-                RemovedCause::Verdict { .. } => none,
-                RemovedCause::NameTaken { addr, instance } => Details {
-                    cause: Some("name-taken".into()),
-                    addr: Some(*addr),
-                    instance: Some(instance.0),
-                    ..none
-                },
-            },
-        }
-    }
-}
-
-/// Announces a gap in the stream, with all members as they are now: `data` of the event `reset`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reset {
-    /// The stream goes on right after this cursor.
-    pub cursor: String,
-    /// When the snapshot was taken; RFC 3339, UTC, milliseconds.
-    pub time: String,
-    /// Always `reset`.
-    #[serde(rename = "type")]
-    pub kind: Word,
-    /// The agreed membership; 0 before there is one.
-    pub view: u64,
-    /// The coordinator's term; 0 before there is one.
-    pub epoch: u64,
-    /// `other-origin` (another agent or another start of this one), `too-old` (no longer kept) or
-    /// `unknown` (never given out).
-    pub reason: Word,
-    /// All members in the order of their names.
-    pub members: Vec<Member>,
-}
-
 /// Body of `POST /v1/join`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Join {
@@ -475,50 +357,14 @@ pub struct Problem {
     pub instance: Option<String>,
 }
 
-/// A place in one agent's stream of events: `ORIGIN.SEQ` in JSON and URLs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Cursor {
-    /// Instance of the agent at its start.
-    pub origin: u64,
-    /// Number of the last event seen, from 1; 0 is before the first.
-    pub seq: u64,
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}.{}", self.origin, self.seq)
-    }
-}
-
-/// A text that is no cursor. The caller is at fault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a cursor is two decimal numbers joined by a dot, as an event's id is")]
-pub struct CursorError;
-
-impl FromStr for Cursor {
-    type Err = CursorError;
-
-    fn from_str(text: &str) -> Result<Cursor, CursorError> {
-        let (origin, seq) = text.split_once('.').ok_or(CursorError)?;
-        // `parse` alone would take a sign.
-        let number = |digits: &str| {
-            let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-            plain
-                .then(|| digits.parse().ok())
-                .flatten()
-                .ok_or(CursorError)
-        };
-        Ok(Cursor {
-            origin: number(origin)?,
-            seq: number(seq)?,
-        })
-    }
-}
-
 /// A time as RFC 3339 in UTC with milliseconds, clamped to the years 1970 to 9999.
 pub fn rfc3339(time: SystemTime) -> String {
     let last = SystemTime::UNIX_EPOCH + Duration::from_millis(253_402_300_799_999);
     humantime::format_rfc3339_millis(time.clamp(SystemTime::UNIX_EPOCH, last)).to_string()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn micros(duration: Duration) -> u64 {

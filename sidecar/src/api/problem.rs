@@ -4,7 +4,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
-use muster_swim::{SeedError, TagError};
+use muster_swim::{AskError, RecoverError, SeedError, TagError};
 
 use super::access::Peer;
 use super::model;
@@ -45,8 +45,32 @@ pub(super) enum Kind {
     UnsupportedMediaType,
     /// No more connections are served now.
     TooManyConnections,
+    /// No more requests may wait for something now.
+    TooManyWaiting,
     /// The agent is about to end.
     Stopping,
+    /// Nothing is known against a member, now or lately.
+    NoEvidence,
+    /// Nobody decides now.
+    NoCoordinator,
+    /// The coordinator did not answer in time.
+    Unanswered,
+    /// This member did not learn the view in time.
+    ViewNotReached,
+    /// The member that was to be removed answers.
+    StillAlive,
+    /// There is no history to rebuild a quorum from.
+    NoHistory,
+    /// The quorum that was to be rebuilt is not lost.
+    QuorumHeld,
+    /// Somebody was named as a survivor and does not answer.
+    NoSuchSurvivor,
+    /// Somebody answers and was not named as a survivor.
+    UnnamedSurvivor,
+    /// Another member knows a later view.
+    Behind,
+    /// A member that never votes cannot rebuild a quorum.
+    NonVoting,
 }
 
 impl Problem {
@@ -75,7 +99,7 @@ impl Problem {
 
     /// The answer to a request for `path`.
     pub(super) fn respond(&self, path: Option<&str>) -> Response<Full<Bytes>> {
-        let (status, id, title) = self.kind.words();
+        let (status, (id, title)) = (self.kind.status(), self.kind.words());
         let document = model::Problem {
             kind: format!("urn:muster:problem:{id}").into(),
             title: title.into(),
@@ -96,53 +120,62 @@ impl Problem {
 }
 
 impl Kind {
-    /// Status, id and title.
-    fn words(self) -> (StatusCode, &'static str, &'static str) {
+    fn status(self) -> StatusCode {
         match self {
-            Kind::InvalidRequest => (
-                StatusCode::BAD_REQUEST,
-                "invalid-request",
-                "The request is not understood",
-            ),
-            Kind::NotAllowed => (
-                StatusCode::FORBIDDEN,
-                "not-allowed",
-                "You may read but not change",
-            ),
-            Kind::NoSuchRoute => (StatusCode::NOT_FOUND, "no-such-route", "No such path"),
-            Kind::NoSuchMember => (StatusCode::NOT_FOUND, "no-such-member", "No such member"),
-            Kind::NoSuchTag => (StatusCode::NOT_FOUND, "no-such-tag", "No such tag"),
-            Kind::MethodNotAllowed(_) => (
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "The path does not have this method",
-            ),
-            Kind::BodyTimeout => (
-                StatusCode::REQUEST_TIMEOUT,
-                "body-timeout",
-                "The body did not come in time",
-            ),
-            Kind::TagsFull => (StatusCode::CONFLICT, "tags-full", "No room for this tag"),
-            Kind::BodyTooLarge => (
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "body-too-large",
-                "The body is too long",
-            ),
-            Kind::UnsupportedMediaType => (
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
-                "The body is of another type",
-            ),
-            Kind::TooManyConnections => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too-many-connections",
-                "Too many connections",
-            ),
-            Kind::Stopping => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "stopping",
-                "The agent is stopping",
-            ),
+            Kind::InvalidRequest => StatusCode::BAD_REQUEST,
+            Kind::NotAllowed => StatusCode::FORBIDDEN,
+            Kind::NoSuchRoute | Kind::NoSuchMember | Kind::NoSuchTag | Kind::NoEvidence => {
+                StatusCode::NOT_FOUND
+            }
+            Kind::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Kind::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Kind::TagsFull
+            | Kind::StillAlive
+            | Kind::NoHistory
+            | Kind::QuorumHeld
+            | Kind::NoSuchSurvivor
+            | Kind::UnnamedSurvivor
+            | Kind::Behind
+            | Kind::NonVoting => StatusCode::CONFLICT,
+            Kind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Kind::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Kind::NoCoordinator
+            | Kind::TooManyWaiting
+            | Kind::TooManyConnections
+            | Kind::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Unanswered | Kind::ViewNotReached => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// Id and title.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Kind::InvalidRequest => ("invalid-request", "The request is not understood"),
+            Kind::NotAllowed => ("not-allowed", "You may read but not change"),
+            Kind::NoSuchRoute => ("no-such-route", "No such path"),
+            Kind::NoSuchMember => ("no-such-member", "No such member"),
+            Kind::NoSuchTag => ("no-such-tag", "No such tag"),
+            Kind::NoEvidence => ("no-evidence", "Nothing is known against it"),
+            Kind::MethodNotAllowed(_) => {
+                ("method-not-allowed", "The path does not have this method")
+            }
+            Kind::BodyTimeout => ("body-timeout", "The body did not come in time"),
+            Kind::TagsFull => ("tags-full", "No room for this tag"),
+            Kind::BodyTooLarge => ("body-too-large", "The body is too long"),
+            Kind::UnsupportedMediaType => ("unsupported-media-type", "The body is of another type"),
+            Kind::TooManyConnections => ("too-many-connections", "Too many connections"),
+            Kind::TooManyWaiting => ("too-many-waiting", "Too many requests wait"),
+            Kind::Stopping => ("stopping", "The agent is stopping"),
+            Kind::NoCoordinator => ("no-coordinator", "There is no coordinator"),
+            Kind::Unanswered => ("unanswered", "The coordinator did not answer"),
+            Kind::ViewNotReached => ("view-not-reached", "The view is not known here yet"),
+            Kind::StillAlive => ("still-alive", "The member answers"),
+            Kind::NoHistory => ("no-history", "There is nothing to recover"),
+            Kind::QuorumHeld => ("quorum-held", "The quorum is not lost"),
+            Kind::NoSuchSurvivor => ("no-such-survivor", "A named survivor does not answer"),
+            Kind::UnnamedSurvivor => ("unnamed-survivor", "A member that answers is not named"),
+            Kind::Behind => ("behind", "Another member knows more"),
+            Kind::NonVoting => ("non-voting", "This member never votes"),
         }
     }
 }
@@ -161,8 +194,33 @@ impl From<CommandError> for Problem {
                 let detail = format!("{text}: GET /v1/status and its member show which it has");
                 Problem::new(Kind::NoSuchTag, detail)
             }
+            CommandError::Ask(error) => Problem::new(kind_of_ask(&error), text),
+            CommandError::Recover(error) => Problem::new(kind_of_recover(&error), text),
+            CommandError::Busy => Problem::new(Kind::TooManyWaiting, text),
             CommandError::Stopping => Problem::new(Kind::Stopping, text),
         }
+    }
+}
+
+fn kind_of_ask(error: &AskError) -> Kind {
+    match error {
+        AskError::NoCoordinator => Kind::NoCoordinator,
+        AskError::Unanswered => Kind::Unanswered,
+        AskError::NoSuchMember(_) => Kind::NoSuchMember,
+        AskError::StillAlive(_) => Kind::StillAlive,
+        AskError::Stopped => Kind::Stopping,
+    }
+}
+
+fn kind_of_recover(error: &RecoverError) -> Kind {
+    match error {
+        RecoverError::NoHistory => Kind::NoHistory,
+        RecoverError::QuorumHeld { .. } => Kind::QuorumHeld,
+        RecoverError::NoSuchSurvivor(_) => Kind::NoSuchSurvivor,
+        RecoverError::Unnamed(_) => Kind::UnnamedSurvivor,
+        RecoverError::Behind { .. } => Kind::Behind,
+        RecoverError::NonVoting => Kind::NonVoting,
+        RecoverError::Stopped => Kind::Stopping,
     }
 }
 

@@ -39,6 +39,9 @@ pub(super) struct Bounds {
     pub(super) body_timeout: Duration,
     /// Silence on a stream of events after which a sign of life goes out.
     pub(super) keep_alive: Duration,
+    /// Requests that may wait at one time for what is yet to happen; the other connections stay for
+    /// those that do not.
+    pub(super) waiting: usize,
     /// How long answers under way may take once the server stops.
     pub(super) stop_timeout: Duration,
 }
@@ -63,6 +66,7 @@ impl Default for Bounds {
             head_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(10),
             keep_alive: Duration::from_secs(15),
+            waiting: 128,
             stop_timeout: Duration::from_secs(1),
         }
     }
@@ -84,6 +88,8 @@ pub(super) async fn run(
         keep_alive: bounds.keep_alive,
         body_timeout: bounds.body_timeout,
         stopping: Rc::default(),
+        waiting: Rc::default(),
+        waiting_most: bounds.waiting,
     });
     let executor = LocalExecutor::new();
     // Closed when the server stops; the other one when the last connection ended.
@@ -100,6 +106,7 @@ pub(super) async fn run(
         drop((listener, server, stop_sender));
         context.stopping.set(true);
         context.handle.log().borrow_mut().wake();
+        context.handle.wake();
         let finished = async {
             let _all_ended = ended.recv().await;
         };

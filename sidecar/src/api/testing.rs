@@ -11,18 +11,20 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use muster_swim::{
-    Action, Config, Identity, Instance, Name, Node, Stop, StreamEnd, StreamId, Tags, Time,
+    Action, Config, Epoch, Identity, Instance, Memory, Name, Node, Stop, StreamEnd, StreamId, Tags,
+    Time, View,
 };
 use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender, bounded};
-use smol::future::or;
+use smol::future::{or, yield_now, zip};
 use tempfile::TempDir;
 
+use self::client::{Reply, within};
 use super::access::Access;
 use super::events::EventLog;
 use super::model::Event;
 use super::server::{Bounds, run};
-use crate::agent::{Clock, Command, CommandError, Handle, Request};
+use crate::agent::{Clock, Command, CommandError, Handle, Outcome, Request};
 
 /// The instance of the member with the socket: the origin of its cursors.
 pub(super) const ORIGIN: u64 = 1_767_322_645_123_456;
@@ -35,6 +37,7 @@ pub(super) struct World {
     pub(super) bounds: Bounds,
     net: RefCell<Net>,
     requests: Receiver<Request>,
+    asked: RefCell<VecDeque<Request>>,
     _folder: TempDir,
 }
 
@@ -99,6 +102,7 @@ impl World {
             bounds: Bounds::default(),
             net: RefCell::default(),
             requests,
+            asked: RefCell::default(),
             _folder: folder,
         };
         world.drain(0);
@@ -138,6 +142,8 @@ impl World {
             time: clock.now(),
             member: self.handle.read(Node::me),
             kind: muster_swim::EventKind::Updated,
+            view: View(0),
+            epoch: Epoch(0),
         };
         Event::new(&event, clock)
     }
@@ -172,6 +178,10 @@ impl World {
     /// What the agent's loop does with commands.
     async fn carry_out<T>(&self) -> T {
         while let Ok(request) = self.requests.recv().await {
+            if is_question(&request.command) {
+                self.asked.borrow_mut().push_back(request);
+                continue;
+            }
             let result = self.apply(request.command);
             self.settle();
             // Nobody waits any longer when the client went away.
@@ -180,21 +190,20 @@ impl World {
         std::future::pending().await
     }
 
-    fn apply(&self, command: Command) -> Result<(), CommandError> {
+    fn apply(&self, command: Command) -> Result<Outcome, CommandError> {
         if self.net.borrow().stopped {
             return Err(CommandError::Stopping);
         }
         match command {
             Command::SetTag { key, value } => {
-                Ok(self.call(0, |node, now| node.set_tag(&key, &value, now))?)
+                self.call(0, |node, now| node.set_tag(&key, &value, now))?;
             }
             Command::RemoveTag { key } => {
-                match self.call(0, |node, now| node.remove_tag(&key, now)) {
-                    true => Ok(()),
-                    false => Err(CommandError::NoSuchTag(key)),
+                if !self.call(0, |node, now| node.remove_tag(&key, now)) {
+                    return Err(CommandError::NoSuchTag(key));
                 }
             }
-            Command::Join { seeds } => Ok(self.call(0, |node, now| node.join(&seeds, now))?),
+            Command::Join { seeds } => self.call(0, |node, now| node.join(&seeds, now))?,
             Command::Leave => {
                 self.call(0, |node, now| node.leave(now));
                 self.settle();
@@ -202,9 +211,43 @@ impl World {
                     self.net.borrow().stopped,
                     "all peers hear the goodbye at once"
                 );
-                Ok(())
+            }
+            Command::ConfirmView | Command::Remove { .. } | Command::Recover { .. } => {
+                unreachable!("the coordinator's answers are the test's to give")
             }
         }
+        Ok(Outcome::Done)
+    }
+
+    /// The next question to the coordinator, once one came; the test answers it.
+    pub(super) async fn question(&self) -> Request {
+        within("a question", async {
+            loop {
+                if let Some(request) = self.asked.borrow_mut().pop_front() {
+                    return request;
+                }
+                yield_now().await;
+            }
+        })
+        .await
+    }
+
+    /// What came of a request that asks the coordinator, which gives this answer; and what it was
+    /// asked.
+    pub(super) async fn answered(
+        &self,
+        request: impl Future<Output = Reply>,
+        answer: Result<Outcome, CommandError>,
+    ) -> (Reply, Command) {
+        let coordinator = async {
+            let Request {
+                command,
+                answer: place,
+            } = self.question().await;
+            place.try_send(answer).expect("somebody waits for it");
+            command
+        };
+        zip(request, coordinator).await
     }
 
     /// Calls member `number` and drains it.
@@ -243,7 +286,10 @@ impl World {
             }
         };
         match number.checked_sub(1) {
-            None => self.handle.change(drain),
+            None => {
+                self.handle.change(drain);
+                self.handle.look_around();
+            }
             Some(peer) => drain(&mut peers[peer]),
         }
     }
@@ -303,6 +349,7 @@ impl World {
                 let addresses: Vec<SocketAddr> = seed.parse().into_iter().collect();
                 self.call(of, |node, now| node.handle_resolved(&seed, &addresses, now));
             }
+            Action::Save { .. } | Action::Answered { .. } => {}
             Action::Stopped(Stop::Left | Stop::NameTaken { .. }) => {
                 self.net.borrow_mut().stopped |= of == 0;
             }
@@ -311,6 +358,17 @@ impl World {
 
     fn number_at(&self, to: SocketAddr) -> Option<usize> {
         (0..=self.net.borrow().peers.len()).find(|number| addr(*number) == to)
+    }
+}
+
+/// Whether the coordinator answers it.
+fn is_question(command: &Command) -> bool {
+    match command {
+        Command::ConfirmView | Command::Remove { .. } | Command::Recover { .. } => true,
+        Command::SetTag { .. }
+        | Command::RemoveTag { .. }
+        | Command::Join { .. }
+        | Command::Leave => false,
     }
 }
 

@@ -1,7 +1,9 @@
 //! The local socket as its clients see it: a real UNIX socket, and a small cluster behind it.
 
+mod agreed;
 mod bounds;
 mod changing;
 mod description;
 mod reading;
 mod streaming;
+mod waiting;

@@ -29,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A leave may take as long as its largest `leave_timeout`, and a little.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(65);
 
+/// A decision of the coordinator may take as long as the agent waits for it, and a little.
+const DECISION_PATIENCE: Duration = Duration::from_secs(65);
+
 /// Largest answer read: 65,536 members with all their tags stay below.
 const ANSWER_BYTES: usize = 256 * 1024 * 1024;
 
@@ -187,11 +190,57 @@ impl Client {
         self.read(&with_query("/v1/members", filter)).await
     }
 
-    /// `GET /v1/members/{name}` for the agent's own member.
+    /// `GET /v1/members/{name}`.
+    pub async fn member(&self, name: &str) -> Result<model::Member, ClientError> {
+        self.read(&format!("/v1/members/{}", percent_encoded(name)))
+            .await
+    }
+
+    /// The agent's own member.
     pub async fn myself(&self) -> Result<model::Member, ClientError> {
         let name = self.status().await?.name;
-        self.read(&format!("/v1/members/{}", percent_encoded(&name)))
-            .await
+        self.member(&name).await
+    }
+
+    /// `GET /v1/members/{name}/evidence`.
+    pub async fn evidence(&self, name: &str) -> Result<model::Evidence, ClientError> {
+        let path = format!("/v1/members/{}/evidence", percent_encoded(name));
+        self.read(&path).await
+    }
+
+    /// `GET /v1/coordinator`; waits for one as long as that.
+    pub async fn coordinator(
+        &self,
+        wait: Option<Duration>,
+    ) -> Result<model::Coordinator, ClientError> {
+        let mut query = Vec::new();
+        if let Some(wait) = wait {
+            let timeout = humantime::format_duration(wait).to_string();
+            query.push(("wait".to_owned(), "true".to_owned()));
+            query.push(("timeout".to_owned(), timeout));
+        }
+        let longer = self.patience + wait.unwrap_or_default();
+        let patient = self.clone().with_patience(longer);
+        patient.read(&with_query("/v1/coordinator", &query)).await
+    }
+
+    /// `DELETE /v1/members/{name}`: returns once it is decided.
+    pub async fn remove(&self, name: &str, force: bool) -> Result<model::Removed, ClientError> {
+        let path = format!("/v1/members/{}", percent_encoded(name));
+        let force = [("force".to_owned(), "true".to_owned())][..usize::from(force)].to_vec();
+        let request = request(Method::DELETE, &with_query(&path, &force));
+        let body = self.fetch(request, DECISION_PATIENCE).await?;
+        serde_json::from_slice(&body).map_err(|error| self.unreadable(error))
+    }
+
+    /// `POST /v1/recover`.
+    pub async fn recover(&self, survivors: &[String]) -> Result<(), ClientError> {
+        let body = model::Recover {
+            survivors: survivors.to_vec(),
+        };
+        let body = serde_json::to_string(&body).map_err(|error| self.unreadable(error))?;
+        let request = request_with(Method::POST, "/v1/recover", "application/json", body);
+        self.fetch(request, self.patience).await.map(|_| ())
     }
 
     /// The end of the agent's stream of events as it is now.

@@ -1,6 +1,6 @@
 //! `muster members`.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 
@@ -14,7 +14,11 @@ const EXAMPLES: &str = "\
 Examples:
   muster members --state suspect,unreachable
   muster members --tag zone=a --tag role=db
+  muster members --consistent
   muster members --output json | jq -r '.members[] | select(.state == \"alive\") | .addr'";
+
+/// How long the agent may take to become as fresh as it is asked to be.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -31,17 +35,28 @@ pub(super) struct MembersArgs {
     #[arg(long, value_name = "K=V", value_parser = super::tag::pair)]
     tag: Vec<(String, String)>,
 
+    /// Wait until the agent knows this view or a later one
+    #[arg(long, value_name = "VIEW")]
+    at_least: Option<u64>,
+
+    /// Have the agent ask the coordinator first: all that was decided before is shown
+    #[arg(long)]
+    consistent: bool,
+
     #[command(flatten)]
     output: OutputArgs,
 }
 
 pub(super) async fn run(client: &Client, args: &MembersArgs) -> Result<(), Failure> {
+    let waits = args.at_least.is_some() || args.consistent;
+    let patient = client.clone().with_patience(PATIENCE);
+    let client = if waits { &patient } else { client };
     let answer = client.members(&filter(args)).await?;
     match args.output.output {
         Format::Json => say_json(&answer),
         Format::Table => {
-            let table = table(&answer.members, SystemTime::now());
-            say_lines(&table.lines(Look::of_stdout()))
+            let look = Look::of_stdout();
+            say_lines(&table(&answer.members, SystemTime::now(), look).lines(look))
         }
     }
 }
@@ -57,26 +72,55 @@ fn filter(args: &MembersArgs) -> Vec<(String, String)> {
     for (key, value) in &args.tag {
         query.push((format!("tag.{key}"), value.clone()));
     }
+    if let Some(view) = args.at_least {
+        query.push(("at_least".to_owned(), view.to_string()));
+    }
+    if args.consistent {
+        query.push(("consistent".to_owned(), "true".to_owned()));
+    }
     query
 }
 
-/// The members as a table; also for a snapshot in a stream of events.
-pub(super) fn table(members: &[Member], now: SystemTime) -> Table {
-    let mut table = Table::new(&["NAME", "ADDR", "STATE", ">SINCE", ">RTT", "~TAGS"]);
+/// The members as a table, with what was agreed about them if that fits.
+fn table(members: &[Member], now: SystemTime, look: Look) -> Table {
+    let whole = table_with(members, now, true);
+    if whole.fits(look) {
+        return whole;
+    }
+    table_with(members, now, false)
+}
+
+fn table_with(members: &[Member], now: SystemTime, agreed: bool) -> Table {
+    let headings: &[&str] = match agreed {
+        true => &[
+            "NAME", "ADDR", "STATE", "VERDICT", ">VIEW", ">SINCE", ">RTT", "~TAGS",
+        ],
+        false => &["NAME", "ADDR", "STATE", ">SINCE", ">RTT", "~TAGS"],
+    };
+    let mut table = Table::new(headings);
     for member in members {
         let name = if member.is_self {
             format!("{} (self)", member.name)
         } else {
             member.name.clone()
         };
-        table.row([
+        let mut row = vec![
             Cell::new(name, Tone::Strong),
             Cell::plain(member.addr.to_string()),
             Cell::new(&member.state, tone_of(&member.state)),
+        ];
+        if agreed {
+            let verdict = member.verdict.as_deref();
+            let view = verdict.map_or_else(|| "-".to_owned(), |_| member.view.to_string());
+            let tone = tone_of(verdict.unwrap_or_default());
+            row.extend([Cell::new(verdict.unwrap_or("-"), tone), Cell::plain(view)]);
+        }
+        row.extend([
             Cell::plain(ago(&member.since, now)),
             Cell::new(rtt(member.rtt_us), Tone::Faint),
             Cell::plain(tags(&member.tags)),
         ]);
+        table.row(row);
     }
     table
 }

@@ -5,8 +5,12 @@ mod dev;
 pub mod sse;
 mod table;
 
+mod coordinator;
+mod explain;
 mod members;
 mod output;
+mod recover;
+mod remove;
 mod ring;
 mod simulate;
 mod status;
@@ -32,6 +36,7 @@ Examples:
   muster agent --name n1                 one member, on loopback
   muster agent --name n2 --bind 10.0.0.2 --join 10.0.0.1:7946
   muster members --state unreachable     who is gone
+  muster explain n3                      why it is gone: who said so, and on what grounds
   muster watch --exec 'notify-send \"$MUSTER_EVENT_TYPE $MUSTER_MEMBER_NAME\"'
   curl --unix-socket /run/muster/muster.sock http://muster/v1/members
 
@@ -68,6 +73,10 @@ enum Command {
     Members(members::MembersArgs),
     /// Follow what happens to members, one line per event, or run a command for each
     Watch(watch::WatchArgs),
+    /// Show who decides now, and in which epoch
+    Coordinator(coordinator::CoordinatorArgs),
+    /// Say why a member was suspected or removed: who accused it, who was asked, what they found
+    Explain(explain::ExplainArgs),
     /// Show the neighbours on each ring: who watches this member and whom it watches
     Ring(ring::RingArgs),
     /// Show or change the tags that this member publishes
@@ -75,6 +84,10 @@ enum Command {
     /// Join a cluster through one or more of its members
     #[command(after_help = "Example:\n  muster join 10.0.0.1:7946 seed.example.org:7946")]
     Join(JoinArgs),
+    /// Have the coordinator remove a member that is gone
+    Remove(remove::RemoveArgs),
+    /// Rebuild a quorum that is lost for good: the last resort
+    Recover(recover::RecoverArgs),
     /// Say goodbye to the cluster and stop the agent; returns when the others know
     Leave,
     /// Print a completion script for a shell
@@ -214,6 +227,12 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Status(args) => ask(socket, async |client| status::run(client, &args).await),
         Command::Members(args) => ask(socket, async |client| members::run(client, &args).await),
         Command::Watch(args) => ask(socket, async |client| watch::run(client, &args).await),
+        Command::Coordinator(args) => {
+            ask(socket, async |client| coordinator::run(client, &args).await)
+        }
+        Command::Explain(args) => ask(socket, async |client| explain::run(client, &args).await),
+        Command::Remove(args) => ask(socket, async |client| remove::run(client, &args).await),
+        Command::Recover(args) => ask(socket, async |client| recover::run(client, &args).await),
         Command::Ring(args) => ask(socket, async |client| ring::run(client, &args).await),
         Command::Tag(args) => ask(socket, async |client| tag::run(client, &args).await),
         Command::Join(args) => ask(socket, async |client| join(client, &args.seeds).await),

@@ -42,12 +42,12 @@ pub(super) fn say_json(document: &impl Serialize) -> Result<(), Failure> {
     say(json)
 }
 
-/// The tone of a state's word, or of an event's less `member-`.
+/// The tone of a state's or verdict's word, or of an event's less `member-`.
 pub(super) fn tone_of(state: &str) -> Tone {
     match state {
-        "alive" | "reachable" => Tone::Good,
-        "suspect" | "degraded" => Tone::Warning,
-        "unreachable" | "dead" => Tone::Bad,
+        "alive" | "reachable" | "up" | "quorum-regained" | "self-readmitted" => Tone::Good,
+        "suspect" | "degraded" | "coordinator-changed" => Tone::Warning,
+        "unreachable" | "dead" | "quorum-lost" | "self-removed" => Tone::Bad,
         "left" => Tone::Faint,
         _ => Tone::Plain,
     }

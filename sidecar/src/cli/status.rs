@@ -8,7 +8,7 @@ use super::client::Client;
 use super::output::{Format, rough, say_json, say_lines, tone_of};
 use super::table::{Look, Tone, printable};
 use super::{Failure, OutputArgs};
-use crate::api::model::{Dropped, Seed, Status};
+use crate::api::model::{Dropped, STATES, Seed, Status};
 
 const EXAMPLES: &str = "\
 Example:
@@ -41,16 +41,22 @@ fn card(status: &Status, look: Look) -> Vec<String> {
     let mut fact = |label: &str, text: String| {
         lines.push(format!(
             "  {}{text}",
-            look.paint(&format!("{label:<11}"), Tone::Faint)
+            look.paint(&format!("{label:<12}"), Tone::Faint)
         ));
     };
-    fact(
-        "phase",
-        format!(
-            "{}, quorum {}, {}",
-            status.lifecycle, status.quorum, status.role
-        ),
-    );
+    fact("phase", format!("{}, {}", status.lifecycle, status.role));
+    fact("quorum", quorum(status, look));
+    fact("coordinator", coordinator(status));
+    fact("view", view(status));
+    if let Some(conflict) = &status.conflict {
+        let text =
+            format!("a cluster of the same name was met and is kept apart, history {conflict}");
+        fact("conflict", look.paint(&text, Tone::Bad));
+    }
+    if status.memory_failed {
+        let text = "saving failed: this member votes no more until it is restarted; see its log";
+        fact("memory", look.paint(text, Tone::Bad));
+    }
     fact("members", counts(status, look));
     fact("health", health(status.health, look));
     let uptime = rough(Duration::from_millis(status.uptime_ms));
@@ -62,16 +68,7 @@ fn card(status: &Status, look: Look) -> Vec<String> {
         "instance",
         format!("{}, incarnation {}", status.instance, status.incarnation),
     );
-    if let Some(coordinator) = &status.coordinator {
-        fact(
-            "coordinator",
-            format!("{}, epoch {}", printable(coordinator), status.epoch),
-        );
-    }
-    fact(
-        "table",
-        format!("view {}, digest {}", status.view, status.digest),
-    );
+    fact("table", format!("digest {}", status.digest));
     for (position, seed) in status.seeds.iter().enumerate() {
         fact(
             if position == 0 { "seeds" } else { "" },
@@ -95,18 +92,44 @@ fn card(status: &Status, look: Look) -> Vec<String> {
     lines
 }
 
+fn quorum(status: &Status, look: Look) -> String {
+    let tone = match &*status.quorum {
+        "held" => Tone::Good,
+        "lost" => Tone::Bad,
+        _ => Tone::Warning,
+    };
+    let word = look.paint(&status.quorum, tone);
+    match status.voters.len() {
+        0 => format!("{word}, no voters known"),
+        1 => format!("{word}, 1 voter: {}", printable(&status.voters[0])),
+        count => format!(
+            "{word}, {count} voters: {}",
+            printable(&status.voters.join(", "))
+        ),
+    }
+}
+
+fn coordinator(status: &Status) -> String {
+    match &status.coordinator {
+        Some(name) => format!("{}, epoch {}", printable(name), status.epoch),
+        None if status.epoch == 0 => "none yet".to_owned(),
+        None => format!("none; the last epoch was {}", status.epoch),
+    }
+}
+
+fn view(status: &Status) -> String {
+    match &status.lineage {
+        Some(lineage) => format!("{} of history {lineage}", status.view),
+        None => "none yet".to_owned(),
+    }
+}
+
 fn counts(status: &Status, look: Look) -> String {
     let total: u64 = status.members.values().sum();
-    let mut states: Vec<_> = status
-        .members
-        .iter()
-        .filter(|(_, count)| **count > 0)
-        .collect();
-    // Alphabetical order happens to be the best: alive, left, suspect, unreachable.
-    states.sort();
+    let count = |state: &str| status.members.get(state).copied().unwrap_or_default();
+    let states = STATES.into_iter().filter(|state| count(state) > 0);
     let shown: Vec<String> = states
-        .iter()
-        .map(|(state, count)| look.paint(&format!("{count} {state}"), tone_of(state)))
+        .map(|state| look.paint(&format!("{} {state}", count(state)), tone_of(state)))
         .collect();
     format!("{total}: {}", shown.join(", "))
 }

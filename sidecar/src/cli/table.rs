@@ -170,6 +170,13 @@ impl Table {
             .collect()
     }
 
+    /// Whether it fits without losing more than the end of its flexible column.
+    pub(super) fn fits(&self, look: Look) -> bool {
+        let widths = self.widths(look.width);
+        let total = widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1);
+        look.width.is_none_or(|limit| total <= limit)
+    }
+
     fn widths(&self, limit: Option<usize>) -> Vec<usize> {
         let mut widths: Vec<usize> = self
             .headings

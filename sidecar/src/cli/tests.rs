@@ -51,7 +51,13 @@ fn wrong_usage_is_refused() {
         "muster dev --members 0",
         "muster dev --preset moon",
         "muster completions tcl",
-        "muster explain n1",
+        "muster explain",
+        "muster coordinator --timeout 5s",
+        "muster coordinator --wait --timeout soon",
+        "muster members --at-least -1",
+        "muster remove",
+        "muster recover",
+        "muster recover n1",
     ] {
         let error = parse(line).expect_err(line);
         assert_eq!(error.exit_code(), 2, "{line}: {error}");

@@ -20,12 +20,13 @@ The stream survives a restart of the agent: it goes on after the last cursor, an
 lost on the way it shows `reset` with the members as they are now.
 
 A command of --exec runs through `sh -c`, one at a time and in order, with the event as JSON on
-standard input and MUSTER_EVENT_TYPE, MUSTER_MEMBER_NAME, MUSTER_MEMBER_ADDR, MUSTER_CURSOR and
-MUSTER_SOCKET in its environment (no member for `reset`).
+standard input and MUSTER_EVENT_TYPE, MUSTER_MEMBER_NAME, MUSTER_MEMBER_ADDR, MUSTER_VIEW,
+MUSTER_EPOCH, MUSTER_CURSOR and MUSTER_SOCKET in its environment (no member, view and epoch for
+`reset`).
 
 Examples:
   muster watch
-  muster watch --types member-unreachable,member-left --output json
+  muster watch --types member-dead,member-left --output json
   muster watch --since 1767323045678901.42
   muster watch --exec 'echo \"$MUSTER_MEMBER_NAME: $MUSTER_EVENT_TYPE\" >> /var/log/members'";
 
@@ -134,9 +135,13 @@ fn lines(message: &Message, look: Look) -> Vec<String> {
 }
 
 fn event_line(event: &Event, look: Look) -> String {
-    let kind = format!("{:<18}", event.kind);
+    let kind = format!("{:<19}", event.kind);
+    let agreed = match event.view {
+        0 => String::new(),
+        view => format!(" view={view} epoch={}", event.epoch),
+    };
     format!(
-        "{} {} {} {}{} {}",
+        "{} {} {} {}{agreed}{} {}",
         look.paint(&event.time, Tone::Faint),
         look.paint(&kind, tone_of(event.kind.trim_start_matches("member-"))),
         look.paint(&printable(&event.member.name), Tone::Strong),
@@ -150,7 +155,7 @@ fn reset_lines(reset: &Reset, look: Look) -> Vec<String> {
     let mut lines = vec![format!(
         "{} {} events were lost ({}); {} members now: {}",
         look.paint(&reset.time, Tone::Faint),
-        look.paint(&format!("{RESET:<18}"), Tone::Warning),
+        look.paint(&format!("{RESET:<19}"), Tone::Warning),
         reset.reason,
         reset.members.len(),
         look.paint(&format!("cursor={}", reset.cursor), Tone::Faint),
@@ -164,19 +169,32 @@ fn reset_lines(reset: &Reset, look: Look) -> Vec<String> {
 
 /// What belongs to an event's type as ` key=value`, in the order of the API.
 pub(super) fn details(details: &Details) -> String {
+    let grounds = details.grounds.as_ref();
+    let names = |list: Option<&Vec<String>>| {
+        let list = list.filter(|list| !list.is_empty());
+        list.map(|list| list.join(","))
+    };
     let pairs = [
         ("cause", details.cause.as_deref().map(str::to_owned)),
         ("by", details.by.clone()),
         ("silence", details.silence.as_deref().map(str::to_owned)),
-        (
-            "accusers",
-            details.accusers.as_ref().map(|accusers| accusers.join(",")),
-        ),
+        ("accusers", names(details.accusers.as_ref())),
         (
             "instance",
             details.instance.map(|instance| instance.to_string()),
         ),
         ("addr", details.addr.map(|addr| addr.to_string())),
+        (
+            "removed_in",
+            details.removed_in.map(|view| view.to_string()),
+        ),
+        ("recovered", details.recovered.map(|yes| yes.to_string())),
+        ("reason", grounds.map(|grounds| grounds.reason.to_string())),
+        (
+            "unreached",
+            names(grounds.map(|grounds| &grounds.unreached)),
+        ),
+        ("reached", names(grounds.map(|grounds| &grounds.reached))),
     ];
     let shown = pairs
         .iter()
@@ -212,11 +230,19 @@ fn execute(command: &str, message: &Message, socket: &Path) -> Result<(), Failur
     Ok(())
 }
 
-fn variables(message: &Message) -> [(&'static str, Option<String>); 4] {
+fn variables(message: &Message) -> [(&'static str, Option<String>); 6] {
     let event: Option<Event> = serde_json::from_str(&message.data).ok();
     [
         ("MUSTER_EVENT_TYPE", Some(message.event.clone())),
         ("MUSTER_CURSOR", message.id.clone()),
+        (
+            "MUSTER_VIEW",
+            event.as_ref().map(|event| event.view.to_string()),
+        ),
+        (
+            "MUSTER_EPOCH",
+            event.as_ref().map(|event| event.epoch.to_string()),
+        ),
         (
             "MUSTER_MEMBER_NAME",
             event.as_ref().map(|event| event.member.name.clone()),

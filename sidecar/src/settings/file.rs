@@ -85,10 +85,13 @@ impl Reader<'_> {
                 tags.iter()
                     .for_each(|(key, value)| self.tag(setting, key, value));
             }
-            (Form::Text | Form::Mode | Form::Duration, DeValue::String(_)) => {
+            (Form::Text | Form::Mode | Form::Duration | Form::Choice, DeValue::String(_)) => {
                 self.text(setting, value);
             }
-            (Form::Count, DeValue::Integer(number)) => {
+            (Form::Switch, DeValue::Boolean(chosen)) => {
+                self.number(setting, value, Some(chosen.to_string()));
+            }
+            (Form::Count | Form::Choice, DeValue::Integer(number)) => {
                 let digits = u64::from_str_radix(number.as_str(), number.radix());
                 self.number(setting, value, digits.ok().map(|n| n.to_string()));
             }

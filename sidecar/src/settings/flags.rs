@@ -133,14 +133,21 @@ fn protocol() -> impl Iterator<Item = &'static Setting> {
 fn argument(setting: &Setting) -> Arg {
     let action = match setting.form {
         Form::List(_) | Form::Tags => ArgAction::Append,
-        Form::Text | Form::Mode | Form::Count | Form::Duration => ArgAction::Set,
+        Form::Text | Form::Mode | Form::Count | Form::Duration | Form::Choice | Form::Switch => {
+            ArgAction::Set
+        }
     };
-    Arg::new(setting.name)
+    let argument = Arg::new(setting.name)
         .long(setting.flag())
         .value_name(setting.value_name)
         .action(action)
         .help_heading(setting.heading())
-        .hide_possible_values(true)
+        .hide_possible_values(true);
+    if matches!(setting.form, Form::Switch) {
+        let switch = argument.num_args(0..=1).require_equals(true);
+        return switch.default_missing_value("true");
+    }
+    argument
 }
 
 fn update<'a>(

@@ -58,6 +58,10 @@ pub struct Settings {
     pub seeds: Vec<String>,
     /// What this member publishes from the start.
     pub tags: Tags,
+    /// Where this member remembers how it voted; `None`: nowhere.
+    pub data_dir: Option<PathBuf>,
+    /// Whether it never votes; then there is no `data_dir`.
+    pub non_voting: bool,
     /// The local socket; `None`: the usual place of [`default_socket`].
     pub socket: Option<PathBuf>,
     /// Who may use the local socket.
@@ -294,6 +298,8 @@ impl Settings {
             advertise: None,
             seeds: Vec::new(),
             tags: Tags::default(),
+            data_dir: None,
+            non_voting: false,
             socket: None,
             access: Access::default(),
             event_buffer: 65_536,
@@ -320,6 +326,18 @@ fn merge(layers: Layers, problems: &mut Vec<Problem>) -> Settings {
             Ok(name) => settings.name = name,
             Err(error) => problems.push(Problem::HostName(error)),
         }
+    }
+    if let (true, Some(_), Some(given)) = (
+        settings.non_voting,
+        &settings.data_dir,
+        origins.get("non_voting"),
+    ) {
+        problems.push(Problem::Other {
+            place: given.place.clone(),
+            text: "non_voting and data_dir contradict each other: a member that never votes \
+                   remembers nothing; leave out one of the two"
+                .to_owned(),
+        });
     }
     settings
 }

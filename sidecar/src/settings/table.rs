@@ -37,6 +37,10 @@ pub(super) enum Form {
     List(fn(&mut Settings) -> &mut Vec<String>),
     /// `key=value`: a table in the file, otherwise as a list. Each key is a setting of its own.
     Tags,
+    /// A string or a whole number.
+    Choice,
+    /// Yes or no: a flag that needs no value, `true` or `false` elsewhere.
+    Switch,
 }
 
 /// Which values there may be.
@@ -45,6 +49,8 @@ enum Allowed {
     Words(&'static str),
     /// Those that the core takes.
     Core,
+    /// The same, where it is no range.
+    CoreWords(&'static str),
 }
 
 /// A duration of the protocol.
@@ -143,6 +149,25 @@ pub static TABLE: &[Setting] = &[
             put(&mut s.tags, tags)
         },
         show: |_| "none".to_owned(),
+    },
+    Setting {
+        name: "data_dir",
+        doc: "Directory in which this member remembers how it voted; without one it is a new voter \
+              after each start",
+        value_name: "DIR",
+        form: Form::Text,
+        allowed: Allowed::Words("a path; what is not there is made"),
+        take: |s, text| put(&mut s.data_dir, values::directory(text).map(Some)),
+        show: |_| "none".to_owned(),
+    },
+    Setting {
+        name: "non_voting",
+        doc: "Never vote: be counted and told everything, and decide nothing",
+        value_name: "true|false",
+        form: Form::Switch,
+        allowed: Allowed::Words("true or false, and true only without data_dir"),
+        take: |s, text| put(&mut s.non_voting, text.parse().ok()),
+        show: |s| s.non_voting.to_string(),
     },
     Setting {
         name: "socket",
@@ -276,6 +301,35 @@ pub static TABLE: &[Setting] = &[
         forget_after,
         "How long an unreachable member is remembered and contacted"
     ),
+    count!(
+        expect,
+        "A fresh cluster forms when so many members have found each other; 1 lets a member without \
+         seeds start alone"
+    ),
+    Setting {
+        name: "voters",
+        doc: "How many members vote; auto: as many as suit the size of the cluster",
+        value_name: "N",
+        form: Form::Choice,
+        allowed: Allowed::CoreWords("auto, 1, 3, 5 or 7"),
+        take: |s, text| put(&mut s.swim.voters, values::voters(text)),
+        show: |s| match s.swim.voters {
+            0 => "auto".to_owned(),
+            voters => voters.to_string(),
+        },
+    },
+    duration!(
+        lease,
+        "How long a voter that confirmed the coordinator grants no other one"
+    ),
+    duration!(
+        stall_timeout,
+        "How long a process may not answer while its host does before it is convicted"
+    ),
+    duration!(
+        readmission,
+        "How long a removed member must be reachable until it is a member again, the first time"
+    ),
 ];
 
 impl Setting {
@@ -283,9 +337,13 @@ impl Setting {
     pub fn flag(&self) -> String {
         match self.form {
             Form::Tags => "tag".to_owned(),
-            Form::Text | Form::Mode | Form::Count | Form::Duration | Form::List(_) => {
-                self.name.replace('_', "-")
-            }
+            Form::Text
+            | Form::Mode
+            | Form::Count
+            | Form::Duration
+            | Form::List(_)
+            | Form::Choice
+            | Form::Switch => self.name.replace('_', "-"),
         }
     }
 
@@ -297,7 +355,7 @@ impl Setting {
     /// The values it may have, in words.
     pub fn allowed(&self) -> String {
         match self.allowed {
-            Allowed::Words(words) => words.to_owned(),
+            Allowed::Words(words) | Allowed::CoreWords(words) => words.to_owned(),
             Allowed::Core => self.ask_the_core(),
         }
     }
@@ -310,7 +368,7 @@ impl Setting {
     /// Whether it is of [`muster_swim::Config`], or what that starts from.
     pub(crate) fn is_protocol(&self) -> bool {
         match self.allowed {
-            Allowed::Core => true,
+            Allowed::Core | Allowed::CoreWords(_) => true,
             Allowed::Words(_) => self.name == "preset",
         }
     }
@@ -327,7 +385,7 @@ impl Setting {
     pub(super) fn heading(&self) -> &'static str {
         match self.allowed {
             Allowed::Words(_) => "Settings",
-            Allowed::Core => "Settings of the protocol",
+            Allowed::Core | Allowed::CoreWords(_) => "Settings of the protocol",
         }
     }
 
@@ -349,7 +407,9 @@ impl Setting {
         match self.form {
             Form::Duration => format!("{allowed}, written like \"500ms\" or \"1m 30s\""),
             Form::List(_) => format!("a list of {allowed}"),
-            Form::Text | Form::Mode | Form::Count | Form::Tags => allowed,
+            Form::Text | Form::Mode | Form::Count | Form::Tags | Form::Choice | Form::Switch => {
+                allowed
+            }
         }
     }
 
@@ -358,7 +418,13 @@ impl Setting {
         let mut settings = Settings::of_preset(Preset::Lan, super::Layers::default());
         let huge = match self.form {
             Form::Duration => "1000years",
-            Form::Text | Form::Mode | Form::Count | Form::List(_) | Form::Tags => "4294967295",
+            Form::Text
+            | Form::Mode
+            | Form::Count
+            | Form::List(_)
+            | Form::Tags
+            | Form::Choice
+            | Form::Switch => "4294967295",
         };
         self.take(&mut settings, huge);
         let errors = settings.swim.check();
@@ -376,7 +442,7 @@ pub(crate) fn of_protocol(config: &Config) -> Vec<(&'static str, String)> {
     settings.swim = config.clone();
     let protocol = TABLE
         .iter()
-        .filter(|setting| matches!(setting.allowed, Allowed::Core));
+        .filter(|setting| matches!(setting.allowed, Allowed::Core | Allowed::CoreWords(_)));
     protocol
         .map(|setting| (setting.name, (setting.show)(&settings)))
         .collect()

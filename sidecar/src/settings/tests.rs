@@ -76,6 +76,11 @@ advertise = "10.0.0.5"
 join = ["db2.example:7946", "[2001:db8::5]:7946"]
 socket = "/run/x.sock"
 socket_mode = 0o600
+data_dir = "/var/lib/muster"
+non_voting = false
+voters = "auto"
+expect = 3
+lease = "3s"
 allow_users = ["1000", "root"]
 event_buffer = 1_000
 log_level = "debug"
@@ -100,9 +105,16 @@ note = "a=b, c"
     assert_eq!(settings.event_buffer, 1000);
     assert_eq!(settings.log_level, LevelFilter::DEBUG);
     assert_eq!(settings.log_format, LogFormat::Json);
+    assert_eq!(
+        settings.data_dir.as_deref(),
+        Some(Path::new("/var/lib/muster"))
+    );
+    assert!(!settings.non_voting);
     let expected = Config {
         period: Duration::from_secs(60),
         rings: 4,
+        expect: 3,
+        lease: Duration::from_secs(3),
         ..Config::wan()
     };
     assert_eq!(settings.swim, expected);
@@ -129,6 +141,20 @@ fn a_flag_goes_before_a_variable_before_the_file_before_the_preset() {
     assert_eq!(settings.swim, expected);
     let settings = load(&["--preset", "wan"], &variables).expect("all of it is allowed");
     assert_eq!(settings.swim.suspicion, Config::wan().suspicion);
+}
+
+#[test]
+fn a_switch_needs_no_value_and_can_be_turned_off_again() {
+    let variables = [("MUSTER_NON_VOTING", "true"), ("MUSTER_VOTERS", "5")];
+    let settings = load(&["--non-voting"], &[]).expect("allowed");
+    assert!(settings.non_voting);
+    let settings = load(&[], &variables).expect("allowed");
+    assert_eq!((settings.non_voting, settings.swim.voters), (true, 5));
+    let settings = load(&["--non-voting=false", "--voters", "auto"], &variables);
+    let settings = settings.expect("allowed");
+    assert_eq!((settings.non_voting, settings.swim.voters), (false, 0));
+    let error = load(&["--data-dir", "/d"], &variables).expect_err("a contradiction");
+    assert!(error.to_string().contains("MUSTER_NON_VOTING: "), "{error}");
 }
 
 #[test]
@@ -220,6 +246,31 @@ fn bad_files_are_refused_with_line_column_field_and_range() {
             "1:10: preset is \"moon\", allowed is lan, wan or local; to be simulated also swim, \
              lha-probe, lha-suspicion, buddy-system, lifeguard or lifeguard-tuned, as their papers \
              have it",
+        ),
+        (
+            "voters = 2",
+            "1:10: voters is 2, allowed is auto, 1, 3, 5 or 7",
+        ),
+        (
+            "voters = \"0\"",
+            "1:10: voters is \"0\", allowed is auto, 1, 3, 5 or 7",
+        ),
+        (
+            "expect = 1001",
+            "1:10: expect is 1001, allowed is 1 to 1000",
+        ),
+        (
+            "non_voting = \"yes\"",
+            "1:14: non_voting is \"yes\", allowed is true or false, and true only without data_dir",
+        ),
+        (
+            "data_dir = \"\"",
+            "1:12: data_dir is \"\", allowed is a path; what is not there is made",
+        ),
+        (
+            "data_dir = \"/d\"\nnon_voting = true",
+            "2:14: non_voting and data_dir contradict each other: a member that never votes \
+             remembers nothing; leave out one of the two",
         ),
         (
             "socket_mode = 660",
@@ -412,6 +463,11 @@ fn every_setting_of_the_core_is_in_the_table_once() {
         reconnect_interval,
         leave_timeout,
         forget_after,
+        expect,
+        voters,
+        lease,
+        stall_timeout,
+        readmission,
         // No setting of an agent: the simulator takes parts away.
         parts: _,
     } = &mut broken;
@@ -424,20 +480,26 @@ fn every_setting_of_the_core_is_in_the_table_once() {
         reconnect_interval,
         leave_timeout,
         forget_after,
+        lease,
+        stall_timeout,
+        readmission,
     ] {
         *duration = Duration::MAX;
     }
     for count in [suspicion_max_factor, confirmations, gossip_multiplier] {
         *count = u32::MAX;
     }
-    for count in [rings, indirect_probes, gossip_fanout] {
+    for count in [rings, indirect_probes, gossip_fanout, expect, voters] {
         *count = usize::MAX;
     }
     let errors = broken.check();
-    assert_eq!(errors.len(), 14);
+    assert_eq!(errors.len(), 19);
     for ConfigError { setting, .. } in errors {
         let row = table::find(setting).unwrap_or_else(|| panic!("{setting} is not in the table"));
-        assert!(row.allowed().contains(" to "), "{setting} has no range");
+        assert!(
+            row.allowed().contains(" to ") || setting == "voters",
+            "{setting} has no range"
+        );
         assert_eq!(row.flag(), setting.replace('_', "-"));
         assert_eq!(row.variable(), format!("MUSTER_{}", setting.to_uppercase()));
     }

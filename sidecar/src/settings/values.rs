@@ -63,6 +63,22 @@ pub(super) fn socket(text: &str) -> Option<PathBuf> {
     fits.then(|| text.into())
 }
 
+/// A path of a directory, whether it is there or not.
+pub(super) fn directory(text: &str) -> Option<PathBuf> {
+    (!text.is_empty() && !text.contains('\0')).then(|| text.into())
+}
+
+/// How many vote: a number that the core takes, or its 0 for `auto`.
+pub(super) fn voters(text: &str) -> Option<usize> {
+    match text {
+        "auto" => Some(0),
+        number => number
+            .parse()
+            .ok()
+            .filter(|count| matches!(count, 1 | 3 | 5 | 7)),
+    }
+}
+
 /// Permission bits in octal, with `0o` or without.
 pub(super) fn mode(text: &str) -> Option<u32> {
     let digits = text.strip_prefix("0o").unwrap_or(text);

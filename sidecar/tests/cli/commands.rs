@@ -9,7 +9,17 @@ fn without_an_agent_every_command_says_where_it_looked() {
     let place = Place::new();
     let nowhere = place.join("nobody.sock");
     for line in [
-        "members", "status", "ring", "watch", "leave", "join a:1", "tag list",
+        "members",
+        "status",
+        "ring",
+        "watch",
+        "leave",
+        "join a:1",
+        "tag list",
+        "coordinator",
+        "explain n1",
+        "remove n1",
+        "recover --survivors n1 --yes",
     ] {
         let arguments: Vec<&str> = line.split_whitespace().collect();
         let output = output(muster(&arguments).env("MUSTER_SOCKET", &nowhere));

@@ -285,6 +285,15 @@ impl Node {
         self.info_of(name)
     }
 
+    /// Who suspects a member now, first accuser first, as far as this node knows.
+    pub fn accusers(&self, name: &str) -> Vec<Name> {
+        let suspicion = self
+            .table
+            .get(name)
+            .and_then(|member| member.suspicion.as_ref());
+        suspicion.map_or_else(Vec::new, |suspicion| suspicion.accusers().to_vec())
+    }
+
     /// How many members it holds for present, alive or suspect, this node included.
     pub fn present(&self) -> usize {
         self.table.present()

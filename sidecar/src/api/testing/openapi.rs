@@ -81,6 +81,12 @@ pub(crate) fn check_data(data: &Value) {
     check(&json!({"$ref": "#/components/schemas/StreamData"}), data);
 }
 
+/// Panics unless the value is of this schema.
+pub(crate) fn check_schema(name: &str, value: &Value) {
+    let reference = format!("#/components/schemas/{name}");
+    check(&json!({ "$ref": reference }), value);
+}
+
 fn check_body(response: &Value, method: &str, reply: &Reply) {
     for (name, header) in response["headers"].as_object().into_iter().flatten() {
         let value = reply.header(&name.to_ascii_lowercase());

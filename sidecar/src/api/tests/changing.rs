@@ -175,6 +175,8 @@ async fn ask_as(world: &World, peer: Peer, method: &str, path: &str) -> Reply {
         keep_alive: world.bounds.keep_alive,
         body_timeout: world.bounds.body_timeout,
         stopping: Default::default(),
+        waiting: Default::default(),
+        waiting_most: world.bounds.waiting,
     };
     let request = Request::builder().method(method).uri(path);
     let request = request
@@ -214,6 +216,8 @@ fn strangers_read_and_do_not_change() {
             ("DELETE", "/v1/tags/zone"),
             ("POST", "/v1/join"),
             ("POST", "/v1/leave"),
+            ("POST", "/v1/recover"),
+            ("DELETE", "/v1/members/n1"),
         ] {
             let reply = ask_as(&world, stranger, method, path).await;
             let (kind, detail) = reply.problem();

@@ -40,6 +40,8 @@ fn status_tells_who_and_how() {
             (status.members["suspect"], status.members["unreachable"]),
             (0, 0)
         );
+        assert_eq!((status.members["degraded"], status.members["dead"]), (0, 0));
+        assert!(!status.memory_failed && status.conflict.is_none());
         assert_eq!(status.pid, std::process::id());
         assert!(status.stats.streams_accepted > 0, "{status:?}");
     });
@@ -95,12 +97,25 @@ fn what_is_not_understood_is_named_with_what_would_be() {
     let world = World::new(100);
     let cases = [
         (
-            "/v1/members?state=dead",
-            "alive, suspect, unreachable, left",
+            "/v1/members?state=asleep",
+            "alive, suspect, degraded, unreachable, left, dead",
         ),
-        ("/v1/members?state=", "alive, suspect, unreachable, left"),
-        ("/v1/members?stat=alive", "state, name and tag.KEY"),
-        ("/v1/members?tag.=x", "state, name and tag.KEY"),
+        (
+            "/v1/members?state=",
+            "alive, suspect, degraded, unreachable, left, dead",
+        ),
+        (
+            "/v1/members?stat=alive",
+            "state, name, tag.KEY, at_least, consistent and timeout",
+        ),
+        ("/v1/members?tag.=x", "state, name, tag.KEY, at_least"),
+        ("/v1/members?at_least=-1", "is no view"),
+        ("/v1/members?consistent=yes", "true or false"),
+        ("/v1/members?timeout=6m", "0s to 5m"),
+        ("/v1/members?timeout=10", "0s to 5m"),
+        ("/v1/coordinator?wait=1", "true or false"),
+        ("/v1/coordinator?force=true", "wait and timeout"),
+        ("/v1/members/n0/evidence?wait=true", "leave out \"wait\""),
         ("/v1/members?name=%zz", "%25"),
         ("/v1/members?name=%ff", "UTF-8"),
         ("/v1/members/%e2%28", "UTF-8"),
@@ -218,7 +233,9 @@ fn other_paths_and_methods_are_refused() {
         }
         for (method, path, allowed) in [
             ("POST", "/v1/status", "GET, HEAD"),
-            ("DELETE", "/v1/members/n0", "GET, HEAD"),
+            ("PUT", "/v1/members/n0", "GET, HEAD, DELETE"),
+            ("POST", "/v1/members/n0/evidence", "GET, HEAD"),
+            ("GET", "/v1/recover", "POST"),
             ("OPTIONS", "/v1/events", "GET, HEAD"),
             ("GET", "/v1/tags/zone", "PUT, DELETE"),
             ("GET", "/v1/leave", "POST"),

@@ -18,7 +18,7 @@ fn members() -> Vec<Member> {
          "verdict":null,"view":0,"since":"1970-01-01T00:00:00.000Z","zone":"a",
          "tags":{"zone":"a","role":"db"},"voter":false,"self":true,"rtt_us":null},
         {"name":"n2","addr":"[::1]:7002","instance":2,"incarnation":0,"state":"suspect",
-         "verdict":null,"view":0,"since":"1970-01-01T00:01:00.000Z","zone":null,
+         "verdict":"up","view":17,"since":"1970-01-01T00:01:00.000Z","zone":null,
          "tags":{},"voter":false,"self":false,"rtt_us":214}
     ]"#;
     serde_json::from_str(json).expect("members as the API gives them")
@@ -28,13 +28,28 @@ fn members() -> Vec<Member> {
 fn members_are_a_table() {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(90);
     assert_eq!(
-        table(&members(), now).lines(Look::PLAIN),
+        table(&members(), now, Look::PLAIN).lines(Look::PLAIN),
         [
-            "NAME       ADDR            STATE     SINCE       RTT  TAGS",
-            "n1 (self)  127.0.0.1:7001  alive    1m 30s         -  role=db zone=a",
-            "n2         [::1]:7002      suspect     30s  0.214 ms  -",
+            "NAME       ADDR            STATE    VERDICT  VIEW   SINCE       RTT  TAGS",
+            "n1 (self)  127.0.0.1:7001  alive    -           -  1m 30s         -  role=db zone=a",
+            "n2         [::1]:7002      suspect  up         17     30s  0.214 ms  -",
         ]
     );
+}
+
+#[test]
+fn what_was_agreed_is_left_out_where_it_does_not_fit() {
+    let shown = |width| {
+        let look = Look {
+            width: Some(width),
+            ..Look::PLAIN
+        };
+        table(&members(), SystemTime::UNIX_EPOCH, look).lines(look)
+    };
+    assert!(shown(80)[0].contains("VERDICT  VIEW"));
+    let narrow = shown(65);
+    assert!(!narrow[0].contains("VERDICT"), "{narrow:?}");
+    assert!(narrow[0].ends_with("TAGS"), "{narrow:?}");
 }
 
 #[test]
@@ -49,6 +64,9 @@ fn filters_become_the_query_of_the_api() {
         "zone=a",
         "--tag",
         "k=v=w",
+        "--at-least",
+        "17",
+        "--consistent",
     ]);
     let pairs = filter(&line.expect("all are flags").members);
     let shown: Vec<String> = pairs
@@ -57,6 +75,13 @@ fn filters_become_the_query_of_the_api() {
         .collect();
     assert_eq!(
         shown,
-        ["state=suspect,left", "name=n1", "tag.zone=a", "tag.k=v=w"]
+        [
+            "state=suspect,left",
+            "name=n1",
+            "tag.zone=a",
+            "tag.k=v=w",
+            "at_least=17",
+            "consistent=true"
+        ]
     );
 }
