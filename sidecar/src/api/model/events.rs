@@ -148,7 +148,7 @@ impl Details {
             | EventKind::QuorumLost
             | EventKind::SelfReadmitted => none,
             EventKind::Degraded { evidence } => Details {
-                grounds: Some(Grounds::new(evidence)),
+                grounds: evidence.as_deref().map(Grounds::new),
                 ..none
             },
             EventKind::Dead { cause } => Details::of_death(cause),

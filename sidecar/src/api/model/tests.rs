@@ -143,7 +143,7 @@ fn details_stand_beside_the_other_fields_of_an_event() {
         ),
         (
             EventKind::Degraded {
-                evidence: evidence(Reason::Disputed),
+                evidence: Some(evidence(Reason::Disputed)),
             },
             "member-degraded",
             json!({"grounds": grounds("disputed")}),
