@@ -246,6 +246,7 @@ impl Measure {
             EventKind::Unreachable { cause } => {
                 self.suspected.remove(&pair);
                 self.change(teller, event.time);
+                self.change_of(teller, subject, event.time);
                 match cause {
                     UnreachableCause::Timeout { .. } | UnreachableCause::Told { .. } => {
                         self.on_death(teller, subject, event.time);
@@ -258,6 +259,7 @@ impl Measure {
                 // One that was suspected was there all the time.
                 if !self.suspected.remove(&pair) {
                     self.change(teller, event.time);
+                    self.change_of(teller, subject, event.time);
                 }
             }
             EventKind::Updated | EventKind::SelfRemoved { .. } => {}
@@ -293,6 +295,14 @@ impl Measure {
         if member.changed != Some(at) {
             member.changed = Some(at);
             member.changes += 1;
+        }
+    }
+
+    /// Whoever is removed twice should be left alone from then on.
+    fn change_of(&mut self, teller: usize, subject: usize, at: Time) {
+        let deaths = self.deaths.get(&(subject, teller));
+        if deaths.is_some_and(|deaths| *deaths >= 2) && self.is_well(teller, at) {
+            self.out.changes_after_second_death += 1;
         }
     }
 

@@ -236,7 +236,7 @@ impl StepCheck<'_> {
                 let (ClockJump::Ahead(by) | ClockJump::Back(by)) = jump;
                 if *by < JUMP_MIN || *by > JUMP_MAX {
                     let (least, most) = (written(JUMP_MIN), written(JUMP_MAX));
-                    let allowed = format!("allowed is {least} to {most}, either way");
+                    let allowed = format!("allowed is {least} to {most}");
                     self.push("by", written(*by), allowed);
                 }
             }

@@ -91,6 +91,22 @@ fn of_a_cut_from_all_others_only_one_side_is_hurt() {
 }
 
 #[test]
+fn what_comes_after_a_second_death_is_counted() {
+    let deaf = Fault::Loss {
+        incoming: 1.0,
+        outgoing: 1.0,
+    };
+    let changes = |times: u32| {
+        let step = Step::once(secs(1), named(&["n3"]), deaf.clone()).lasting(secs(30));
+        let mut scenario = quiet(10).step(step.repeated(secs(60), Some(times)));
+        scenario.duration = secs(60 * u64::from(times));
+        outcome(&scenario, 1).changes_after_second_death
+    };
+    // Nine others see it come back, go a third time and come back again.
+    assert_eq!([1, 2, 3].map(changes), [0, 9, 27]);
+}
+
+#[test]
 fn clocks_may_be_off_by_a_hundredth_and_nobody_dies() {
     let fast = Step::once(secs(5), named(&["n3"]), Fault::ClockRate(10_000));
     let run = run_at(vec![fast.clone().lasting(secs(20))], 45);
