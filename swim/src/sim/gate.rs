@@ -114,3 +114,6 @@ impl Cluster {
         self.process(pid).gate.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests;
