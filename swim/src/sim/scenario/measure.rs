@@ -259,6 +259,7 @@ impl Measure {
                     return;
                 }
                 self.change(teller, event.time);
+                self.change_of(teller, subject, event.time);
                 if lost {
                     self.on_death(teller, subject, event.time);
                 }
@@ -266,6 +267,7 @@ impl Measure {
             EventKind::Dead { cause } => {
                 self.suspected.remove(&pair);
                 self.change(teller, event.time);
+                self.change_of(teller, subject, event.time);
                 match cause {
                     DeadCause::Convicted { .. } | DeadCause::Unknown => {
                         self.on_death(teller, subject, event.time);
@@ -273,11 +275,15 @@ impl Measure {
                     DeadCause::Replaced { .. } => {}
                 }
             }
-            EventKind::Up | EventKind::Left => self.change(teller, event.time),
+            EventKind::Up | EventKind::Left => {
+                self.change(teller, event.time);
+                self.change_of(teller, subject, event.time);
+            }
             EventKind::Reachable => {
                 // One that was suspected was there all the time.
                 if !self.suspected.remove(&pair) && !self.verdicts {
                     self.change(teller, event.time);
+                    self.change_of(teller, subject, event.time);
                 }
             }
             EventKind::Degraded { .. }
@@ -327,6 +333,14 @@ impl Measure {
         if member.changed != Some(at) {
             member.changed = Some(at);
             member.changes += 1;
+        }
+    }
+
+    /// Whoever is removed twice should be left alone from then on.
+    fn change_of(&mut self, teller: usize, subject: usize, at: Time) {
+        let deaths = self.deaths.get(&(subject, teller));
+        if deaths.is_some_and(|deaths| *deaths >= 2) && self.is_well(teller, at) {
+            self.out.changes_after_second_death += 1;
         }
     }
 

@@ -1,5 +1,7 @@
 //! What happens in a run, and whether the outcome says so.
 
+mod links;
+
 use std::time::Duration;
 
 use super::{Fault, Outcome, Run, RunOptions, Scenario, Settle, Start, Step, Summary, Whom};

@@ -38,6 +38,7 @@ fn outcome(seed: u64) -> Outcome {
         false_deaths: 10 + seed,
         false_deaths_at_healthy: 20 + seed,
         deaths_of_hurt: 30 + seed,
+        changes_after_second_death: 0,
         false_suspicions: 40 + seed,
         sizes: (0..seed as usize).map(|size| (size, 1)).collect(),
         sizes_at_end: [0; 3],
