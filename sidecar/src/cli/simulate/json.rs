@@ -56,6 +56,7 @@ struct ColumnPart<'a> {
     deaths_of_hurt: u64,
     deaths_of_one_hurt_worst: u32,
     false_suspicions: u64,
+    false_hints: u64,
     changes: MedianAndWorst,
     sizes: usize,
     messages_per_run: f64,
@@ -161,6 +162,7 @@ impl<'a> ColumnPart<'a> {
             deaths_of_hurt: summary.deaths_of_hurt,
             deaths_of_one_hurt_worst: summary.deaths_worst,
             false_suspicions: summary.false_suspicions,
+            false_hints: summary.false_hints,
             changes: MedianAndWorst {
                 median: changes.0,
                 worst: changes.1,

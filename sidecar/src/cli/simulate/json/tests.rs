@@ -86,6 +86,7 @@ fn every_number_has_its_name() {
         "deaths_of_hurt": 13,
         "deaths_of_one_hurt_worst": 15,
         "false_suspicions": 14,
+        "false_hints": 19,
         "changes": {"median": 17, "worst": 18},
         "sizes": 16,
         "messages_per_run": 1900.4,

@@ -40,6 +40,7 @@ fn outcome(seed: u64) -> Outcome {
         deaths_of_hurt: 30 + seed,
         changes_after_second_death: 0,
         false_suspicions: 40 + seed,
+        false_hints: 50 + seed,
         sizes: (0..seed as usize).map(|size| (size, 1)).collect(),
         sizes_at_end: [0; 3],
         changes: (50 + seed as u32, 60 + seed as u32),
