@@ -2,8 +2,8 @@
 //!
 //! redb takes the parts of a file that have no checksum of their own as they are, and panics where
 //! they make no sense. So a file is first read from a copy: what frames the trees is compared with
-//! a fresh store and with the length of the file, and the copy is marked so that redb verifies every
-//! checksum before it follows anything. A file that passes can be opened.
+//! a fresh store and with the length of the file, and the copy is marked so that redb verifies
+//! every checksum before it follows anything. A file that passes can be opened.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
