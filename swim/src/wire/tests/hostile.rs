@@ -89,7 +89,11 @@ fn another_version_is_its_own_reason() {
         let mut bytes = datagram(&HEADER(), &Message::Gossip, &[]);
         bytes[0] = version;
         assert_eq!(decode(&bytes, cluster()), Err(DropReason::Version));
-        let mut bytes = encode_frame::<Record>(&Frame::Ack { seq: 1, digest: 2 });
+        let mut bytes = encode_frame::<Record>(&Frame::Ack {
+            seq: 1,
+            digest: 2,
+            outlook: outlook(),
+        });
         bytes[4] = version;
         assert_eq!(one_frame(&bytes), Err(DropReason::Version));
     }
