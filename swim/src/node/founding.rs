@@ -44,15 +44,16 @@ impl Node {
         if self.agreed.history.is_some() || !self.config.parts.verdicts {
             return;
         }
+        if self.config.expect == 1 {
+            // What stands under a seed may change: that looks again.
+            if self.may_found() && self.has_only_own_seeds() {
+                self.found(now);
+            }
+            return;
+        }
         self.set_timer(Timer::Found, now + LOOK);
         self.agreed.founding.asking = None;
         if !self.may_found() {
-            return;
-        }
-        if self.config.expect == 1 {
-            if self.has_only_own_seeds() {
-                self.found(now);
-            }
             return;
         }
         let candidates = self.candidates();

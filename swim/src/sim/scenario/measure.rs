@@ -482,7 +482,7 @@ impl Measure {
                 .iter()
                 .map(|pid| (*pid, self.before[pid.0 as usize]))
                 .collect();
-            let budget = quiet_budget(cluster.node(well[0]).config());
+            let budget = quiet_budget(cluster.node(well[0]).config(), well.len());
             let found = checks::constant_cost(cluster, &before, began, &budget);
             self.out.violations.extend(found);
         }
@@ -568,11 +568,19 @@ impl Measure {
 }
 
 /// A ping to each successor and one random member in a period, each with its ack, a tenth more for
-/// what is left of the joining; bytes depend on the lengths of names.
-fn quiet_budget(config: &Config) -> Budget {
+/// what is left of the joining, and what the voters of the whole cluster may cost (DESIGN 4.1: 12
+/// packets a second); bytes depend on the lengths of names.
+fn quiet_budget(config: &Config, members: usize) -> Budget {
     let pings = (config.rings as f64 + 1.0) / config.period.as_secs_f64();
+    // A lease of another length costs accordingly.
+    let leases = 2.4 / config.lease.as_secs_f64();
+    let voting = if config.parts.verdicts {
+        12.0 * leases
+    } else {
+        0.0
+    };
     Budget {
-        packets_per_s: 2.2 * pings,
+        packets_per_s: 2.2 * pings + voting / members as f64,
         bytes_per_s: f64::INFINITY,
         streams_per_s: 0.1,
     }

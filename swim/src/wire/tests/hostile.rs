@@ -210,6 +210,8 @@ fn names_and_tags_beyond_their_limits_are_malformed() {
         instance: u64,
         incarnation: u32,
         tags: std::collections::BTreeMap<String, String>,
+        voter: u64,
+        returns: u32,
     }
     let decoded = |name: &str, tags: Vec<Tag>| {
         let addr = address("192.0.2.1:1");
@@ -221,6 +223,8 @@ fn names_and_tags_beyond_their_limits_are_malformed() {
             instance: 1,
             incarnation: 0,
             tags,
+            voter: 1,
+            returns: 0,
         };
         let mut bytes = datagram(&HEADER(), &Message::Gossip, &[]);
         bytes.extend(postcard::to_stdvec(&foreign).expect("it serializes"));
