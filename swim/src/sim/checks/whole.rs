@@ -163,6 +163,30 @@ pub fn healing(cluster: &Cluster, faults_ended: Time, within: Duration) -> Vec<V
     vec![violation(cluster, Property::Healing, None, text)]
 }
 
+/// [`Property::Healing`] of verdicts: once the faults have ended for longer than `within`, all that
+/// are up hold one and the same view, in which just they are members.
+pub fn one_view(cluster: &Cluster, faults_ended: Time, within: Duration) -> Vec<Violation> {
+    if faults_ended + within > cluster.now() || cluster.is_unanimous() {
+        return Vec::new();
+    }
+    let held = cluster.up().into_iter().map(|pid| {
+        let node = cluster.node(pid);
+        let view = node.mark().map_or(0, |mark| mark.view.0);
+        let name = &cluster.launched(pid).name;
+        format!(
+            "{name} holds view {view} of {} members",
+            node.standings().count()
+        )
+    });
+    let held: Vec<String> = held.take(5).collect();
+    let text = format!(
+        "{:?} after the faults ended: {}",
+        cluster.now() - faults_ended,
+        held.join("; ")
+    );
+    vec![violation(cluster, Property::Healing, None, text)]
+}
+
 /// [`Property::ConstantCost`]: what these processes sent since `since`, when they had sent what is
 /// given here, is in the mean within the budget. For quiet times.
 pub fn constant_cost(

@@ -531,6 +531,9 @@ impl Measure {
             })
             .collect();
         let mut found = checks::healing(cluster, since, took);
+        if self.verdicts {
+            found.extend(checks::one_view(cluster, since, took));
+        }
         found.extend(checks::refutation(cluster, &up, &up, since, took));
         found.extend(checks::completeness(cluster, &up, &gone, took));
         self.out.violations.extend(found);
