@@ -164,15 +164,16 @@ impl Roster {
             _ => {}
         }
         let removal = self.removal(name)?;
-        (removal.instance >= instance).then_some((removal.verdict, removal.view))
+        (removal.instance == instance).then_some((removal.verdict, removal.view))
     }
 
     /// Whether this life can never be a member any more.
     pub(crate) fn is_condemned(&self, name: &str, instance: Instance) -> bool {
-        matches!(
-            self.verdict(name, instance),
-            Some((Verdict::Dead | Verdict::Left, _))
-        )
+        let newer = self
+            .standing(name)
+            .is_some_and(|held| held.instance > instance);
+        let removed = self.removal(name);
+        newer || removed.is_some_and(|removal| removal.instance >= instance)
     }
 
     /// Whether a member votes.
@@ -231,7 +232,9 @@ impl Roster {
     }
 
     fn admit(&mut self, name: &Name, instance: Instance, removals: u8, turns: &mut Vec<Turn>) {
-        if self.verdict(name.as_str(), instance).is_some() {
+        let known = self.standing(name.as_str());
+        let known = known.is_some_and(|standing| standing.instance == instance);
+        if known || self.is_condemned(name.as_str(), instance) {
             return;
         }
         let standing = Standing {

@@ -13,7 +13,7 @@ use super::reporting::Reporting;
 use super::voting::{Saves, Voting};
 use super::{Lifecycle, Node, Timer};
 use crate::coordinator::{Change, Cut, History, Lineage, Roster, Turn, Verdict, View, VoterId};
-use crate::event::{DeadCause, EventKind, MemberInfo, RemovedCause, State};
+use crate::event::{DeadCause, EventKind, MemberInfo, RemovedCause, State, UnreachableCause};
 use crate::limits;
 use crate::members::{Instance, Name, Rank, Statement, Status};
 use crate::time::Time;
@@ -294,10 +294,14 @@ impl Node {
                     let standing = roster.standing(name.as_str())?;
                     Some(standing.instance)
                 });
-                let cause = newer.map_or(DeadCause::Unknown, |instance| DeadCause::Replaced {
-                    instance,
-                });
-                self.on_gone(&name, instance, EventKind::Dead { cause }, now);
+                let held = self.table.get(name.as_str());
+                let held = held.map(|member| member.statement.record.instance);
+                // Of one whose next life is still unheard of that one tells.
+                if let Some(newer) = newer.filter(|_| held > Some(instance)) {
+                    let cause = DeadCause::Replaced { instance: newer };
+                    self.on_gone(&name, instance, EventKind::Dead { cause }, now);
+                }
+                self.forget_report(&name, instance);
             }
             Turn::Gone(name, instance, Verdict::Left) => {
                 self.on_gone(&name, instance, EventKind::Left, now);
@@ -340,10 +344,19 @@ impl Node {
             return self.tell(self.me(), EventKind::Up, now);
         }
         self.note_for_office(name, now);
-        if let Some(info) = self.info_of(name.as_str())
-            && info.instance == instance
-        {
+        let held = self.table.get(name.as_str());
+        let held = held.map(|member| member.statement.record.instance);
+        if held.is_some_and(|held| held < instance) {
+            self.bury(name, now);
+        }
+        let Some(info) = self.info_of(name.as_str()) else {
+            return;
+        };
+        if info.instance == instance {
             self.tell(info, EventKind::Up, now);
+        } else if info.instance < instance {
+            let cause = DeadCause::Replaced { instance };
+            self.tell(info, EventKind::Dead { cause }, now);
         }
     }
 
@@ -370,6 +383,13 @@ impl Node {
             (info.instance, info.rtt) = (instance, None);
             let info = self.describe(info);
             self.tell(info, kind, now);
+        } else if matches!(held.status, Status::Alive | Status::Suspect) {
+            // An older life than the one that is gone.
+            self.bury(name, now);
+            if let Some(info) = self.info_of(name.as_str()) {
+                let cause = UnreachableCause::Verdict;
+                self.tell(info, EventKind::Unreachable { cause }, now);
+            }
         }
     }
 
@@ -380,6 +400,9 @@ impl Node {
         };
         let was = member.statement.status;
         let record = Arc::clone(&member.statement.record);
+        if was == Status::Left {
+            return;
+        }
         if was == Status::Suspect {
             self.timers.cancel(&Timer::Suspicion(name.clone()));
         }

@@ -116,6 +116,8 @@ impl Node {
         let consensus = Consensus::new(&voters, &me, &log, true, self.consensus_settings(), now)
             .map_err(|_| damaged("the log of the voters"))?;
         debug_assert!(base <= view);
+        // What it has to say leaves with the first call.
+        self.timers.set(Timer::Voting, now);
         self.agreed.voting = Some(Voting {
             configuration: voters.configuration,
             base,
@@ -123,7 +125,6 @@ impl Node {
             voters: voters.voters,
             consensus,
         });
-        self.agree(now);
         Ok(())
     }
 
