@@ -13,7 +13,7 @@ use super::reporting::Reporting;
 use super::voting::{Saves, Voting};
 use super::{Lifecycle, Node, Timer};
 use crate::coordinator::{Change, Cut, History, Lineage, Roster, Turn, Verdict, View, VoterId};
-use crate::event::{DeadCause, EventKind, MemberInfo, RemovedCause, State};
+use crate::event::{DeadCause, EventKind, MemberInfo, RemovedCause, State, UnreachableCause};
 use crate::limits;
 use crate::members::{Instance, Name, Rank, Statement, Status};
 use crate::time::Time;
@@ -179,6 +179,11 @@ impl Node {
 
     /// Applies the next cut, tells what it means, passes it on.
     pub(super) fn apply(&mut self, cut: &Arc<Cut>, now: Time) {
+        let subjects = cut.changes.iter().map(|change| change.subject().0);
+        let before: Vec<MemberInfo> = subjects
+            .filter_map(|name| self.info_of(name.as_str()))
+            .collect();
+        let told = self.events.len();
         let Some(history) = &mut self.agreed.history else {
             return;
         };
@@ -190,6 +195,7 @@ impl Node {
             self.tell_coordinator(&office.coordinator.clone(), now);
         }
         self.push_cut(cut);
+        self.tell_rest(before, told, now);
         self.on_new_view(now);
     }
 
@@ -199,6 +205,9 @@ impl Node {
             history.lineage().family == roster.head.lineage.family
                 && history.lineage().generation < roster.head.lineage.generation
         });
+        let members = self.table.iter().map(|member| self.table.info(member));
+        let infos: Vec<MemberInfo> = members.map(|info| self.describe(info)).collect();
+        let told = self.events.len();
         let before = self.agreed.roster().cloned();
         let new_lineage = before.as_ref().map(|old| old.head.lineage) != Some(roster.head.lineage);
         if new_lineage {
@@ -226,7 +235,46 @@ impl Node {
         if let Some(office) = office.filter(|office| Some(office) != old_office.as_ref()) {
             self.tell_coordinator(&office.coordinator, now);
         }
+        self.tell_rest(infos, told, now);
         self.on_new_view(now);
+    }
+
+    /// Tells of those whose state is another one since `before` under the new roster, without a
+    /// turn of theirs: lives that were never members, verdicts of a history that was given up.
+    /// What was told begins at that place in the queue.
+    fn tell_rest(&mut self, before: Vec<MemberInfo>, told: usize, now: Time) {
+        for old in before {
+            let Some(info) = self.info_of(old.name.as_str()) else {
+                continue;
+            };
+            let same = (old.state, old.verdict) == (info.state, info.verdict);
+            let mut events = self.events.iter().skip(told);
+            let known = events.any(|event| {
+                event.member.name == info.name && event.member.instance == info.instance
+            });
+            if same || known || info.is_self {
+                continue;
+            }
+            let standing = self.agreed.roster().and_then(|roster| {
+                let standing = roster.standing(info.name.as_str())?;
+                Some(standing.instance)
+            });
+            let kind = match info.state {
+                State::Dead => EventKind::Dead {
+                    cause: standing.map_or(DeadCause::Unknown, |instance| DeadCause::Replaced {
+                        instance,
+                    }),
+                },
+                State::Left if info.verdict.is_some() => EventKind::Left,
+                State::Left | State::Unreachable => EventKind::Unreachable {
+                    cause: UnreachableCause::Verdict,
+                },
+                State::Degraded => EventKind::Degraded { evidence: None },
+                State::Alive if old.state != State::Alive => EventKind::Reachable,
+                State::Alive | State::Suspect => EventKind::Updated,
+            };
+            self.tell(info, kind, now);
+        }
     }
 
     /// What happened between an older roster and the present one.
@@ -274,8 +322,30 @@ impl Node {
 
     /// There is a new view, however it came.
     fn on_new_view(&mut self, now: Time) {
+        let lives = match self.lifecycle {
+            Lifecycle::Joining | Lifecycle::Member => true,
+            Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => false,
+        };
+        // A clock that was set back may have given this life a number that was condemned before.
+        if lives
+            && self.is_condemned(self.me.name.as_str(), self.me.instance)
+            && let Some(last) = self.last_condemned()
+        {
+            self.begin_life_after(last, now);
+        }
         self.reconfigure(now);
         self.answer_waiting(now);
+    }
+
+    /// The newest life of this node's name that is a member or was removed.
+    fn last_condemned(&self) -> Option<Instance> {
+        let roster = self.agreed.roster()?;
+        let name = self.me.name.as_str();
+        let standing = roster.standing(name).map(|standing| standing.instance);
+        let removed = roster
+            .removed()
+            .find(|removal| removal.name == self.me.name);
+        standing.max(removed.map(|removal| removal.instance))
     }
 
     fn tell_coordinator(&mut self, name: &Name, now: Time) {
@@ -412,6 +482,13 @@ impl Node {
     pub(super) fn is_condemned(&self, name: &str, instance: Instance) -> bool {
         let roster = self.agreed.roster();
         roster.is_some_and(|roster| roster.is_condemned(name, instance))
+    }
+
+    /// Whether this life is a member of the view.
+    pub(super) fn is_up(&self, name: &str, instance: Instance) -> bool {
+        let roster = self.agreed.roster();
+        let standing = roster.and_then(|roster| roster.standing(name));
+        standing.is_some_and(|standing| standing.instance == instance)
     }
 
     /// The status in which a record counts: what is condemned is unreachable, whatever it says.

@@ -277,7 +277,9 @@ impl Node {
             (Some((Status::Alive | Status::Suspect, ..)), _) if condemned => {}
             (Some((status @ (Status::Alive | Status::Suspect), instance, returns)), standing) => {
                 let removals = removals.unwrap_or(0);
-                if status == Status::Alive {
+                if self.may_be_of_another_history(name) {
+                    absent = true;
+                } else if status == Status::Alive {
                     self.on_newcomer(name, instance, returns, removals, standing.is_some(), now);
                 } else if standing.is_none()
                     && let Some(office) = &mut self.agreed.office

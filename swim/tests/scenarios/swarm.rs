@@ -216,6 +216,15 @@ impl Swarm {
             }
             self.cluster.run_for(secs(1));
         }
+        for pid in self.with_condition(&Condition::Running) {
+            let survivors = [self.cluster.launched(pid).name.clone()];
+            let now = self.cluster.clock(pid);
+            println!(
+                "  {survivors:?}: {:?}",
+                self.cluster.node(pid).agreement(now)
+            );
+            println!("    {:?}", self.cluster.recover(pid, &survivors));
+        }
         panic!("a quorum of which {names:?} of {voters} are left is not rebuilt by hand");
     }
 
@@ -338,6 +347,11 @@ impl Swarm {
             }),
         };
         let dear = constant_cost(&self.cluster, &before, since, &budget);
+        if !dear.is_empty() {
+            for (pid, before) in &before {
+                println!("{pid:?} {:?}", self.cluster.traffic(*pid).since(before));
+            }
+        }
         assert_eq!(dear, [], "quiet is cheap");
     }
 }
