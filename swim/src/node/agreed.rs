@@ -282,6 +282,8 @@ impl Node {
         let Some(roster) = self.agreed.roster() else {
             return Vec::new();
         };
+        let same_family = before
+            .is_some_and(|old| old.head.lineage.family == roster.head.lineage.family);
         let mut turns = Vec::new();
         for old in before.into_iter().flat_map(Roster::standings) {
             let (name, instance) = (&old.name, old.instance);
@@ -296,11 +298,23 @@ impl Node {
                         turns.push(turn(name.clone(), instance));
                     }
                 }
-                Some(_) => turns.push(Turn::Replaced(name.clone(), instance)),
-                None => {
+                Some(new) if new.instance < instance => {}
+                new => {
                     let verdict = roster.verdict(name.as_str(), instance);
-                    let verdict = verdict.map_or(Verdict::Dead, |(verdict, _)| verdict);
-                    turns.push(Turn::Gone(name.clone(), instance, verdict));
+                    let verdict = verdict.map(|(verdict, _)| verdict);
+                    let turn = match (verdict, new) {
+                        (Some(Verdict::Left), _) => {
+                            Turn::Gone(name.clone(), instance, Verdict::Left)
+                        }
+                        (Some(Verdict::Dead | Verdict::Up) | None, Some(_)) => {
+                            Turn::Replaced(name.clone(), instance)
+                        }
+                        (Some(verdict), None) => Turn::Gone(name.clone(), instance, verdict),
+                        // Of a life that is no member in another history nothing was agreed.
+                        (None, None) if !same_family => continue,
+                        (None, None) => Turn::Gone(name.clone(), instance, Verdict::Dead),
+                    };
+                    turns.push(turn);
                 }
             }
         }

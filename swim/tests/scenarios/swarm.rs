@@ -179,13 +179,15 @@ impl Swarm {
     /// The history that the cluster goes on with: the last generation of the one that most know.
     fn lineage(&self) -> Option<Lineage> {
         let mut known: std::collections::BTreeMap<u64, (usize, Lineage)> = Default::default();
-        for pid in self.cluster.processes() {
-            if let Some(mark) = self.cluster.node(pid).mark() {
-                let entry = known.entry(mark.lineage.family);
-                let (count, last) = entry.or_insert((0, mark.lineage));
-                *count += 1;
-                *last = (*last).max(mark.lineage);
-            }
+        let up = self.cluster.up();
+        let knows = |pid: &Pid| self.cluster.node(*pid).mark().is_some();
+        let all: Vec<Pid> = self.cluster.processes().collect();
+        let of = if up.iter().any(knows) { up } else { all };
+        for mark in of.iter().filter_map(|pid| self.cluster.node(*pid).mark()) {
+            let entry = known.entry(mark.lineage.family);
+            let (count, last) = entry.or_insert((0, mark.lineage));
+            *count += 1;
+            *last = (*last).max(mark.lineage);
         }
         known.into_values().max().map(|(_, lineage)| lineage)
     }
@@ -204,6 +206,10 @@ impl Swarm {
         let (names, voters) = self.cluster.voter_memories(lineage);
         if names.len() > voters / 2 {
             return;
+        }
+        let up = self.cluster.up();
+        if !up.iter().any(|pid| self.cluster.node(*pid).mark().is_some()) {
+            return self.begin_anew();
         }
         println!(
             "seed {}: {} of {voters} voters remember",
@@ -283,6 +289,11 @@ impl Swarm {
             );
             let standings: Vec<_> = node.standings().collect();
             println!("    {standings:?}");
+            println!("    DUMP {}", node.dump());
+            let absent = standings.iter().filter(|held| !self.is_up(Self::number_of(&held.name)));
+            for held in absent {
+                println!("    ABSENT {held:?} {:?}", node.member(held.name.as_str()));
+            }
         }
         panic!("within {wait:?}: all are unanimous when the faults end");
     }

@@ -244,7 +244,8 @@ impl Consensus {
             let grant = Letter::Grant { ballot, round };
             self.write(ballot.pid, &grant);
         }
-        if promised && ours == (accepted, decided) {
+        // Of what is not decided a word of one of them may be lost.
+        if promised && ours == (accepted, decided) && accepted == decided {
             self.behind_since = None;
             return;
         }
