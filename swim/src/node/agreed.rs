@@ -124,7 +124,7 @@ impl Node {
 
     /// What this node tells others of what it knows of the views.
     pub(super) fn outlook(&self, now: Time) -> Outlook {
-        let age = self.agreed.quorum_heard.map(|heard| now.since(heard));
+        let age = self.quorum_heard(now).map(|heard| now.since(heard));
         let steps = age.map(|age| {
             age.as_nanos()
                 .div_ceil(limits::QUORUM_AGE_STEP.as_nanos().max(1))
@@ -142,12 +142,20 @@ impl Node {
         2 * self.config.lease + self.config.period * 3 / 2
     }
 
+    /// When the quorum was last known to be held. Who leads holds it.
+    fn quorum_heard(&self, now: Time) -> Option<Time> {
+        if self.leads(now) {
+            return Some(now);
+        }
+        self.agreed.quorum_heard
+    }
+
     pub(super) fn quorum(&self, now: Time) -> Quorum {
         if self.agreed.history.is_none() {
             return Quorum::Forming;
         }
         let patience = self.quorum_patience();
-        match self.agreed.quorum_heard {
+        match self.quorum_heard(now) {
             Some(heard) if now.since(heard) <= patience => Quorum::Held,
             Some(_) | None => Quorum::Lost,
         }
@@ -171,6 +179,9 @@ impl Node {
     }
 
     pub(super) fn on_quorum_timeout(&mut self, now: Time) {
+        if self.leads(now) {
+            return self.on_quorum_heard(now, now);
+        }
         if self.quorum(now) == Quorum::Lost && !self.agreed.told_lost {
             self.agreed.told_lost = true;
             self.tell(self.me(), EventKind::QuorumLost, now);
@@ -282,8 +293,8 @@ impl Node {
         let Some(roster) = self.agreed.roster() else {
             return Vec::new();
         };
-        let same_family = before
-            .is_some_and(|old| old.head.lineage.family == roster.head.lineage.family);
+        let same_family =
+            before.is_some_and(|old| old.head.lineage.family == roster.head.lineage.family);
         let mut turns = Vec::new();
         for old in before.into_iter().flat_map(Roster::standings) {
             let (name, instance) = (&old.name, old.instance);

@@ -274,8 +274,16 @@ impl Node {
 
     /// DEBUG
     pub fn dump(&self) -> String {
-        let open = self.agreed.office.as_ref().map(|o| format!("{:?}", o.docket));
-        format!("{:?} {:?}", self.agreed.voting.as_ref().map(|v| &v.consensus), open)
+        let open = self
+            .agreed
+            .office
+            .as_ref()
+            .map(|o| format!("{:?}", o.docket));
+        format!(
+            "{:?} {:?}",
+            self.agreed.voting.as_ref().map(|v| &v.consensus),
+            open
+        )
     }
 
     /// The members of the view, in order of their names.

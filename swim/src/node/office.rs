@@ -296,9 +296,17 @@ impl Node {
                     instance: standing.instance,
                 });
             }
-            (Some((Status::Unreachable | Status::Left, ..)), Some(_)) => {
+            (Some((Status::Unreachable | Status::Left, instance, _)), Some(standing)) => {
                 absent = true;
-                self.probe(name, Purpose::Watch, now);
+                if instance > standing.instance {
+                    // A newer life came and went before it was a member: the older one is looked
+                    // for where it was.
+                    let me = self.me.name.clone();
+                    let silence = Silence::CutOff;
+                    self.on_report(name, standing.instance, &me, silence, 0, now);
+                } else {
+                    self.probe(name, Purpose::Watch, now);
+                }
             }
             (None, Some(standing)) => {
                 absent = true;

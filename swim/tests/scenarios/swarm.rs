@@ -147,6 +147,7 @@ impl Swarm {
         self.start_those(|at| at < ANCHORS);
         if self.config.parts.verdicts {
             self.regain_quorum();
+            self.end_conflicts();
         }
         self.converge(secs(300), "all agree when the faults end");
         if self.config.parts.verdicts {
@@ -192,6 +193,31 @@ impl Swarm {
         known.into_values().max().map(|(_, lineage)| lineage)
     }
 
+    /// The first member, told of no seeds, may have begun a history of its own after it lost its
+    /// memory, and others joined it there: that an operator must end.
+    fn end_conflicts(&mut self) {
+        self.cluster.run_for(secs(60));
+        let Some(lineage) = self.lineage() else {
+            return;
+        };
+        for pid in self.with_condition(&Condition::Running) {
+            let other = self.cluster.node(pid).mark();
+            let other = other.is_some_and(|mark| mark.lineage.family != lineage.family);
+            if other {
+                assert!(
+                    self.seedless,
+                    "two histories begin only by one without seeds"
+                );
+                println!("seed {}: {pid:?} is of another history", self.seed);
+                self.cluster.crash(pid);
+                self.cluster.wipe_disk(pid);
+            }
+        }
+        self.seedless = false;
+        self.start_those(|at| at < ANCHORS);
+        self.regain_quorum();
+    }
+
     /// Starts what remembers, and rebuilds by hand a quorum of which too little does.
     fn regain_quorum(&mut self) {
         let Some(lineage) = self.lineage() else {
@@ -208,7 +234,10 @@ impl Swarm {
             return;
         }
         let up = self.cluster.up();
-        if !up.iter().any(|pid| self.cluster.node(*pid).mark().is_some()) {
+        if !up
+            .iter()
+            .any(|pid| self.cluster.node(*pid).mark().is_some())
+        {
             return self.begin_anew();
         }
         println!(
@@ -290,7 +319,9 @@ impl Swarm {
             let standings: Vec<_> = node.standings().collect();
             println!("    {standings:?}");
             println!("    DUMP {}", node.dump());
-            let absent = standings.iter().filter(|held| !self.is_up(Self::number_of(&held.name)));
+            let absent = standings
+                .iter()
+                .filter(|held| !self.is_up(Self::number_of(&held.name)));
             for held in absent {
                 println!("    ABSENT {held:?} {:?}", node.member(held.name.as_str()));
             }
@@ -301,8 +332,10 @@ impl Swarm {
     fn end_faults(&mut self) {
         self.cluster.network().heal();
         *self.cluster.network().faults() = Faults::default();
-        for pid in self.cluster.up() {
+        for pid in self.cluster.processes().collect::<Vec<_>>() {
             self.cluster.fill_disk(pid, false);
+        }
+        for pid in self.cluster.up() {
             self.cluster.unblock(pid);
             if *self.cluster.condition(pid) == Condition::Paused {
                 self.cluster.resume(pid);
