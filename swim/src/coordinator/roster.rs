@@ -128,7 +128,8 @@ impl Roster {
         &self.standings
     }
 
-    /// The last lives that were removed, in order of their names.
+    /// The last lives that were removed, in order of their names; a newer one of a name may be a
+    /// member.
     pub(crate) fn removed(&self) -> impl Iterator<Item = &Removal> {
         self.removed.values()
     }
@@ -148,32 +149,35 @@ impl Roster {
 
     /// The last life of this name that was removed, unless a newer one is a member.
     pub(crate) fn removal(&self, name: &str) -> Option<&Removal> {
-        self.removed.get(name)
+        let removal = self.removed.get(name)?;
+        self.standing(name).is_none().then_some(removal)
     }
 
     /// The verdict on one life of a member, and the view in which it fell.
     pub(crate) fn verdict(&self, name: &str, instance: Instance) -> Option<(Verdict, View)> {
-        match self.standing(name) {
-            Some(standing) if standing.instance == instance => {
-                return Some((Verdict::Up, standing.since));
-            }
-            // An older life than the one that is a member.
-            Some(standing) if standing.instance > instance => {
-                return Some((Verdict::Dead, standing.since));
-            }
-            _ => {}
+        let standing = self.standing(name);
+        if let Some(standing) = standing
+            && standing.instance == instance
+        {
+            return Some((Verdict::Up, standing.since));
         }
-        let removal = self.removal(name)?;
-        (removal.instance == instance).then_some((removal.verdict, removal.view))
+        // A verdict is final: also when a newer life has become a member since.
+        if let Some(removal) = self.removed.get(name)
+            && removal.instance >= instance
+        {
+            return Some((removal.verdict, removal.view));
+        }
+        // An older life than the one that is a member.
+        let standing = standing.filter(|standing| standing.instance > instance)?;
+        Some((Verdict::Dead, standing.since))
     }
 
     /// Whether this life can never be a member any more.
     pub(crate) fn is_condemned(&self, name: &str, instance: Instance) -> bool {
-        let newer = self
-            .standing(name)
-            .is_some_and(|held| held.instance > instance);
-        let removed = self.removal(name);
-        newer || removed.is_some_and(|removal| removal.instance >= instance)
+        matches!(
+            self.verdict(name, instance),
+            Some((Verdict::Dead | Verdict::Left, _))
+        )
     }
 
     /// Whether a member votes.
@@ -232,9 +236,7 @@ impl Roster {
     }
 
     fn admit(&mut self, name: &Name, instance: Instance, removals: u8, turns: &mut Vec<Turn>) {
-        let known = self.standing(name.as_str());
-        let known = known.is_some_and(|standing| standing.instance == instance);
-        if known || self.is_condemned(name.as_str(), instance) {
+        if self.verdict(name.as_str(), instance).is_some() {
             return;
         }
         let standing = Standing {
@@ -251,9 +253,6 @@ impl Roster {
             }
             Err(_) if self.standings.len() >= limits::MEMBERS => return,
             Err(at) => self.standings.insert(at, standing),
-        }
-        if let Some(removal) = self.removed.remove(name) {
-            self.removed_order.remove(&(removal.view, name.clone()));
         }
         turns.push(Turn::Up(name.clone(), instance));
     }
@@ -327,9 +326,10 @@ impl Roster {
                     .contains(&(removal.view, removal.name.clone())),
                 "the removed stand in order once"
             );
+            let newer = |standing: &Standing| standing.instance > removal.instance;
             assert!(
-                self.standing(removal.name.as_str()).is_none(),
-                "{} is a member or was removed",
+                self.standing(removal.name.as_str()).is_none_or(newer),
+                "what was removed of {} is no member",
                 removal.name
             );
         }

@@ -272,6 +272,20 @@ impl Node {
         (!fails).then_some(self.agreed.voter)
     }
 
+    /// DEBUG
+    pub fn dump(&self) -> String {
+        let open = self
+            .agreed
+            .office
+            .as_ref()
+            .map(|o| format!("{:?}", o.docket));
+        format!(
+            "{:?} {:?}",
+            self.agreed.voting.as_ref().map(|v| &v.consensus),
+            open
+        )
+    }
+
     /// The members of the view, in order of their names.
     pub fn standings(&self) -> impl Iterator<Item = &Standing> {
         let roster = self.agreed.roster();

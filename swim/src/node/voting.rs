@@ -226,6 +226,10 @@ impl Node {
         if !done {
             self.agreed.saves.failed = true;
             self.agreed.office = None;
+            // Others must know, to have it replaced.
+            self.agreed.voter = VoterId::NEVER;
+            self.me.voter = VoterId::NEVER;
+            self.speak_anew(now);
             if let Some(voting) = &mut self.agreed.voting {
                 voting.consensus.handle_save_failed();
             }

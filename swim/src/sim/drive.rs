@@ -279,6 +279,10 @@ impl Cluster {
         let now = self.agenda.now();
         let process = &mut self.processes[pid.0 as usize];
         let read = process.clock.read(now);
+        let mark = process.node.mark();
+        process
+            .watch
+            .on_history(mark.map(|mark| mark.lineage.family));
         while let Some(mut event) = process.node.poll_event() {
             self.trace.event(now, pid, &event);
             self.changes += 1;

@@ -147,6 +147,7 @@ impl Swarm {
         self.start_those(|at| at < ANCHORS);
         if self.config.parts.verdicts {
             self.regain_quorum();
+            self.end_conflicts();
         }
         self.converge(secs(300), "all agree when the faults end");
         if self.config.parts.verdicts {
@@ -179,15 +180,42 @@ impl Swarm {
     /// The history that the cluster goes on with: the last generation of the one that most know.
     fn lineage(&self) -> Option<Lineage> {
         let mut known: std::collections::BTreeMap<u64, (usize, Lineage)> = Default::default();
-        for pid in self.cluster.processes() {
-            if let Some(mark) = self.cluster.node(pid).mark() {
-                let entry = known.entry(mark.lineage.family);
-                let (count, last) = entry.or_insert((0, mark.lineage));
-                *count += 1;
-                *last = (*last).max(mark.lineage);
-            }
+        let up = self.cluster.up();
+        let knows = |pid: &Pid| self.cluster.node(*pid).mark().is_some();
+        let all: Vec<Pid> = self.cluster.processes().collect();
+        let of = if up.iter().any(knows) { up } else { all };
+        for mark in of.iter().filter_map(|pid| self.cluster.node(*pid).mark()) {
+            let entry = known.entry(mark.lineage.family);
+            let (count, last) = entry.or_insert((0, mark.lineage));
+            *count += 1;
+            *last = (*last).max(mark.lineage);
         }
         known.into_values().max().map(|(_, lineage)| lineage)
+    }
+
+    /// The first member, told of no seeds, may have begun a history of its own after it lost its
+    /// memory, and others joined it there: that an operator must end.
+    fn end_conflicts(&mut self) {
+        self.cluster.run_for(secs(60));
+        let Some(lineage) = self.lineage() else {
+            return;
+        };
+        for pid in self.with_condition(&Condition::Running) {
+            let other = self.cluster.node(pid).mark();
+            let other = other.is_some_and(|mark| mark.lineage.family != lineage.family);
+            if other {
+                assert!(
+                    self.seedless,
+                    "two histories begin only by one without seeds"
+                );
+                println!("seed {}: {pid:?} is of another history", self.seed);
+                self.cluster.crash(pid);
+                self.cluster.wipe_disk(pid);
+            }
+        }
+        self.seedless = false;
+        self.start_those(|at| at < ANCHORS);
+        self.regain_quorum();
     }
 
     /// Starts what remembers, and rebuilds by hand a quorum of which too little does.
@@ -205,6 +233,13 @@ impl Swarm {
         if names.len() > voters / 2 {
             return;
         }
+        let up = self.cluster.up();
+        if !up
+            .iter()
+            .any(|pid| self.cluster.node(*pid).mark().is_some())
+        {
+            return self.begin_anew();
+        }
         println!(
             "seed {}: {} of {voters} voters remember",
             self.seed,
@@ -215,6 +250,15 @@ impl Swarm {
                 return;
             }
             self.cluster.run_for(secs(1));
+        }
+        for pid in self.with_condition(&Condition::Running) {
+            let survivors = [self.cluster.launched(pid).name.clone()];
+            let now = self.cluster.clock(pid);
+            println!(
+                "  {survivors:?}: {:?}",
+                self.cluster.node(pid).agreement(now)
+            );
+            println!("    {:?}", self.cluster.recover(pid, &survivors));
         }
         panic!("a quorum of which {names:?} of {voters} are left is not rebuilt by hand");
     }
@@ -274,6 +318,13 @@ impl Swarm {
             );
             let standings: Vec<_> = node.standings().collect();
             println!("    {standings:?}");
+            println!("    DUMP {}", node.dump());
+            let absent = standings
+                .iter()
+                .filter(|held| !self.is_up(Self::number_of(&held.name)));
+            for held in absent {
+                println!("    ABSENT {held:?} {:?}", node.member(held.name.as_str()));
+            }
         }
         panic!("within {wait:?}: all are unanimous when the faults end");
     }
@@ -281,8 +332,10 @@ impl Swarm {
     fn end_faults(&mut self) {
         self.cluster.network().heal();
         *self.cluster.network().faults() = Faults::default();
-        for pid in self.cluster.up() {
+        for pid in self.cluster.processes().collect::<Vec<_>>() {
             self.cluster.fill_disk(pid, false);
+        }
+        for pid in self.cluster.up() {
             self.cluster.unblock(pid);
             if *self.cluster.condition(pid) == Condition::Paused {
                 self.cluster.resume(pid);
@@ -338,6 +391,11 @@ impl Swarm {
             }),
         };
         let dear = constant_cost(&self.cluster, &before, since, &budget);
+        if !dear.is_empty() {
+            for (pid, before) in &before {
+                println!("{pid:?} {:?}", self.cluster.traffic(*pid).since(before));
+            }
+        }
         assert_eq!(dear, [], "quiet is cheap");
     }
 }

@@ -63,6 +63,8 @@ impl Cluster {
             answers: Vec::new(),
             traffic: Traffic::default(),
         });
+        // What it remembers may have it say something at once.
+        self.drain(pid);
         self.join(pid, &seeds);
         pid
     }
