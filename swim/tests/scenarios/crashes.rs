@@ -162,7 +162,7 @@ fn the_kind_of_silence_is_told() {
 fn a_member_that_crashes_while_it_joins_is_known_to_all_or_none() {
     for seed in seeds(0..30) {
         let (mut cluster, _) = settled(seed, 8);
-        let joiner = cluster.launch(Launch::numbered(8).seed(Launch::numbered(0).addr));
+        let joiner = cluster.launch(hinting(8).seed(Launch::numbered(0).addr));
         let pause = cluster.dice().duration(&(ms(0)..ms(60)));
         cluster.run_for(pause);
         cluster.crash(joiner);

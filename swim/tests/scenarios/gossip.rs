@@ -54,7 +54,7 @@ fn a_kibibyte_of_tags_reaches_all() {
         });
         println!("seed {seed}: 40 members see a kibibyte of tags after {took:?}");
         // And it comes to one that joins.
-        cluster.launch(Launch::numbered(40).seed(Launch::numbered(0).addr));
+        cluster.launch(hinting(40).seed(Launch::numbered(0).addr));
         must(&mut cluster, secs(8), "the new one sees it", |cluster| {
             all_see(cluster, pids[3], "big", Some(&value))
         });
@@ -113,7 +113,7 @@ fn lost_gossip_is_repaired_by_the_digest_within_two_periods() {
         ..Config::default()
     };
     for seed in seeds(0..10) {
-        let launch = |at| Launch::numbered(at).config(config());
+        let launch = |at| hinting(at).config(config());
         let (mut cluster, pids) = settled_with(seed, options(), 30, launch);
         let deaf = cluster.dice().sample(&pids[1..], 5);
         for pid in &deaf {

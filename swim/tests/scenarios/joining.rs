@@ -16,7 +16,7 @@ fn members_that_start_in_any_order_through_any_seed_find_each_other() {
         order = cluster.dice().sample(&order, count);
         for at in order {
             // The seed of a member is any smaller one, started or not: all hang together.
-            let mut launch = Launch::numbered(at);
+            let mut launch = hinting(at);
             if at > 0 {
                 let seed = cluster.dice().number(0..at);
                 launch = launch.seed(Launch::numbered(seed).addr);
@@ -39,7 +39,7 @@ fn members_that_start_in_any_order_through_any_seed_find_each_other() {
 fn fifty_join_through_one_seed_at_one_instant() {
     for seed in seeds(0..5) {
         let mut cluster = Cluster::new(seed, options());
-        cluster.grow(51, Launch::numbered);
+        cluster.grow(51, hinting);
         let took = must(&mut cluster, secs(5), "all know all", Cluster::agrees);
         println!("seed {seed}: 51 members know each other after {took:?}");
         let alarms = all_told(&cluster, "member-suspect", muster_swim::Time::ZERO);
@@ -52,8 +52,8 @@ fn fifty_join_through_one_seed_at_one_instant() {
 fn two_clusters_merge_when_one_member_names_a_seed_in_the_other() {
     for seed in seeds(0..10) {
         let mut cluster = Cluster::new(seed, options());
-        let left = cluster.grow(7, Launch::numbered);
-        let right = cluster.grow(5, |at| Launch::numbered(at + 100));
+        let left = cluster.grow(7, hinting);
+        let right = cluster.grow(5, |at| hinting(at + 100));
         cluster.run_for(secs(10));
         assert!(!cluster.agrees(), "nobody knows of the other side yet");
         let to_right = cluster.launched(right[0]).addr.to_string();
@@ -74,14 +74,14 @@ fn a_seed_name_is_resolved_again_at_every_try() {
     for seed in seeds(0..10) {
         let mut cluster = Cluster::new(seed, options());
         let name = "seed.example:7946";
-        let joiner = cluster.launch(Launch::numbered(1).seed(name));
+        let joiner = cluster.launch(hinting(1).seed(name));
         cluster.run_for(secs(10));
         assert_eq!(seed_error(&cluster, joiner), Some(SeedError::Unresolved));
         // Now it has an address, but an old one where nobody is.
         cluster.set_name(name, &[Launch::numbered(99).addr]);
         cluster.run_for(secs(60));
         assert_eq!(cluster.node(joiner).lifecycle(), Lifecycle::Joining);
-        let first = cluster.launch(Launch::numbered(0));
+        let first = cluster.launch(hinting(0));
         cluster.set_name(name, &[cluster.launched(first).addr]);
         must(
             &mut cluster,
@@ -102,7 +102,7 @@ fn a_name_that_lists_the_whole_cluster_and_oneself_is_a_good_seed() {
         let everyone: Vec<SocketAddr> = (0..8).map(|at| Launch::numbered(at).addr).collect();
         cluster.set_name(name, &everyone);
         for at in 0..8 {
-            cluster.launch(Launch::numbered(at).seed(name));
+            cluster.launch(hinting(at).seed(name));
         }
         must(
             &mut cluster,
@@ -116,7 +116,7 @@ fn a_name_that_lists_the_whole_cluster_and_oneself_is_a_good_seed() {
 #[test]
 fn a_member_whose_only_seed_is_itself_starts_alone() {
     let mut cluster = Cluster::new(1, options());
-    let launch = Launch::numbered(0);
+    let launch = hinting(0);
     let own = launch.addr;
     let pid = cluster.launch(launch.seed(own));
     must(&mut cluster, secs(1), "it waits for nobody", |cluster| {
@@ -130,7 +130,7 @@ fn a_member_whose_only_seed_is_itself_starts_alone() {
 fn joining_is_retried_for_ever_with_growing_pauses() {
     let mut cluster = Cluster::new(1, options());
     let first = Launch::numbered(0).addr;
-    let joiner = cluster.launch(Launch::numbered(1).seed(first));
+    let joiner = cluster.launch(hinting(1).seed(first));
     // The seed's host is there, and refuses.
     cluster.run_for(secs(60));
     let at_first = cluster.traffic(joiner).streams_opened;
@@ -147,7 +147,7 @@ fn joining_is_retried_for_ever_with_growing_pauses() {
         "{hourly} tries in an hour two days later"
     );
     assert_eq!(seed_error(&cluster, joiner), Some(SeedError::Refused));
-    cluster.launch(Launch::numbered(0));
+    cluster.launch(hinting(0));
     must(
         &mut cluster,
         secs(40),
@@ -159,10 +159,10 @@ fn joining_is_retried_for_ever_with_growing_pauses() {
 #[test]
 fn a_seed_behind_a_dead_path_is_tried_again_without_any_answer() {
     let mut cluster = Cluster::new(1, options());
-    let seed = cluster.launch(Launch::numbered(0));
+    let seed = cluster.launch(hinting(0));
     let host = cluster.host(seed);
     cluster.network().deafen(host);
-    let joiner = cluster.launch(Launch::numbered(1).seed(Launch::numbered(0).addr));
+    let joiner = cluster.launch(hinting(1).seed(Launch::numbered(0).addr));
     cluster.run_for(HOUR);
     assert_eq!(seed_error(&cluster, joiner), Some(SeedError::Unanswered));
     cluster.network().heal();
@@ -172,7 +172,7 @@ fn a_seed_behind_a_dead_path_is_tried_again_without_any_answer() {
 #[test]
 fn the_traffic_of_another_cluster_is_refused() {
     let (mut cluster, pids) = settled(1, 3);
-    let mut stranger = Launch::numbered(50).seed(Launch::numbered(0).addr);
+    let mut stranger = hinting(50).seed(Launch::numbered(0).addr);
     stranger.cluster = Name::new("another").expect("a name");
     let stranger = cluster.launch(stranger);
     cluster.run_for(secs(30));
@@ -187,7 +187,7 @@ fn the_traffic_of_another_cluster_is_refused() {
     );
     // A stranger that inherited the address of a member hears that member's pings.
     cluster.crash(pids[2]);
-    let mut heir = Launch::numbered(2);
+    let mut heir = hinting(2);
     heir.cluster = Name::new("another").expect("a name");
     let heir = cluster.launch(heir);
     must(&mut cluster, secs(30), "the member is gone", |cluster| {
@@ -214,7 +214,7 @@ fn joining_works_through_a_bad_network() {
         options.faults.duplicate = 0.1;
         options.faults.reorder = 0.1;
         let mut cluster = Cluster::new(seed, options);
-        cluster.grow(20, Launch::numbered);
+        cluster.grow(20, hinting);
         must(&mut cluster, secs(60), "all know all", Cluster::agrees);
         cluster.check();
     }
@@ -225,7 +225,7 @@ fn a_table_of_many_frames_is_handed_to_a_joiner_whole() {
     let mut cluster = Cluster::new(1, options());
     let value = "z".repeat(1000);
     let laden = |at| {
-        let mut launch = Launch::numbered(at);
+        let mut launch = hinting(at);
         launch.tags = Tags::new([("big", &value)]).expect("it fits");
         launch
     };

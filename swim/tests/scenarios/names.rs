@@ -71,7 +71,7 @@ fn a_member_at_the_address_of_a_dead_one_is_not_taken_for_it() {
     for seed in seeds(0..10) {
         let (mut cluster, pids) = settled(seed, 8);
         cluster.crash(pids[4]);
-        let mut launch = Launch::numbered(20).seed(Launch::numbered(0).addr);
+        let mut launch = hinting(20).seed(Launch::numbered(0).addr);
         launch.addr = Launch::numbered(4).addr;
         let heir = cluster.launch(launch);
         let others = cluster.up();
@@ -148,7 +148,7 @@ fn one_stops(cluster: &mut Cluster, pids: [Pid; 2], limit: Duration) -> Pid {
 fn of_two_live_members_with_one_name_the_newer_stays() {
     for seed in seeds(0..20) {
         let (mut cluster, pids) = settled(seed, 9);
-        let mut launch = Launch::numbered(4).seed(Launch::numbered(0).addr);
+        let mut launch = hinting(4).seed(Launch::numbered(0).addr);
         launch.addr = Launch::numbered(44).addr;
         let newer = cluster.launch(launch);
         let gone = one_stops(&mut cluster, [pids[4], newer], secs(20));
@@ -171,8 +171,8 @@ fn a_member_whose_own_seed_is_dead_gives_way_to_a_newer_one_all_the_same() {
     for seed in seeds(0..20) {
         let mut cluster = Cluster::new(seed, Options::default());
         let dead = Launch::numbered(99).addr;
-        let older = cluster.launch(Launch::numbered(4).seed(dead));
-        let other = Launch::numbered(0).seed(Launch::numbered(4).addr);
+        let older = cluster.launch(hinting(4).seed(dead));
+        let other = hinting(0).seed(Launch::numbered(4).addr);
         let from = other.addr;
         cluster.launch(other);
         must(
@@ -181,7 +181,7 @@ fn a_member_whose_own_seed_is_dead_gives_way_to_a_newer_one_all_the_same() {
             "two know each other",
             Cluster::agrees,
         );
-        let mut launch = Launch::numbered(4).seed(from);
+        let mut launch = hinting(4).seed(from);
         launch.addr = Launch::numbered(44).addr;
         let newer = cluster.launch(launch);
         assert_eq!(one_stops(&mut cluster, [older, newer], secs(20)), older);
@@ -193,7 +193,7 @@ fn a_member_whose_own_seed_is_dead_gives_way_to_a_newer_one_all_the_same() {
 fn of_two_live_members_with_one_name_one_stays_also_when_the_clock_of_one_is_behind() {
     for seed in seeds(0..20) {
         let (mut cluster, pids) = settled(seed, 9);
-        let mut launch = Launch::numbered(4).seed(Launch::numbered(0).addr);
+        let mut launch = hinting(4).seed(Launch::numbered(0).addr);
         launch.addr = Launch::numbered(44).addr;
         launch.clock_behind = HOUR;
         let second = cluster.launch(launch);
@@ -216,7 +216,7 @@ fn two_that_go_past_the_same_former_life_do_not_become_the_same_one() {
         let (mut cluster, pids) = settled(seed, 9);
         cluster.crash(pids[4]);
         let twins = [44, 55].map(|host| {
-            let mut launch = Launch::numbered(4).seed(Launch::numbered(0).addr);
+            let mut launch = hinting(4).seed(Launch::numbered(0).addr);
             launch.addr = Launch::numbered(host).addr;
             launch.clock_behind = HOUR;
             cluster.launch(launch)
@@ -237,7 +237,7 @@ fn of_two_with_one_name_that_start_at_one_instant_one_stays() {
     for seed in seeds(0..20) {
         let (mut cluster, _) = settled(seed, 9);
         let twins = [44, 55].map(|host| {
-            let mut launch = Launch::numbered(9).seed(Launch::numbered(0).addr);
+            let mut launch = hinting(9).seed(Launch::numbered(0).addr);
             launch.addr = Launch::numbered(host).addr;
             cluster.launch(launch)
         });
@@ -259,7 +259,7 @@ fn two_members_with_one_name_that_meet_when_a_partition_heals_become_one() {
         cluster.partition(&pids[..5]);
         cluster.run_for(secs(30));
         // Number 2 is alive on the other side.
-        let mut launch = Launch::numbered(2).seed(Launch::numbered(7).addr);
+        let mut launch = hinting(2).seed(Launch::numbered(7).addr);
         launch.addr = Launch::numbered(22).addr;
         let newer = cluster.launch(launch);
         cluster.run_for(secs(60));
@@ -285,10 +285,10 @@ fn two_members_with_one_name_that_meet_when_a_partition_heals_become_one() {
 fn two_clusters_that_merge_keep_one_member_of_each_name() {
     for seed in seeds(0..10) {
         let mut cluster = Cluster::new(seed, options());
-        let left = cluster.grow(6, Launch::numbered);
+        let left = cluster.grow(6, hinting);
         cluster.run_for(secs(10));
         let right = cluster.grow(5, |at| {
-            let mut launch = Launch::numbered(at);
+            let mut launch = hinting(at);
             launch.addr = Launch::numbered(at + 50).addr;
             launch
         });

@@ -37,7 +37,7 @@ fn halves_that_were_apart_for_seconds_find_each_other() {
 
 /// Settings with which a week passes quickly.
 fn slow(at: usize) -> Launch {
-    Launch::numbered(at).config(Config {
+    hinting(at).config(Config {
         period: secs(60),
         reconnect_interval: secs(300),
         ..Config::default()
@@ -254,7 +254,7 @@ fn sides_that_forgot_each_other_meet_through_seeds() {
             forget_after: secs(600),
             ..Config::default()
         };
-        let launch = Launch::numbered(at).config(config);
+        let launch = hinting(at).config(config);
         // Everybody knows two seeds, one on either side.
         launch
             .seed(Launch::numbered(0).addr)

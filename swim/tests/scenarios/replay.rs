@@ -31,7 +31,7 @@ fn faults_that_are_off_draw_nothing() {
     let plain = settled(5, 5).0.trace_hash();
     let mut options = options();
     options.faults.reorder_by = secs(1);
-    let same = settled_with(5, options, 5, Launch::numbered).0.trace_hash();
+    let same = settled_with(5, options, 5, hinting).0.trace_hash();
     assert_eq!(plain, same);
 }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::time::Duration;
 
-use muster_swim::sim::{Cluster, Launch, Options, Pid};
+use muster_swim::sim::{Cluster, Keeping, Launch, Options, Pid};
 use muster_swim::{EventKind, State, Time};
 
 pub(crate) const fn ms(count: u64) -> Duration {
@@ -44,9 +44,18 @@ fn setting<T: FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// A cluster whose `count` members agree and have talked for a while.
+/// Member number `at` of a cluster in which nobody votes: what there is are hints, as without a
+/// quorum.
+pub(crate) fn hinting(at: usize) -> Launch {
+    Launch {
+        keeping: Keeping::Nothing,
+        ..Launch::numbered(at)
+    }
+}
+
+/// A cluster whose `count` members agree and have talked for a while. Nobody votes.
 pub(crate) fn settled(seed: u64, count: usize) -> (Cluster, Vec<Pid>) {
-    settled_with(seed, options(), count, Launch::numbered)
+    settled_with(seed, options(), count, hinting)
 }
 
 pub(crate) fn settled_with(

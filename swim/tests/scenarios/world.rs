@@ -60,7 +60,7 @@ fn a_starved_process_sees_to_its_timer_before_what_waits() {
             trace_lines: 10_000,
             ..options()
         };
-        let (mut cluster, pids) = settled_with(seed, options, 2, Launch::numbered);
+        let (mut cluster, pids) = settled_with(seed, options, 2, hinting);
         let before = cluster.traffic(pids[0]);
         let lines = cluster.last_lines().count();
         // Its next tick is due long before it comes to anything.
@@ -93,7 +93,7 @@ fn a_starved_member_accuses_nobody() {
 fn clocks_that_run_one_percent_apart_harm_nobody() {
     for seed in seeds(0..4) {
         let launch = |at: usize| {
-            let mut launch = Launch::numbered(at);
+            let mut launch = hinting(at);
             launch.clock_ppm = [10_000, -10_000, 0][at % 3];
             launch
         };
@@ -117,10 +117,10 @@ fn clocks_that_run_one_percent_apart_harm_nobody() {
 
 #[test]
 fn events_of_a_process_with_a_fast_clock_bear_the_time_of_the_world() {
-    let mut fast = Launch::numbered(1).seed(Launch::numbered(0).addr);
+    let mut fast = hinting(1).seed(Launch::numbered(0).addr);
     fast.clock_ppm = 10_000;
     let mut cluster = Cluster::new(1, options());
-    let first = cluster.launch(Launch::numbered(0));
+    let first = cluster.launch(hinting(0));
     cluster.run_for(secs(1000));
     let fast = cluster.launch(fast);
     let began = cluster.now();
@@ -155,7 +155,7 @@ fn a_restart_after_the_wall_clock_was_set_back_takes_the_place_of_the_old_life()
 fn a_reset_of_all_streams_harms_nobody() {
     for seed in seeds(0..5) {
         let mut cluster = Cluster::new(seed, options());
-        let pids = cluster.grow(30, Launch::numbered);
+        let pids = cluster.grow(30, hinting);
         // Joins are under way; n0 hands out the table.
         for _ in 0..20 {
             cluster.run_for(ms(1));
@@ -169,10 +169,10 @@ fn a_reset_of_all_streams_harms_nobody() {
 #[test]
 fn resets_are_heard_by_nodes() {
     let mut cluster = Cluster::new(1, options());
-    let first = cluster.launch(Launch::numbered(0));
+    let first = cluster.launch(hinting(0));
     // A slow path keeps the stream of the join open.
     cluster.network().faults().latency = (ms(100)..ms(100)).into();
-    let second = cluster.launch(Launch::numbered(1).seed(Launch::numbered(0).addr));
+    let second = cluster.launch(hinting(1).seed(Launch::numbered(0).addr));
     cluster.run_for(ms(250));
     let opened = cluster.traffic(second).streams_opened;
     cluster.reset_streams(first);
@@ -280,7 +280,7 @@ fn a_narrow_uplink_delays_a_large_table_and_loses_nobody() {
         queue_bytes: 64_000,
     };
     let laden = |at| {
-        let mut launch = Launch::numbered(at);
+        let mut launch = hinting(at);
         let value = "z".repeat(1000);
         launch.tags = muster_swim::Tags::new([("big", &value)]).expect("it fits");
         launch
