@@ -220,7 +220,10 @@ impl Node {
         let Some(office) = &self.agreed.office else {
             return;
         };
-        let window = office.window.map(|window| window.until);
+        // While a cut is under way newcomers wait for its end, which comes back here.
+        let voting = self.agreed.voting.as_ref();
+        let idle = voting.is_some_and(|voting| voting.is_idle());
+        let window = office.window.filter(|_| idle).map(|window| window.until);
         let absent = (!office.absent.is_empty()).then_some(office.next_look);
         let voters = self.voters_wanted().then(|| now + STEADY);
         let docket = office.docket.poll_timeout();
