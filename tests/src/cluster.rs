@@ -14,6 +14,9 @@ use crate::{sweep, wait};
 const PORT: u16 = 7946;
 const LOG_LINES: usize = 12;
 
+/// Of one that has ended by itself: the message of a panic stands before its stack.
+const LAST_LINES: usize = 60;
+
 /// The addresses that a cluster uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
@@ -359,17 +362,22 @@ impl Cluster {
     pub fn fail(&self, why: &str) -> ! {
         let mut report = String::new();
         for host in &self.hosts {
-            let seen = if host.is_running() && !host.has_ended() {
-                host.view()
-                    .map_or_else(|error| error, |view| view.to_string())
+            let (seen, lines) = if !host.is_running() {
+                ("not running".to_owned(), LOG_LINES)
+            } else if host.has_ended() {
+                ("ended".to_owned(), LAST_LINES)
             } else {
-                "not running".to_owned()
+                let view = host.view();
+                (
+                    view.map_or_else(|error| error, |view| view.to_string()),
+                    LOG_LINES,
+                )
             };
             let _ = writeln!(
                 report,
                 "{} sees: {seen}\n{}",
                 host.name(),
-                host.log_tail(LOG_LINES)
+                host.log_tail(lines)
             );
         }
         panic!("{why}\n\n{report}\nThe reason again: {why}");
