@@ -19,8 +19,8 @@ impl Cluster {
         agreed.expect("the wait ended with a view")
     }
 
-    /// What all running sidecars agree on: they are the members, in one view of one term, and one of
-    /// them decides.
+    /// What all running sidecars agree on: they are the members, in one view of one term, and one
+    /// of them decides.
     ///
     /// # Errors
     /// Who sees it otherwise.
@@ -44,7 +44,8 @@ impl Cluster {
         Ok(agreed)
     }
 
-    /// The view that all running sidecars have: the same number, term and members with the same lives.
+    /// The view that all running sidecars have: the same number, term and members with the same
+    /// lives.
     ///
     /// # Errors
     /// Two that differ.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// A place in a log; what comes after it is news.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,6 +20,11 @@ pub struct Line {
 }
 
 impl Line {
+    /// When it was logged, to the millisecond.
+    pub fn time(&self) -> Option<SystemTime> {
+        humantime::parse_rfc3339(self.text.split_whitespace().next()?).ok()
+    }
+
     /// The value of a field that is a number.
     pub fn number(&self, field: &str) -> Option<u64> {
         let words = self.text.split_whitespace();
