@@ -11,8 +11,8 @@ use super::{Failure, OutputArgs};
 use crate::api::model::Coordinator;
 
 const EXAMPLES: &str = "\
-The epoch is a fencing token: it only grows, and no two coordinators ever have the same. Store it with
-what you write, and refuse to write where a larger one is stored.
+The epoch is a fencing token: it only grows, and no two coordinators ever have the same. Store it
+with what you write, and refuse to write where a larger one is stored.
 
 Examples:
   muster coordinator

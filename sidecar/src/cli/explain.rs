@@ -11,9 +11,9 @@ use super::{Failure, OutputArgs};
 use crate::api::model::{Case, Evidence, Member, Suspicion, Testimony};
 
 const EXAMPLES: &str = "\
-Times are UTC. Those of others are what the coordinator saw, placed by the clock of the agent that is
-asked. A weight of 1.00 is a full voice; one that was itself accused, ran late or was wrong lately
-counts less.
+Times are UTC. Those of others are what the coordinator saw, placed by the clock of the agent that
+is asked. A weight of 1.00 is a full voice; one that was itself accused, ran late or was wrong
+lately counts less.
 
 Examples:
   muster explain n3

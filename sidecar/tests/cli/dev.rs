@@ -77,7 +77,7 @@ fn a_killed_sidecar_is_noticed_restarted_and_nothing_is_left_at_the_end() {
     let killed = dev.pid("n3");
     signal(killed, Signal::KILL);
     dev.running.stdout.line("all others noticing", |line| {
-        line.contains("member-unreachable n3  seen by all 2; after its end: ")
+        line.contains("member-unreachable  n3  seen by all 2; after its end: ")
     });
     dev.wait_for_row(
         "n3",
@@ -114,6 +114,14 @@ fn each_sidecar_can_be_asked_at_the_socket_that_is_shown() {
         text.contains("curl --unix-socket") && text.contains("kill -9 "),
         "{text}"
     );
+    assert!(
+        text.contains("muster dev: 2 sidecars") && text.contains("explain n2 --socket"),
+        "{text}"
+    );
+    for name in ["n1", "n2"] {
+        let store = dev.socket(name).replace(".sock", ".data/voter.redb");
+        assert!(std::fs::exists(&store).is_ok_and(|there| there), "{store}");
+    }
 }
 
 #[test]
@@ -134,7 +142,7 @@ fn a_paused_sidecar_is_noticed_and_comes_back() {
     let mut dev = Dev::start(3);
     signal(dev.pid("n2"), Signal::STOP);
     dev.running.stdout.line("all others noticing", |line| {
-        line.contains("member-unreachable n2  seen by all 2; after the pause: ")
+        line.contains("member-unreachable  n2  seen by all 2; after the pause: ")
     });
     dev.wait_for_row(
         "n2",

@@ -215,6 +215,11 @@ pub(crate) struct Agent {
 
 impl Agent {
     pub(crate) fn start(place: &Place, name: &str) -> Agent {
+        Agent::start_with(place, name, &[])
+    }
+
+    /// The same with further arguments.
+    pub(crate) fn start_with(place: &Place, name: &str, more: &[&str]) -> Agent {
         let socket = place.path().join(format!("{name}.sock"));
         let path = socket.display().to_string();
         let arguments = [
@@ -226,7 +231,7 @@ impl Agent {
             "--socket",
             &path,
         ];
-        let running = Running::start(muster(&arguments).args(["--preset", "local"]));
+        let running = Running::start(muster(&arguments).args(["--preset", "local"]).args(more));
         let agent = Agent { running, socket };
         let log = (agent.running.stdout.clone(), agent.running.stderr.clone());
         wait_for(

@@ -4,6 +4,7 @@
 mod commands;
 mod dev;
 mod harness;
+mod memory;
 mod screen;
 mod simulate;
 mod watch;

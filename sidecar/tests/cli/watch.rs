@@ -20,7 +20,7 @@ fn events_are_lines_for_people_or_documents() {
     let other = watch(&["--types", "member-left"]);
     stdout(&mut agent.ask(&["tag", "set", "zone=a"]));
     text.stdout.line("an event", |line| {
-        line.contains("member-updated     n1 127.0.0.1:")
+        line.contains("member-updated      n1 127.0.0.1:")
     });
     let line = json
         .stdout

@@ -128,7 +128,8 @@ impl Roster {
         &self.standings
     }
 
-    /// The last lives that were removed, in order of their names.
+    /// The last lives that were removed, in order of their names; a newer one of a name may be a
+    /// member.
     pub(crate) fn removed(&self) -> impl Iterator<Item = &Removal> {
         self.removed.values()
     }
@@ -148,23 +149,27 @@ impl Roster {
 
     /// The last life of this name that was removed, unless a newer one is a member.
     pub(crate) fn removal(&self, name: &str) -> Option<&Removal> {
-        self.removed.get(name)
+        let removal = self.removed.get(name)?;
+        self.standing(name).is_none().then_some(removal)
     }
 
     /// The verdict on one life of a member, and the view in which it fell.
     pub(crate) fn verdict(&self, name: &str, instance: Instance) -> Option<(Verdict, View)> {
-        match self.standing(name) {
-            Some(standing) if standing.instance == instance => {
-                return Some((Verdict::Up, standing.since));
-            }
-            // An older life than the one that is a member.
-            Some(standing) if standing.instance > instance => {
-                return Some((Verdict::Dead, standing.since));
-            }
-            _ => {}
+        let standing = self.standing(name);
+        if let Some(standing) = standing
+            && standing.instance == instance
+        {
+            return Some((Verdict::Up, standing.since));
         }
-        let removal = self.removal(name)?;
-        (removal.instance >= instance).then_some((removal.verdict, removal.view))
+        // A verdict is final: also when a newer life has become a member since.
+        if let Some(removal) = self.removed.get(name)
+            && removal.instance >= instance
+        {
+            return Some((removal.verdict, removal.view));
+        }
+        // An older life than the one that is a member.
+        let standing = standing.filter(|standing| standing.instance > instance)?;
+        Some((Verdict::Dead, standing.since))
     }
 
     /// Whether this life can never be a member any more.
@@ -249,9 +254,6 @@ impl Roster {
             Err(_) if self.standings.len() >= limits::MEMBERS => return,
             Err(at) => self.standings.insert(at, standing),
         }
-        if let Some(removal) = self.removed.remove(name) {
-            self.removed_order.remove(&(removal.view, name.clone()));
-        }
         turns.push(Turn::Up(name.clone(), instance));
     }
 
@@ -324,9 +326,10 @@ impl Roster {
                     .contains(&(removal.view, removal.name.clone())),
                 "the removed stand in order once"
             );
+            let newer = |standing: &Standing| standing.instance > removal.instance;
             assert!(
-                self.standing(removal.name.as_str()).is_none(),
-                "{} is a member or was removed",
+                self.standing(removal.name.as_str()).is_none_or(newer),
+                "what was removed of {} is no member",
                 removal.name
             );
         }

@@ -137,13 +137,31 @@ impl Table {
         (self.hasher.hash_one(name) >> 32) as u32
     }
 
-    /// The numbers of several members. Faster than one after the other between other work: most of
-    /// the time is spent waiting for memory, here for many at once.
+    /// The numbers of several members. Faster than one after the other: most of the time is spent
+    /// waiting for memory, so each round asks for one thing of all of them, not for all of one.
     pub(crate) fn ids<'a>(
         &self,
-        names: impl Iterator<Item = &'a str>,
+        names: impl Iterator<Item = &'a str> + Clone,
     ) -> SmallVec<[Option<MemberId>; 64]> {
-        names.map(|name| self.id(name)).collect()
+        let hashes: SmallVec<[u32; 64]> = names.clone().map(|name| self.hash(name)).collect();
+        let likely = |hash: &u32| {
+            let known = self
+                .index
+                .find(spread(*hash), |known| known.hash == *hash)?;
+            Some(known.id)
+        };
+        let likely: SmallVec<[Option<u32>; 64]> = hashes.iter().map(likely).collect();
+        let sure = |(name, id): (&str, Option<u32>)| {
+            let id = id?;
+            // Two names of one hash: rare, and then the first one found need not be the right one.
+            let is_it = named(&self.slots, id).as_str() == name;
+            if is_it {
+                Some(MemberId(id))
+            } else {
+                self.id(name)
+            }
+        };
+        names.zip(likely).map(sure).collect()
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Member> {

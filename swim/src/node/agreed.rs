@@ -15,7 +15,7 @@ use super::{Lifecycle, Node, Timer};
 use crate::coordinator::{
     Change, Cut, History, Lineage, Office, Roster, Turn, Verdict, View, VoterId,
 };
-use crate::event::{DeadCause, EventKind, MemberInfo, RemovedCause, State};
+use crate::event::{DeadCause, EventKind, MemberInfo, RemovedCause, State, UnreachableCause};
 use crate::limits;
 use crate::members::{Instance, Name, Rank, Statement, Status};
 use crate::time::Time;
@@ -126,7 +126,7 @@ impl Node {
 
     /// What this node tells others of what it knows of the views.
     pub(super) fn outlook(&self, now: Time) -> Outlook {
-        let age = self.agreed.quorum_heard.map(|heard| now.since(heard));
+        let age = self.quorum_heard(now).map(|heard| now.since(heard));
         let steps = age.map(|age| {
             age.as_nanos()
                 .div_ceil(limits::QUORUM_AGE_STEP.as_nanos().max(1))
@@ -144,12 +144,20 @@ impl Node {
         2 * self.config.lease + self.config.period * 3 / 2
     }
 
+    /// When the quorum was last known to be held. Who leads holds it.
+    fn quorum_heard(&self, now: Time) -> Option<Time> {
+        if self.leads(now) {
+            return Some(now);
+        }
+        self.agreed.quorum_heard
+    }
+
     pub(super) fn quorum(&self, now: Time) -> Quorum {
         if self.agreed.history.is_none() {
             return Quorum::Forming;
         }
         let patience = self.quorum_patience();
-        match self.agreed.quorum_heard {
+        match self.quorum_heard(now) {
             Some(heard) if now.since(heard) <= patience => Quorum::Held,
             Some(_) | None => Quorum::Lost,
         }
@@ -173,6 +181,9 @@ impl Node {
     }
 
     pub(super) fn on_quorum_timeout(&mut self, now: Time) {
+        if self.leads(now) {
+            return self.on_quorum_heard(now, now);
+        }
         if self.quorum(now) == Quorum::Lost && !self.agreed.told_lost {
             self.agreed.told_lost = true;
             self.tell(self.me(), EventKind::QuorumLost, now);
@@ -181,6 +192,11 @@ impl Node {
 
     /// Applies the next cut, tells what it means, passes it on.
     pub(super) fn apply(&mut self, cut: &Arc<Cut>, now: Time) {
+        let subjects = cut.changes.iter().map(|change| change.subject().0);
+        let before: Vec<MemberInfo> = subjects
+            .filter_map(|name| self.info_of(name.as_str()))
+            .collect();
+        let told = self.events.len();
         let Some(history) = &mut self.agreed.history else {
             return;
         };
@@ -192,6 +208,7 @@ impl Node {
             self.tell_coordinator(office, now);
         }
         self.push_cut(cut);
+        self.tell_rest(before, told, now);
         self.on_new_view(now);
     }
 
@@ -201,6 +218,9 @@ impl Node {
             history.lineage().family == roster.head.lineage.family
                 && history.lineage().generation < roster.head.lineage.generation
         });
+        let members = self.table.iter().map(|member| self.table.info(member));
+        let infos: Vec<MemberInfo> = members.map(|info| self.describe(info)).collect();
+        let told = self.events.len();
         let before = self.agreed.roster().cloned();
         let new_lineage = before.as_ref().map(|old| old.head.lineage) != Some(roster.head.lineage);
         if new_lineage {
@@ -228,7 +248,46 @@ impl Node {
         if let Some(office) = office.filter(|office| Some(office) != old_office.as_ref()) {
             self.tell_coordinator(&office, now);
         }
+        self.tell_rest(infos, told, now);
         self.on_new_view(now);
+    }
+
+    /// Tells of those whose state is another one since `before` under the new roster, without a
+    /// turn of theirs: lives that were never members, verdicts of a history that was given up.
+    /// What was told begins at that place in the queue.
+    fn tell_rest(&mut self, before: Vec<MemberInfo>, told: usize, now: Time) {
+        for old in before {
+            let Some(info) = self.info_of(old.name.as_str()) else {
+                continue;
+            };
+            let same = (old.state, old.verdict) == (info.state, info.verdict);
+            let mut events = self.events.iter().skip(told);
+            let known = events.any(|event| {
+                event.member.name == info.name && event.member.instance == info.instance
+            });
+            if same || known || info.is_self {
+                continue;
+            }
+            let standing = self.agreed.roster().and_then(|roster| {
+                let standing = roster.standing(info.name.as_str())?;
+                Some(standing.instance)
+            });
+            let kind = match info.state {
+                State::Dead => EventKind::Dead {
+                    cause: standing.map_or(DeadCause::Unknown, |instance| DeadCause::Replaced {
+                        instance,
+                    }),
+                },
+                State::Left if info.verdict.is_some() => EventKind::Left,
+                State::Left | State::Unreachable => EventKind::Unreachable {
+                    cause: UnreachableCause::Verdict,
+                },
+                State::Degraded => EventKind::Degraded { evidence: None },
+                State::Alive if old.state != State::Alive => EventKind::Reachable,
+                State::Alive | State::Suspect => EventKind::Updated,
+            };
+            self.tell(info, kind, now);
+        }
     }
 
     /// What happened between an older roster and the present one.
@@ -236,6 +295,8 @@ impl Node {
         let Some(roster) = self.agreed.roster() else {
             return Vec::new();
         };
+        let same_family =
+            before.is_some_and(|old| old.head.lineage.family == roster.head.lineage.family);
         let mut turns = Vec::new();
         for old in before.into_iter().flat_map(Roster::standings) {
             let (name, instance) = (&old.name, old.instance);
@@ -250,11 +311,23 @@ impl Node {
                         turns.push(turn(name.clone(), instance));
                     }
                 }
-                Some(_) => turns.push(Turn::Replaced(name.clone(), instance)),
-                None => {
+                Some(new) if new.instance < instance => {}
+                new => {
                     let verdict = roster.verdict(name.as_str(), instance);
-                    let verdict = verdict.map_or(Verdict::Dead, |(verdict, _)| verdict);
-                    turns.push(Turn::Gone(name.clone(), instance, verdict));
+                    let verdict = verdict.map(|(verdict, _)| verdict);
+                    let turn = match (verdict, new) {
+                        (Some(Verdict::Left), _) => {
+                            Turn::Gone(name.clone(), instance, Verdict::Left)
+                        }
+                        (Some(Verdict::Dead | Verdict::Up) | None, Some(_)) => {
+                            Turn::Replaced(name.clone(), instance)
+                        }
+                        (Some(verdict), None) => Turn::Gone(name.clone(), instance, verdict),
+                        // Of a life that is no member in another history nothing was agreed.
+                        (None, None) if !same_family => continue,
+                        (None, None) => Turn::Gone(name.clone(), instance, Verdict::Dead),
+                    };
+                    turns.push(turn);
                 }
             }
         }
@@ -276,8 +349,30 @@ impl Node {
 
     /// There is a new view, however it came.
     fn on_new_view(&mut self, now: Time) {
+        let lives = match self.lifecycle {
+            Lifecycle::Joining | Lifecycle::Member => true,
+            Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => false,
+        };
+        // A clock that was set back may have given this life a number that was condemned before.
+        if lives
+            && self.is_condemned(self.me.name.as_str(), self.me.instance)
+            && let Some(last) = self.last_condemned()
+        {
+            self.begin_life_after(last, now);
+        }
         self.reconfigure(now);
         self.answer_waiting(now);
+    }
+
+    /// The newest life of this node's name that is a member or was removed.
+    fn last_condemned(&self) -> Option<Instance> {
+        let roster = self.agreed.roster()?;
+        let name = self.me.name.as_str();
+        let standing = roster.standing(name).map(|standing| standing.instance);
+        let removed = roster
+            .removed()
+            .find(|removal| removal.name == self.me.name);
+        standing.max(removed.map(|removal| removal.instance))
     }
 
     /// Of a life whose record is still on its way that record will tell; that one held an office
@@ -416,6 +511,13 @@ impl Node {
     pub(super) fn is_condemned(&self, name: &str, instance: Instance) -> bool {
         let roster = self.agreed.roster();
         roster.is_some_and(|roster| roster.is_condemned(name, instance))
+    }
+
+    /// Whether this life is a member of the view.
+    pub(super) fn is_up(&self, name: &str, instance: Instance) -> bool {
+        let roster = self.agreed.roster();
+        let standing = roster.and_then(|roster| roster.standing(name));
+        standing.is_some_and(|standing| standing.instance == instance)
     }
 
     /// The status in which a record counts: what is condemned is unreachable, whatever it says.

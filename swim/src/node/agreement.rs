@@ -258,6 +258,34 @@ impl Node {
         })
     }
 
+    /// Who votes in the last view that this node knows, and with which memory each.
+    #[cfg(feature = "sim")]
+    pub(crate) fn electorate(&self) -> Option<&crate::coordinator::Voters> {
+        let roster = self.agreed.roster()?;
+        Some(&roster.head.voters)
+    }
+
+    /// Which memory this node votes with, while it can.
+    #[cfg(feature = "sim")]
+    pub(crate) fn memory(&self) -> Option<VoterId> {
+        let fails = self.agreed.saves.failed || self.agreed.voter == VoterId::NEVER;
+        (!fails).then_some(self.agreed.voter)
+    }
+
+    /// DEBUG
+    pub fn dump(&self) -> String {
+        let open = self
+            .agreed
+            .office
+            .as_ref()
+            .map(|o| format!("{:?}", o.docket));
+        format!(
+            "{:?} {:?}",
+            self.agreed.voting.as_ref().map(|v| &v.consensus),
+            open
+        )
+    }
+
     /// The members of the view, in order of their names.
     pub fn standings(&self) -> impl Iterator<Item = &Standing> {
         let roster = self.agreed.roster();

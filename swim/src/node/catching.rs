@@ -1,6 +1,7 @@
 //! Catching up with the agreed views: who is behind pulls the missing cuts, or the whole roster,
 //! from whoever shows that it is ahead (DESIGN 4.2).
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub(super) struct Catching {
     last: Option<Time>,
     /// The latest view that anybody showed, and who.
     shown: Option<(View, String)>,
+    /// Which history each one showed last, while this node is in none or alone in its own.
+    tags: BTreeMap<Name, LineageTag>,
 }
 
 impl Catching {
@@ -47,7 +50,11 @@ const REST: Duration = Duration::from_secs(2);
 impl Node {
     /// Somebody shows what it knows of the views.
     pub(super) fn heed_outlook(&mut self, theirs: Outlook, from: &str, at: SocketAddr, now: Time) {
-        if !self.config.parts.verdicts || theirs.lineage.is_none() {
+        if !self.config.parts.verdicts {
+            return;
+        }
+        self.note_tag(theirs.lineage, from, now);
+        if theirs.lineage.is_none() {
             return;
         }
         if theirs.lineage != self.agreed.tag() {
@@ -68,6 +75,31 @@ impl Node {
             self.agreed.catching.shown = Some((theirs.view, from.to_owned()));
             self.catch_up(at, PATIENCE, now);
         }
+    }
+
+    /// While a coordinator is alone in its history it admits only who showed to be in no other.
+    fn note_tag(&mut self, tag: LineageTag, from: &str, now: Time) {
+        let alone = self.agreed.roster().is_none_or(is_alone);
+        let tags = &mut self.agreed.catching.tags;
+        if !alone {
+            tags.clear();
+            return;
+        }
+        let room = tags.len() < limits::MEMBERS || tags.contains_key(from);
+        if let Ok(name) = Name::new(from)
+            && room
+            && tags.insert(name.clone(), tag) != Some(tag)
+        {
+            self.note_for_office(&name, now);
+        }
+    }
+
+    /// Whether a life that is no member may be of another history, to which it stays true.
+    pub(super) fn may_be_of_another_history(&self, name: &Name) -> bool {
+        let alone = self.agreed.roster().is_none_or(is_alone);
+        let shown = self.agreed.catching.tags.get(name);
+        let free = |tag: &LineageTag| tag.is_none() || *tag == self.agreed.tag();
+        alone && *name != self.me.name && !shown.is_some_and(free)
     }
 
     /// Asks for what is missing, unless that is under way.
@@ -185,9 +217,8 @@ impl Node {
             (their.generation, theirs.head.view) > (our.generation, ours.head.view)
         } else {
             // A cluster of one gives up its history for another; of two such the younger does.
-            let alone = |roster: &Roster| roster.standings().len() <= 1;
-            let gives_up = alone(ours) && (!alone(&theirs) || their < our);
-            if !gives_up && !alone(&theirs) {
+            let gives_up = is_alone(ours) && (!is_alone(&theirs) || their < our);
+            if !gives_up && !is_alone(&theirs) {
                 self.agreed.conflict = Some(their);
             }
             gives_up
@@ -238,6 +269,11 @@ impl Node {
             Err(_) => self.stats.dropped.malformed += 1,
         }
     }
+}
+
+/// Whether there is at most one member.
+fn is_alone(roster: &Roster) -> bool {
+    roster.standings().len() <= 1
 }
 
 fn cuts_frame(lineage: Lineage, first: View, cuts: Vec<Arc<Cut>>) -> Vec<u8> {

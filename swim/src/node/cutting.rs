@@ -212,7 +212,7 @@ impl Node {
                     held.record.instance == instance
                         && matches!(held.status, Status::Alive | Status::Suspect)
                 });
-                present && roster.verdict(name.as_str(), instance).is_none()
+                present && !is_member && !roster.is_condemned(name.as_str(), instance)
             }
             Change::Dead { .. } | Change::Left { .. } => is_member,
             Change::Degraded { .. } => {

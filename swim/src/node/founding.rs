@@ -27,6 +27,9 @@ pub(super) struct Founding {
 /// How often a member looks whether those it expects are there.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// Random bits of a family.
+const FAMILY_BITS: u32 = 22;
+
 /// How long nobody else is let: longer than a round of asking.
 const GRANT: Duration = Duration::from_secs(2);
 
@@ -44,15 +47,16 @@ impl Node {
         if self.agreed.history.is_some() || !self.config.parts.verdicts {
             return;
         }
+        if self.config.expect == 1 {
+            // What stands under a seed may change: that looks again.
+            if self.may_found() && self.has_only_own_seeds() {
+                self.found(now);
+            }
+            return;
+        }
         self.set_timer(Timer::Found, now + LOOK);
         self.agreed.founding.asking = None;
         if !self.may_found() {
-            return;
-        }
-        if self.config.expect == 1 {
-            if self.has_only_own_seeds() {
-                self.found(now);
-            }
             return;
         }
         let candidates = self.candidates();
@@ -115,9 +119,10 @@ impl Node {
 
     /// Begins the history of the cluster, with this node as its one voter.
     fn found(&mut self, now: Time) {
-        let unique = self.rng.below(1 << 10) as u64;
+        // The older is the smaller; two that form in one millisecond differ in the rest.
+        let unique = self.rng.below(1 << FAMILY_BITS) as u64;
         let lineage = Lineage {
-            family: self.me.instance.0 << 10 | unique,
+            family: (self.me.instance.0 >> 10) << FAMILY_BITS | unique,
             generation: 0,
         };
         let founder = Voter {

@@ -228,6 +228,9 @@ impl Node {
         let again = now + self.rng.around(pause);
         self.set_timer(Timer::Seed(seed.to_owned()), again);
         self.end_joining();
+        if self.agreed.history.is_none() && self.config.parts.verdicts {
+            self.set_timer(Timer::Found, now);
+        }
     }
 
     /// Joining ends with the first other member, however they met. A node whose every seed is

@@ -239,7 +239,9 @@ impl Node {
                     instance: info.instance,
                 };
                 let old = self.describe(superseded_info(&before.record, now));
-                self.tell(old, EventKind::Unreachable { cause: superseded }, now);
+                if old.state == State::Unreachable {
+                    self.tell(old, EventKind::Unreachable { cause: superseded }, now);
+                }
             }
             held = same_life.then_some(before);
         }
@@ -320,6 +322,16 @@ impl Node {
     pub(super) fn on_forget_timeout(&mut self, name: &Name, now: Time) {
         if self.forgotten.remove(name).is_some() {
             return;
+        }
+        let held = self
+            .table
+            .get(name.as_str())
+            .map(|member| &member.statement);
+        if let Some(held) = held
+            && self.is_up(name.as_str(), held.record.instance)
+        {
+            // Members of the view are not forgotten, however long nobody can decide about them.
+            return self.set_timer(Timer::Forget(name.clone()), now + self.config.forget_after);
         }
         if let Some(id) = self.table.id(name.as_str()) {
             self.queue.remove(id);

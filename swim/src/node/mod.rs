@@ -48,6 +48,7 @@ pub use streams::{StreamEnd, StreamId};
 use hashbrown::HashMap;
 
 use crate::config::{Config, ConfigError};
+use crate::coordinator::VoterId;
 use crate::detector::{Expected, Health, Probes, Relays};
 use crate::event::{Event, MemberInfo};
 use crate::gossip::Queue;
@@ -246,8 +247,10 @@ impl Node {
         }
         if node.config.parts.verdicts {
             node.remember(&memory, now)?;
-            // Not before it was told of its seeds.
-            node.timers.set(Timer::Found, now);
+            if memory.id != VoterId::NEVER {
+                // Not before it was told of its seeds.
+                node.timers.set(Timer::Found, now);
+            }
         }
         Ok(node)
     }

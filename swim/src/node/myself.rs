@@ -185,6 +185,16 @@ impl Node {
         self.tell(me, EventKind::Updated, now);
     }
 
+    /// Says of ourselves what has changed, unless nobody is to hear of it any more.
+    pub(super) fn speak_anew(&mut self, now: Time) {
+        match self.lifecycle {
+            Lifecycle::Joining | Lifecycle::Member => {
+                self.publish(self.me.incarnation.next(), now);
+            }
+            Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => {}
+        }
+    }
+
     /// Says of ourselves what is now true. At the end of the counter a new life begins.
     fn publish(&mut self, incarnation: Option<Incarnation>, now: Time) {
         match incarnation {

@@ -220,7 +220,7 @@ impl Node {
         let Some(office) = &self.agreed.office else {
             return;
         };
-        // While a cut is under way newcomers wait for its end, which comes back here.
+        // While a cut is under way nothing can be added: its commit is the next occasion.
         let voting = self.agreed.voting.as_ref();
         let idle = voting.is_some_and(|voting| voting.is_idle());
         let window = office.window.filter(|_| idle).map(|window| window.until);
@@ -277,7 +277,9 @@ impl Node {
             (Some((Status::Alive | Status::Suspect, ..)), _) if condemned => {}
             (Some((status @ (Status::Alive | Status::Suspect), instance, returns)), standing) => {
                 let removals = removals.unwrap_or(0);
-                if status == Status::Alive {
+                if self.may_be_of_another_history(name) {
+                    absent = true;
+                } else if status == Status::Alive {
                     self.on_newcomer(name, instance, returns, removals, standing.is_some(), now);
                 } else if standing.is_none()
                     && let Some(office) = &mut self.agreed.office
@@ -294,9 +296,17 @@ impl Node {
                     instance: standing.instance,
                 });
             }
-            (Some((Status::Unreachable | Status::Left, ..)), Some(_)) => {
+            (Some((Status::Unreachable | Status::Left, instance, _)), Some(standing)) => {
                 absent = true;
-                self.probe(name, Purpose::Watch, now);
+                if instance > standing.instance {
+                    // A newer life came and went before it was a member: the older one is looked
+                    // for where it was.
+                    let me = self.me.name.clone();
+                    let silence = Silence::CutOff;
+                    self.on_report(name, standing.instance, &me, silence, 0, now);
+                } else {
+                    self.probe(name, Purpose::Watch, now);
+                }
             }
             (None, Some(standing)) => {
                 absent = true;

@@ -30,6 +30,9 @@ struct Open {
 /// How long a report waits for its ack before it is sent again.
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// How long it waits when nobody has confirmed it for ten times as long as it takes to go to all.
+const RARE: Duration = Duration::from_secs(2);
+
 /// After so long it goes to all voters (DESIGN 4.2).
 const TO_ALL: Duration = Duration::from_millis(300);
 
@@ -89,7 +92,7 @@ impl Node {
         let coordinator = self.office_holder();
         let voters = self.other_voters();
         let mut sends: Vec<(Name, Errand)> = Vec::new();
-        let mut pause = TO_ALL;
+        let mut pause = RARE;
         for (subject, open) in &self.agreed.reporting.open {
             let errand = Errand::Report {
                 seq: open.seq,
@@ -98,11 +101,15 @@ impl Node {
                 silence: open.silence,
                 health: self.health.score(),
             };
-            let to_all = now.since(open.since) >= TO_ALL || coordinator.is_none();
+            let age = now.since(open.since);
+            let to_all = age >= TO_ALL || coordinator.is_none();
+            if age < 10 * TO_ALL {
+                pause = pause.min(TO_ALL);
+            }
             if to_all {
                 sends.extend(voters.iter().map(|voter| (voter.clone(), errand.clone())));
             } else {
-                pause = AGAIN;
+                pause = pause.min(AGAIN);
                 sends.extend(
                     coordinator
                         .iter()

@@ -209,6 +209,7 @@ impl Node {
         let mut received = std::mem::take(&mut pull.received);
         let known = self.learn_entries(entries, from, now);
         let ranks = entries.iter().map(Entry::rank);
+        received.reserve(entries.len());
         received.extend(
             known
                 .into_iter()

@@ -116,6 +116,8 @@ impl Node {
         let consensus = Consensus::new(&voters, &me, &log, true, self.consensus_settings(), now)
             .map_err(|_| damaged("the log of the voters"))?;
         debug_assert!(base <= view);
+        // What it has to say leaves with the first call.
+        self.timers.set(Timer::Voting, now);
         self.agreed.voting = Some(Voting {
             configuration: voters.configuration,
             base,
@@ -123,7 +125,6 @@ impl Node {
             voters: voters.voters,
             consensus,
         });
-        self.agree(now);
         Ok(())
     }
 
@@ -225,6 +226,10 @@ impl Node {
         if !done {
             self.agreed.saves.failed = true;
             self.agreed.office = None;
+            // Others must know, to have it replaced.
+            self.agreed.voter = VoterId::NEVER;
+            self.me.voter = VoterId::NEVER;
+            self.speak_anew(now);
             if let Some(voting) = &mut self.agreed.voting {
                 voting.consensus.handle_save_failed();
             }

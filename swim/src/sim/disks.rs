@@ -142,6 +142,13 @@ impl Cluster {
     }
 }
 
+impl Disks {
+    /// Whether the data directory of a name holds this memory.
+    pub(super) fn holds(&self, name: &str, memory: VoterId) -> bool {
+        self.disks.get(name).is_some_and(|disk| disk.id == memory)
+    }
+}
+
 impl Disk {
     fn apply(&mut self, writes: Vec<Write>) {
         for Write { key, value } in writes {

@@ -143,13 +143,23 @@ impl Cluster {
         if process.condition != Condition::Running || !process.late.is_turn(now) {
             return;
         }
+        self.time_out_if_due(pid);
+        self.take_all(pid);
+        self.arm(pid);
+    }
+
+    /// The timer goes ahead of all that still waits, as the agent has it.
+    pub(super) fn time_out_if_due(&mut self, pid: Pid) {
+        let now = self.agenda.now();
+        let process = self.process_mut(pid);
+        if process.condition != Condition::Running {
+            return;
+        }
         let read = process.clock.read(now);
         let deadline = process.node.poll_timeout();
         if deadline.is_some_and(|deadline| deadline.at <= read) {
             self.time_out(pid);
         }
-        self.take_all(pid);
-        self.arm(pid);
     }
 
     /// A process takes all that waits for it.
@@ -269,6 +279,10 @@ impl Cluster {
         let now = self.agenda.now();
         let process = &mut self.processes[pid.0 as usize];
         let read = process.clock.read(now);
+        let mark = process.node.mark();
+        process
+            .watch
+            .on_history(mark.map(|mark| mark.lineage.family));
         while let Some(mut event) = process.node.poll_event() {
             self.trace.event(now, pid, &event);
             self.changes += 1;

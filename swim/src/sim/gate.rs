@@ -108,8 +108,11 @@ impl Cluster {
             // Late answers come to a prober that has given up.
             self.drive(pid, |node, now| node.release_prober(now));
         }
+        // One message after the other: whoever is confirmed to be gone by the first is not saved by
+        // the last, as it would be were all taken at once.
         for input in gate.incoming {
             self.deliver(pid, input);
+            self.time_out_if_due(pid);
         }
     }
 
@@ -118,3 +121,6 @@ impl Cluster {
         self.process(pid).gate.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,13 +34,24 @@ pub(crate) struct Header<'a> {
 
 /// What the sender knows of the agreed views. The epoch follows from the view, in which it was
 /// committed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Outlook {
     pub(crate) lineage: LineageTag,
     pub(crate) view: View,
     /// How long ago the quorum was last known to be held, in steps of
     /// [`limits::QUORUM_AGE_STEP`](crate::limits::QUORUM_AGE_STEP), rounded up; 255: too long.
     pub(crate) quorum_age: u8,
+}
+
+impl Default for Outlook {
+    /// Of one that is in no history.
+    fn default() -> Outlook {
+        Outlook {
+            lineage: LineageTag::default(),
+            view: View(0),
+            quorum_age: u8::MAX,
+        }
+    }
 }
 
 /// A lineage on a datagram: a short hash of it, zeros while there is none.

@@ -7,9 +7,10 @@ mod sizes;
 use std::net::SocketAddr;
 
 use super::{
-    ClusterId, Datagram, DropReason, Entry, Frame, FrameReader, Header, Message, Update, decode,
-    encode_frame, encode_head, encode_update,
+    ClusterId, Datagram, DropReason, Entry, Frame, FrameReader, Header, LineageTag, Message,
+    Outlook, Update, decode, encode_frame, encode_head, encode_update,
 };
+use crate::coordinator::{Lineage, View, VoterId};
 use crate::limits;
 use crate::members::{Incarnation, Instance, Name, NameRef, Record, RecordRef, Status, Tags};
 
@@ -20,7 +21,23 @@ const HEADER: fn() -> Header<'static> = || Header {
     instance: Instance(1_767_225_600_000_001),
     incarnation: Incarnation(7),
     digest: 0x0123_4567_89ab_cdef_u64.to_le_bytes(),
+    outlook: outlook(),
 };
+
+fn lineage() -> Lineage {
+    Lineage {
+        family: 0x0123_4567_89ab_cdef,
+        generation: 1,
+    }
+}
+
+fn outlook() -> Outlook {
+    Outlook {
+        lineage: LineageTag::of(lineage()),
+        view: View(300),
+        quorum_age: 4,
+    }
+}
 
 fn cluster() -> ClusterId {
     ClusterId::of(&name("muster"))
@@ -88,7 +105,15 @@ pub(crate) fn owned_frame(frame: Frame<RecordRef<'_>>) -> Frame {
             target,
             seq,
         },
-        Frame::Ack { seq, digest } => Frame::Ack { seq, digest },
+        Frame::Ack {
+            seq,
+            digest,
+            outlook,
+        } => Frame::Ack {
+            seq,
+            digest,
+            outlook,
+        },
         Frame::Pull {
             cluster,
             record,
@@ -117,6 +142,48 @@ pub(crate) fn owned_frame(frame: Frame<RecordRef<'_>>) -> Frame {
             }
         }
         Frame::Refuse(refusal) => Frame::Refuse(refusal),
+        Frame::Catch {
+            cluster,
+            lineage,
+            view,
+        } => Frame::Catch {
+            cluster,
+            lineage,
+            view,
+        },
+        Frame::Cuts {
+            lineage,
+            first,
+            cuts,
+        } => Frame::Cuts {
+            lineage,
+            first,
+            cuts,
+        },
+        Frame::Roster {
+            head,
+            standings,
+            removed,
+            last,
+        } => Frame::Roster {
+            head,
+            standings,
+            removed,
+            last,
+        },
+        Frame::Letter {
+            cluster,
+            from,
+            tag,
+            configuration,
+            bytes,
+        } => Frame::Letter {
+            cluster,
+            from,
+            tag,
+            configuration,
+            bytes,
+        },
     }
 }
 
@@ -146,7 +213,9 @@ fn assert_record_within_limits(record: &Record) {
 
 fn assert_frame_within_limits(frame: &Frame) {
     match frame {
-        Frame::Ping { .. } | Frame::Ack { .. } | Frame::Refuse(_) => {}
+        Frame::Ping { .. } | Frame::Ack { .. } | Frame::Refuse(_) | Frame::Catch { .. } => {}
+        // Read as a whole by those who check them before they act.
+        Frame::Cuts { .. } | Frame::Roster { .. } | Frame::Letter { .. } => {}
         Frame::Pull {
             record, buckets, ..
         } => {
@@ -192,5 +261,7 @@ fn longest_record() -> Record {
         instance: Instance(u64::MAX),
         incarnation: Incarnation(u32::MAX),
         tags: fullest_tags(),
+        voter: VoterId(u64::MAX),
+        returns: u32::MAX,
     }
 }

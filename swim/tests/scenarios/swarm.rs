@@ -10,8 +10,8 @@ mod draws;
 use std::time::Duration;
 
 use muster_swim::sim::checks::{Budget, constant_cost, disagreements};
-use muster_swim::sim::{Cluster, Condition, Dice, Faults, Launch, Options, Pid};
-use muster_swim::{Config, Name};
+use muster_swim::sim::{Cluster, Condition, Dice, Faults, Keeping, Launch, Options, Pid};
+use muster_swim::{Config, Lineage, Name, View};
 
 use crate::support::*;
 use blows::{Blow, draw_blows};
@@ -30,6 +30,12 @@ pub(crate) struct Swarm {
     drift: Dice,
     /// Hosts that were not used yet, beyond one for each name.
     next_host: usize,
+    /// What each member has to remember what a voter must.
+    keeping: Vec<Keeping>,
+    /// Whether the first member is told of no seeds whenever it starts, or only at first.
+    seedless: bool,
+    /// Whether the first member was started.
+    begun: bool,
 }
 
 /// Names of members that are never down for good: the seeds of all.
@@ -40,7 +46,7 @@ impl Swarm {
         let topic = |word| Dice::of_topic(seed, word);
         let size = topic("size").number(2..24);
         let faults = draws::faults(&mut topic("network"));
-        let config = draws::config(seed);
+        let config = draws::config(seed, size);
         let length = *topic("length").pick(&[secs(5), secs(40), secs(120)]);
         let cluster = Cluster::new(
             seed,
@@ -58,12 +64,19 @@ impl Swarm {
             length,
             drift: topic("drift"),
             next_host: 200,
+            keeping: draws::keeping(seed, size),
+            seedless: topic("seedless").chance(0.4),
+            begun: false,
         };
         let mut spacing = topic("spacing");
         for at in 0..size {
             let launch = swarm.member(at);
             swarm.cluster.launch(launch);
             swarm.cluster.run_for(spacing.duration(&(ms(0)..ms(200))));
+        }
+        if topic("forming").chance(0.75) {
+            // Most are hurt when they have something to lose.
+            swarm.cluster.run_until(secs(30), Cluster::is_unanimous);
         }
         swarm
     }
@@ -72,9 +85,10 @@ impl Swarm {
     fn drawn(&mut self) -> String {
         let words: Vec<&str> = self.blows.iter().map(Blow::word).collect();
         format!(
-            "seed {}: {} members, hurt for {:?} by {words:?}, {:?}, {:?}",
+            "seed {}: {} members keeping {:?}, hurt for {:?} by {words:?}, {:?}, {:?}",
             self.seed,
             self.size,
+            self.keeping,
             self.length,
             self.cluster.network().faults(),
             self.config,
@@ -84,6 +98,11 @@ impl Swarm {
     fn member(&mut self, at: usize) -> Launch {
         let mut launch = Launch::numbered(at).config(self.config.clone());
         launch.clock_ppm = *self.drift.pick(&[0, 0, 50, -50, 10_000, -10_000]);
+        launch.keeping = self.keeping[at];
+        let first = at == 0 && self.config.expect == 1;
+        if first && (self.seedless || !std::mem::replace(&mut self.begun, true)) {
+            return launch;
+        }
         (0..ANCHORS).fold(launch, |launch, seed| {
             launch.seed(Launch::numbered(seed).addr)
         })
@@ -125,23 +144,197 @@ impl Swarm {
         self.end_faults();
         // Leavers are through soon; then the anchors are needed.
         self.cluster.run_for(secs(6));
-        for at in 0..ANCHORS.min(self.size) {
+        self.start_those(|at| at < ANCHORS);
+        if self.config.parts.verdicts {
+            self.regain_quorum();
+            self.end_conflicts();
+        }
+        self.converge(secs(300), "all agree when the faults end");
+        if self.config.parts.verdicts {
+            self.decide();
+        }
+        self.cluster.run_for(secs(120));
+        // Some forget the dead a little sooner than others.
+        self.converge(secs(60), "and go on to agree");
+        if self.config.parts.verdicts {
+            assert!(self.cluster.is_unanimous(), "and go on to be unanimous");
+        }
+        self.check_quiet();
+        self.cluster.check();
+    }
+
+    fn start_those(&mut self, which: impl Fn(usize) -> bool) {
+        for at in (0..self.size).filter(|at| which(*at)) {
             if !self.is_up(at) {
                 let launch = self.member(at);
                 self.cluster.launch(launch);
             }
         }
-        self.converge(secs(300), "all agree when the faults end");
-        self.cluster.run_for(secs(120));
-        // Some forget the dead a little sooner than others.
-        self.converge(secs(60), "and go on to agree");
-        self.check_quiet();
-        self.cluster.check();
+    }
+
+    fn number_of(name: &Name) -> usize {
+        let digits = name.as_str().trim_start_matches('n');
+        digits.parse().expect("members are numbered")
+    }
+
+    /// The history that the cluster goes on with: the last generation of the one that most know.
+    fn lineage(&self) -> Option<Lineage> {
+        let mut known: std::collections::BTreeMap<u64, (usize, Lineage)> = Default::default();
+        let up = self.cluster.up();
+        let knows = |pid: &Pid| self.cluster.node(*pid).mark().is_some();
+        let all: Vec<Pid> = self.cluster.processes().collect();
+        let of = if up.iter().any(knows) { up } else { all };
+        for mark in of.iter().filter_map(|pid| self.cluster.node(*pid).mark()) {
+            let entry = known.entry(mark.lineage.family);
+            let (count, last) = entry.or_insert((0, mark.lineage));
+            *count += 1;
+            *last = (*last).max(mark.lineage);
+        }
+        known.into_values().max().map(|(_, lineage)| lineage)
+    }
+
+    /// The first member, told of no seeds, may have begun a history of its own after it lost its
+    /// memory, and others joined it there: that an operator must end.
+    fn end_conflicts(&mut self) {
+        self.cluster.run_for(secs(60));
+        let Some(lineage) = self.lineage() else {
+            return;
+        };
+        for pid in self.with_condition(&Condition::Running) {
+            let other = self.cluster.node(pid).mark();
+            let other = other.is_some_and(|mark| mark.lineage.family != lineage.family);
+            if other {
+                assert!(
+                    self.seedless,
+                    "two histories begin only by one without seeds"
+                );
+                println!("seed {}: {pid:?} is of another history", self.seed);
+                self.cluster.crash(pid);
+                self.cluster.wipe_disk(pid);
+            }
+        }
+        self.seedless = false;
+        self.start_those(|at| at < ANCHORS);
+        self.regain_quorum();
+    }
+
+    /// Starts what remembers, and rebuilds by hand a quorum of which too little does.
+    fn regain_quorum(&mut self) {
+        let Some(lineage) = self.lineage() else {
+            return self.begin_anew();
+        };
+        // Who learned only now of a newer configuration may change who votes.
+        for _ in 0..3 {
+            let (names, _) = self.cluster.voter_memories(lineage);
+            self.start_those(|at| names.contains(&Launch::numbered(at).name));
+            self.cluster.run_for(secs(3));
+        }
+        let (names, voters) = self.cluster.voter_memories(lineage);
+        if names.len() > voters / 2 {
+            return;
+        }
+        let up = self.cluster.up();
+        if !up
+            .iter()
+            .any(|pid| self.cluster.node(*pid).mark().is_some())
+        {
+            return self.begin_anew();
+        }
+        println!(
+            "seed {}: {} of {voters} voters remember",
+            self.seed,
+            names.len()
+        );
+        for _ in 0..200 {
+            if self.rebuild() {
+                return;
+            }
+            self.cluster.run_for(secs(1));
+        }
+        for pid in self.with_condition(&Condition::Running) {
+            let survivors = [self.cluster.launched(pid).name.clone()];
+            let now = self.cluster.clock(pid);
+            println!(
+                "  {survivors:?}: {:?}",
+                self.cluster.node(pid).agreement(now)
+            );
+            println!("    {:?}", self.cluster.recover(pid, &survivors));
+        }
+        panic!("a quorum of which {names:?} of {voters} are left is not rebuilt by hand");
+    }
+
+    /// As an operator does who asks the one that knows most.
+    fn rebuild(&mut self) -> bool {
+        let up = self.with_condition(&Condition::Running);
+        let survivors: Vec<Name> = up
+            .iter()
+            .map(|pid| self.cluster.launched(*pid).name.clone())
+            .collect();
+        let mark = |pid: &Pid| self.cluster.node(*pid).mark();
+        let mut able: Vec<(Lineage, View, Pid)> = up
+            .iter()
+            .filter_map(|pid| mark(pid).map(|mark| (mark.lineage, mark.view, *pid)))
+            .collect();
+        able.sort();
+        able.reverse();
+        let mut able = able.into_iter();
+        able.any(|(_, _, pid)| self.cluster.recover(pid, &survivors).is_ok())
+    }
+
+    /// Nobody knows any history: the first one is started as at first.
+    fn begin_anew(&mut self) {
+        if self.config.expect > 1 {
+            let keeping = self.keeping.clone();
+            return self.start_those(|at| keeping[at] != Keeping::Nothing);
+        }
+        let first = Launch::numbered(0);
+        let up = self.cluster.up();
+        for pid in up {
+            if self.cluster.launched(pid).name == first.name {
+                self.cluster.crash(pid);
+            }
+        }
+        self.begun = false;
+        self.start_those(|at| at == 0);
+    }
+
+    /// All come to hold the same view, however long some must wait until they are let back in.
+    fn decide(&mut self) {
+        let wait = self.config.readmission * 61 + secs(120);
+        if self
+            .cluster
+            .run_until(wait, Cluster::is_unanimous)
+            .is_some()
+        {
+            return;
+        }
+        for pid in self.cluster.up() {
+            let now = self.cluster.clock(pid);
+            let node = self.cluster.node(pid);
+            println!(
+                "  {}: {:?}",
+                self.cluster.launched(pid).name,
+                node.agreement(now)
+            );
+            let standings: Vec<_> = node.standings().collect();
+            println!("    {standings:?}");
+            println!("    DUMP {}", node.dump());
+            let absent = standings
+                .iter()
+                .filter(|held| !self.is_up(Self::number_of(&held.name)));
+            for held in absent {
+                println!("    ABSENT {held:?} {:?}", node.member(held.name.as_str()));
+            }
+        }
+        panic!("within {wait:?}: all are unanimous when the faults end");
     }
 
     fn end_faults(&mut self) {
         self.cluster.network().heal();
         *self.cluster.network().faults() = Faults::default();
+        for pid in self.cluster.processes().collect::<Vec<_>>() {
+            self.cluster.fill_disk(pid, false);
+        }
         for pid in self.cluster.up() {
             self.cluster.unblock(pid);
             if *self.cluster.condition(pid) == Condition::Paused {
@@ -151,6 +344,12 @@ impl Swarm {
         // To go on may mean to end.
         for pid in self.with_condition(&Condition::Running) {
             self.cluster.starve(pid, ms(0)..ms(0));
+            let now = self.cluster.clock(pid);
+            if self.cluster.node(pid).agreement(now).memory_failed {
+                // Whose disk was full votes again when it is started again.
+                self.cluster.crash(pid);
+                self.cluster.restart(pid);
+            }
         }
     }
 
@@ -175,14 +374,28 @@ impl Swarm {
         let pings = (self.config.rings as f64 + 1.0) / self.config.period.as_secs_f64();
         let contacts = 1.0 / self.config.reconnect_interval.as_secs_f64();
         let pulls = self.config.parts.push_pull;
+        // A lease is asked of each voter, and granted by it, three times while it lasts.
+        let voters = self
+            .cluster
+            .node(up[0])
+            .agreement(self.cluster.clock(up[0]))
+            .voters
+            .len();
+        let leases = 2.0 * voters.saturating_sub(1) as f64 * 3.0 / self.config.lease.as_secs_f64();
+        let leases = leases * 1.05 / up.len() as f64;
         let budget = Budget {
-            packets_per_s: 2.0 * pings * 1.05 + contacts + 4.0 / measured.as_secs_f64(),
+            packets_per_s: 2.0 * pings * 1.05 + contacts + leases + 4.0 / measured.as_secs_f64(),
             bytes_per_s: f64::INFINITY,
             streams_per_s: pulls.map_or(0.0, |interval| {
                 1.1 / interval.as_secs_f64() + 1.0 / measured.as_secs_f64()
             }),
         };
         let dear = constant_cost(&self.cluster, &before, since, &budget);
+        if !dear.is_empty() {
+            for (pid, before) in &before {
+                println!("{pid:?} {:?}", self.cluster.traffic(*pid).since(before));
+            }
+        }
         assert_eq!(dear, [], "quiet is cheap");
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! redb takes the parts of a file that have no checksum of their own as they are, and panics where
 //! they make no sense. So a file is first read from a copy: what frames the trees is compared with
-//! a fresh store and with the length of the file, and the copy is marked so that redb verifies every
-//! checksum before it follows anything. A file that passes can be opened.
+//! a fresh store and with the length of the file, and the copy is marked so that redb verifies
+//! every checksum before it follows anything. A file that passes can be opened.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -97,7 +97,7 @@ pub(super) fn fresh(header: &Header) -> Result<Vec<u8>, redb::Error> {
     let transaction = begin(&database)?;
     {
         let mut table = transaction.open_table(HEADER)?;
-        table.insert("format", &*header.format.to_le_bytes().as_slice())?;
+        table.insert("format", header.format.to_le_bytes().as_slice())?;
         table.insert("cluster", header.cluster.as_bytes())?;
         table.insert("member", header.member.as_bytes())?;
         table.insert("id", header.id.to_le_bytes().as_slice())?;
@@ -162,7 +162,7 @@ fn check_frame(bytes: &[u8], template: &[u8]) -> Result<(), Unreadable> {
     let length = bytes.len() as u64;
     let beyond = (length / page - 1) % region(region_most);
     // A crash may leave more than the header names, in whole pages, but never less.
-    let is_whole = length % page == 0 && (beyond == 0 || beyond > region_head);
+    let is_whole = length.is_multiple_of(page) && (beyond == 0 || beyond > region_head);
     if !is_whole || length / page < named {
         let what = format!(
             "it has {length} bytes and should have {}: it was cut off",

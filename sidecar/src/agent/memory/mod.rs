@@ -4,6 +4,11 @@
 //! holds what the core saves, which nobody but the core can read. `image` reads a file without
 //! trusting it, `store` makes and opens it, `writer` saves on a thread of its own.
 
+#![allow(
+    clippy::result_large_err,
+    reason = "redb's errors are large, rare, and go no further than this room"
+)]
+
 mod image;
 mod store;
 #[cfg(test)]
@@ -96,17 +101,23 @@ pub enum MemoryError {
 
 /// What to do about an error of the system.
 fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            "let the agent's user write there, or name another one with --data-dir"
-        }
-        io::ErrorKind::ReadOnlyFilesystem => {
+    let full = "make room on the disk, or name another one with --data-dir";
+    let known = [
+        (
+            io::ErrorKind::PermissionDenied,
+            "let the agent's user write there, or name another one with --data-dir",
+        ),
+        (
+            io::ErrorKind::ReadOnlyFilesystem,
             "a voter must write: mount the file system for writing, or name another one with \
-             --data-dir"
-        }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "make room on the disk, or name another one with --data-dir"
-        }
-        _ => "see to that, or name another one with --data-dir",
-    }
+             --data-dir",
+        ),
+        (io::ErrorKind::StorageFull, full),
+        (io::ErrorKind::QuotaExceeded, full),
+    ];
+    let found = known.iter().find(|(kind, _)| *kind == error.kind());
+    found.map_or(
+        "see to that, or name another one with --data-dir",
+        |(_, words)| words,
+    )
 }

@@ -1,5 +1,6 @@
 //! The sidecars of `muster dev`: real `muster agent` processes.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
@@ -32,6 +33,8 @@ pub(super) struct Child {
     pub(super) socket: PathBuf,
     /// Its log, of all lives.
     pub(super) log: PathBuf,
+    /// What it remembers, through all lives.
+    data: PathBuf,
     /// Where it listens, once it said so; kept through restarts.
     pub(super) addr: Option<SocketAddr>,
     /// Number of its present life, from 1; 0 before the first.
@@ -86,6 +89,7 @@ impl Child {
         Child {
             socket: folder.join(format!("{name}.sock")),
             log: folder.join(format!("{name}.log")),
+            data: folder.join(format!("{name}.data")),
             name,
             addr: None,
             life: 0,
@@ -108,6 +112,7 @@ impl Child {
             .arg("--socket")
             .arg(&self.socket)
             .arg(format!("--exit-with-parent={}", std::process::id()))
+            .args(self.memory(setup))
             .args(&setup.arguments)
             .args(
                 seeds
@@ -127,6 +132,15 @@ impl Child {
         self.life += 1;
         self.state = ProcessState::Starting;
         Ok(())
+    }
+
+    /// A directory to remember in, unless the user's arguments say otherwise.
+    fn memory(&self, setup: &Setup) -> Option<OsString> {
+        let chosen = ["--non-voting", "--data-dir"];
+        let is_chosen = |given: &String| chosen.iter().any(|flag| given.starts_with(flag));
+        let mut flag = OsString::from("--data-dir=");
+        flag.push(&self.data);
+        (!setup.arguments.iter().any(is_chosen)).then_some(flag)
     }
 
     /// The id of its process; of the last one when it ended.

@@ -16,7 +16,7 @@ use super::super::table::{Cell, Table, Tone};
 use super::children::{Child, ProcessState, Setup};
 use super::commands::{self, Act, Command, HELP};
 use super::story::{Deed, Story};
-use super::watchers::{self, Report, Source};
+use super::watchers::{self, Report, Sight, Source};
 use super::{DevError, Input, Picture};
 use crate::api::model::{Event, Members, RESET};
 
@@ -39,7 +39,7 @@ pub(super) struct Cluster {
 struct Sidecar {
     child: Child,
     /// What it saw at the last look; none while it does not answer.
-    sees: Option<Box<Members>>,
+    sees: Option<Box<Sight>>,
     restart_when_ended: bool,
     /// When it was last seen to be paused or let go on.
     signalled: SystemTime,
@@ -140,15 +140,16 @@ impl Cluster {
         }
         match report {
             Report::Ended(at) => self.ended(source.child, at)?,
-            Report::Sees(members) => {
-                if let Some(members) = &members {
-                    let own = members.members.iter().find(|member| member.is_self);
+            Report::Sees(sight) => {
+                if let Some(sight) = &sight {
+                    let mut members = sight.members.members.iter();
+                    let own = members.find(|member| member.is_self);
                     sidecar.child.addr = own.map(|member| member.addr);
                     if sidecar.child.state == ProcessState::Starting {
                         sidecar.child.state = ProcessState::Running;
                     }
                 }
-                sidecar.sees = members;
+                sidecar.sees = sight;
             }
             Report::Event(message) => self.event(source.child, &message),
         }
@@ -337,14 +338,26 @@ impl Cluster {
     fn title(&self, observer: Option<&Sidecar>) -> Vec<Cell> {
         let count = self.sidecars.len();
         let folder = self.setup.folder.display();
-        let seen = match observer {
-            Some(observer) => format!("; STATE as {} sees it", observer.child.name),
-            None => String::new(),
-        };
-        vec![
+        let mut title = vec![
             Cell::new("muster dev", Tone::Strong),
-            Cell::plain(format!(": {count} sidecars in {folder}{seen}")),
-        ]
+            Cell::plain(format!(": {count} sidecars, ")),
+        ];
+        let Some((observer, sight)) = observer.and_then(|o| Some((o, o.sees.as_ref()?))) else {
+            title.push(Cell::plain(format!("in {folder}")));
+            return title;
+        };
+        let (view, epoch) = (sight.members.view, sight.members.epoch);
+        title.push(match &sight.coordinator {
+            Some(name) => Cell::new(
+                format!("coordinator {name} (epoch {epoch}), view {view}"),
+                Tone::Good,
+            ),
+            None if view == 0 => Cell::new("no coordinator yet", Tone::Warning),
+            None => Cell::new(format!("no coordinator, view {view} is frozen"), Tone::Bad),
+        });
+        let name = &observer.child.name;
+        title.push(Cell::plain(format!("; as {name} sees it; in {folder}")));
+        title
     }
 
     fn table(&self, observer: Option<&Sidecar>) -> Table {
@@ -353,7 +366,10 @@ impl Cluster {
         for Sidecar { child, sees, .. } in &self.sidecars {
             let believed = observer
                 .and_then(|observer| observer.sees.as_ref())
-                .and_then(|seen| seen.members.iter().find(|member| member.name == child.name))
+                .and_then(|sight| {
+                    let mut members = sight.members.members.iter();
+                    members.find(|member| member.name == child.name)
+                })
                 .map_or("-", |member| &*member.state);
             let dash = || "-".to_owned();
             table.row([
@@ -361,7 +377,7 @@ impl Cluster {
                 Cell::plain(child.pid().map_or_else(dash, |pid| pid.to_string())),
                 Cell::new(child.state.describe(), process_tone(child.state)),
                 Cell::new(believed, tone_of(believed)),
-                sees_cell(sees.as_deref(), count),
+                sees_cell(sees.as_deref().map(|sight| &sight.members), count),
                 Cell::plain(child.socket.display().to_string()),
             ]);
         }
@@ -399,6 +415,10 @@ impl Cluster {
             hint(
                 "",
                 format!("curl --unix-socket {socket} http://muster/v1/members"),
+            ),
+            hint(
+                "why",
+                format!("{program} explain {} --socket {socket}", last.name),
             ),
             hint(
                 "end",

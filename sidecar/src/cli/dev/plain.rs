@@ -15,7 +15,6 @@ pub(super) struct Plain {
     shown: Vec<String>,
     present: Vec<String>,
     changed: Instant,
-    introduced: bool,
     after_table: bool,
 }
 
@@ -26,20 +25,15 @@ impl Plain {
             shown: Vec::new(),
             present: Vec::new(),
             changed: Instant::now(),
-            introduced: false,
             after_table: false,
         }
     }
 
     /// Shows what came since the last call.
     pub(super) fn show(&mut self, picture: &Picture<'_>, news: &[String]) -> io::Result<()> {
-        let mut lines: Vec<String> = Vec::new();
-        if !self.introduced {
-            self.introduced = true;
-            lines.push(Look::PLAIN.line(&picture.title));
-        }
-        lines.extend_from_slice(news);
-        let table = picture.table.lines(Look::PLAIN);
+        let mut lines: Vec<String> = news.to_vec();
+        let mut table = vec![Look::PLAIN.line(&picture.title)];
+        table.extend(picture.table.lines(Look::PLAIN));
         if table != self.present {
             self.present = table;
             self.changed = Instant::now();

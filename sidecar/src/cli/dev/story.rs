@@ -43,12 +43,17 @@ impl Deed {
     /// Whether events of this type follow from it.
     fn explains(self, kind: &str) -> bool {
         match self {
-            Deed::Started | Deed::Resumed => kind == "member-reachable",
+            Deed::Started | Deed::Resumed => {
+                matches!(kind, "member-reachable" | "member-up" | "self-readmitted")
+            }
             Deed::Ended => matches!(
                 kind,
-                "member-suspect" | "member-unreachable" | "member-left"
+                "member-suspect" | "member-unreachable" | "member-dead" | "member-left"
             ),
-            Deed::Paused => matches!(kind, "member-suspect" | "member-unreachable"),
+            Deed::Paused => matches!(
+                kind,
+                "member-suspect" | "member-unreachable" | "member-degraded" | "member-dead"
+            ),
         }
     }
 }
@@ -78,6 +83,8 @@ struct Happening {
     kind: String,
     member: String,
     instance: u64,
+    /// ` view 7` or the like, where it was agreed.
+    agreed: String,
     details: String,
     cause: Option<(Deed, SystemTime)>,
     sightings: Vec<(String, SystemTime)>,
@@ -208,9 +215,11 @@ impl Entry {
         let Entry::Happening(happening) = self else {
             return false;
         };
+        let (member, instance) = subject(event);
         let same = happening.kind == event.kind
-            && happening.member == event.member.name
-            && happening.instance == event.member.instance;
+            && happening.member == member
+            && happening.instance == instance
+            && happening.agreed == agreed(event);
         let near =
             |(other, then): &(String, SystemTime)| other != observer && apart(*then, at) < SAME;
         same && happening.sightings.iter().all(near)
@@ -223,10 +232,12 @@ impl Happening {
         cause: Option<(Deed, SystemTime)>,
         sighting: (String, SystemTime),
     ) -> Happening {
+        let (member, instance) = subject(event);
         Happening {
             kind: event.kind.to_string(),
-            member: event.member.name.clone(),
-            instance: event.member.instance,
+            member: member.to_owned(),
+            instance,
+            agreed: agreed(event),
             details: details(&event.details),
             cause,
             sightings: vec![sighting],
@@ -245,8 +256,9 @@ impl Happening {
     fn what(&self) -> Vec<Cell> {
         let tone = tone_of(self.kind.trim_start_matches("member-"));
         vec![
-            Cell::new(format!("{:<18} ", self.kind), tone),
+            Cell::new(format!("{:<19} ", self.kind), tone),
             Cell::new(&self.member, Tone::Strong),
+            Cell::plain(&self.agreed),
         ]
     }
 
@@ -296,6 +308,25 @@ impl Happening {
             self.seen()
         )));
         Some(line)
+    }
+}
+
+/// Whom it is about. What is told of the quorum, each tells of itself: that is one happening.
+fn subject(event: &Event) -> (&str, u64) {
+    match event.kind.starts_with("quorum-") {
+        true => ("", 0),
+        false => (&event.member.name, event.member.instance),
+    }
+}
+
+/// The numbers under which it was agreed; nothing for hints.
+fn agreed(event: &Event) -> String {
+    match &*event.kind {
+        "member-up" | "member-dead" | "member-left" | "member-degraded" if event.view > 0 => {
+            format!(" view {}", event.view)
+        }
+        "coordinator-changed" => format!(" epoch {}", event.epoch),
+        _ => String::new(),
     }
 }
 

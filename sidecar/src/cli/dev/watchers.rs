@@ -41,10 +41,19 @@ pub(super) struct Source {
 pub(super) enum Report {
     /// The process ended.
     Ended(SystemTime),
-    /// The members that it sees now; none when it did not answer.
-    Sees(Option<Box<Members>>),
+    /// What it sees now; none when it did not answer.
+    Sees(Option<Box<Sight>>),
     /// A message of its event stream.
     Event(Box<Message>),
+}
+
+/// What a sidecar sees.
+#[derive(Debug)]
+pub(super) struct Sight {
+    /// The members, with the view and the epoch.
+    pub(super) members: Members,
+    /// Who decides, if anybody does.
+    pub(super) coordinator: Option<String>,
 }
 
 /// Watches one life of a sidecar for as long as the tasks are kept.
@@ -82,12 +91,12 @@ async fn await_end(source: Source, pid: Option<u32>, inputs: Sender<Input>) {
 async fn look(source: Source, client: Client, every: Duration, inputs: Sender<Input>) {
     let mut answered = false;
     loop {
-        let members = client.members(&[]).await.ok().map(Box::new);
+        let sight = see(&client).await.map(Box::new);
         // Until its first answer it is starting, which is no news.
-        answered |= members.is_some();
+        answered |= sight.is_some();
         if answered
             && inputs
-                .send(Input::Report(source, Report::Sees(members)))
+                .send(Input::Report(source, Report::Sees(sight)))
                 .await
                 .is_err()
         {
@@ -95,6 +104,15 @@ async fn look(source: Source, client: Client, every: Duration, inputs: Sender<In
         }
         Timer::after(if answered { every } else { RETRY }).await;
     }
+}
+
+async fn see(client: &Client) -> Option<Sight> {
+    let members = client.members(&[]).await.ok()?;
+    let coordinator = client.coordinator(None).await;
+    Some(Sight {
+        members,
+        coordinator: coordinator.ok().map(|coordinator| coordinator.name),
+    })
 }
 
 async fn follow(source: Source, socket: PathBuf, inputs: Sender<Input>) {

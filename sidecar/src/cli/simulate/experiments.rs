@@ -94,10 +94,11 @@ fn draw(path: &std::path::Path, cells: &[Cell], outcomes: &[Outcome]) -> Result<
     let columns: Vec<Column<'_>> = shown
         .iter()
         .zip(&summaries)
-        .map(|((begin, _), summary)| Column {
+        .map(|((begin, end), summary)| Column {
             name: cells[*begin].row,
             config: &cells[*begin].scenario.config,
             summary,
+            outcomes: &outcomes[*begin..*end],
         })
         .collect();
     let Some((begin, end)) = shown.first() else {

@@ -2,7 +2,8 @@
 //!
 //! One object: `scenario` {`name`, `about`, `members`, `duration_ms`}, `seeds` (a list), and
 //! `columns`, one for each set of settings: its `name`, its `settings` under their names in the
-//! agent's file, and the numbers of [`Summary`]. Units come last in names. A spread of times is
+//! agent's file, the numbers of [`Summary`], and `each_run`: its `seed`, its `trace_hash` and the
+//! `fates` of those that were hurt in it. Units come last in names. A spread of times is
 //! {`median`, `p99`, `p999`, `worst`, `count`}; it is null where nothing was measured, and `p999`
 //! is null below 1000 samples. `outcome.schema.json` beside this file says it in full.
 
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use muster_swim::Time;
 use muster_swim::sim::Violation;
-use muster_swim::sim::scenario::{Scenario, Spread, Summary};
+use muster_swim::sim::scenario::{Fate, Outcome, Scenario, Spread, Summary};
 use serde::Serialize;
 
 use super::results::{Column, Results};
@@ -55,6 +56,7 @@ struct ColumnPart<'a> {
     deaths_of_hurt: u64,
     deaths_of_one_hurt_worst: u32,
     false_suspicions: u64,
+    false_hints: u64,
     changes: MedianAndWorst,
     sizes: usize,
     messages_per_run: f64,
@@ -68,6 +70,27 @@ struct ColumnPart<'a> {
     disagreeing_runs: usize,
     violated: usize,
     violations: Vec<ViolationPart<'a>>,
+    each_run: Vec<RunPart<'a>>,
+}
+
+#[derive(Serialize)]
+struct RunPart<'a> {
+    seed: u64,
+    /// In hexadecimal: a number of 64 bits is more than many readers of JSON take.
+    trace_hash: String,
+    settled_after_ms: Option<f64>,
+    agreed_after_ms: Option<f64>,
+    fates: Vec<FatePart<'a>>,
+}
+
+#[derive(Serialize)]
+struct FatePart<'a> {
+    name: &'a str,
+    fault: &'static str,
+    onset_ms: f64,
+    first_ms: Option<f64>,
+    everywhere_ms: Option<f64>,
+    deaths: u32,
 }
 
 #[derive(Serialize)]
@@ -139,6 +162,7 @@ impl<'a> ColumnPart<'a> {
             deaths_of_hurt: summary.deaths_of_hurt,
             deaths_of_one_hurt_worst: summary.deaths_worst,
             false_suspicions: summary.false_suspicions,
+            false_hints: summary.false_hints,
             changes: MedianAndWorst {
                 median: changes.0,
                 worst: changes.1,
@@ -158,6 +182,32 @@ impl<'a> ColumnPart<'a> {
             disagreeing_runs: summary.disagreeing,
             violated: summary.violated,
             violations: summary.violations.iter().map(ViolationPart::of).collect(),
+            each_run: column.outcomes.iter().map(RunPart::of).collect(),
+        }
+    }
+}
+
+impl<'a> RunPart<'a> {
+    fn of(outcome: &'a Outcome) -> RunPart<'a> {
+        RunPart {
+            seed: outcome.seed,
+            trace_hash: format!("{:016x}", outcome.trace_hash),
+            settled_after_ms: outcome.settled_after.map(millis),
+            agreed_after_ms: outcome.agreed_after.map(millis),
+            fates: outcome.fates.iter().map(FatePart::of).collect(),
+        }
+    }
+}
+
+impl<'a> FatePart<'a> {
+    fn of(fate: &'a Fate) -> FatePart<'a> {
+        FatePart {
+            name: &fate.name,
+            fault: fate.fault,
+            onset_ms: millis(fate.onset),
+            first_ms: fate.first.map(millis),
+            everywhere_ms: fate.everywhere.map(millis),
+            deaths: fate.deaths,
         }
     }
 }

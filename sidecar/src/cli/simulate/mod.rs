@@ -20,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use muster_swim::sim::experiments::{self as papers, Experiment};
-use muster_swim::sim::scenario::{RunOptions, Scenario, Summary, builtin};
+use muster_swim::sim::scenario::{Outcome, RunOptions, Scenario, Summary, builtin};
 use muster_swim::sim::{Property, Violation};
 use serde::Serialize;
 
@@ -123,17 +123,21 @@ fn run_many(args: &SimulateArgs, plan: &Plan) -> Result<(), Failure> {
         &plan.scenario.name,
     );
     let outcomes = outcomes.map_err(SimulateError::Pool)?;
-    let summaries: Vec<Summary> = outcomes.chunks(seeds.len()).map(Summary::of).collect();
-    let printed = show(args, plan, &seeds, &summaries, &[]);
+    let columns: Vec<&[Outcome]> = outcomes.chunks(seeds.len()).collect();
+    let summaries: Vec<Summary> = columns.iter().copied().map(Summary::of).collect();
+    let ran = summaries.iter().zip(columns);
+    let printed = show(args, plan, &seeds, ran, &[]);
     end(args, plan.scenario.duration, printed, &summaries)
 }
 
 fn replay_one(args: &SimulateArgs, plan: &Plan, seed: u64) -> Result<(), Failure> {
     let replay = replay::run(&plan.scenario, seed, options(args, &plan.scenario, true));
     let replay = replay.map_err(|error| SimulateError::Pool(error.into()))?;
-    let summaries = [Summary::of(std::slice::from_ref(&replay.outcome))];
+    let outcomes = std::slice::from_ref(&replay.outcome);
+    let summaries = [Summary::of(outcomes)];
     let story = replay.lines(&plan.scenario, Look::of_stdout());
-    let printed = show(args, plan, &[seed], &summaries, &story);
+    let ran = [(&summaries[0], outcomes)].into_iter();
+    let printed = show(args, plan, &[seed], ran, &story);
     end(args, plan.scenario.duration, printed, &summaries)
 }
 
@@ -153,11 +157,11 @@ fn threads(args: &SimulateArgs, members: usize) -> usize {
     wanted.min(memory::fitting(members).threads).max(1)
 }
 
-fn show(
+fn show<'a>(
     args: &SimulateArgs,
-    plan: &Plan,
+    plan: &'a Plan,
     seeds: &[u64],
-    summaries: &[Summary],
+    ran: impl Iterator<Item = (&'a Summary, &'a [Outcome])>,
     story: &[String],
 ) -> Result<(), Failure> {
     let compared = plan
@@ -166,11 +170,12 @@ fn show(
         .map(|(name, scenario)| (name, scenario));
     let names = std::iter::once((&plan.name, &plan.scenario)).chain(compared);
     let columns: Vec<Column<'_>> = names
-        .zip(summaries)
-        .map(|((name, scenario), summary)| Column {
+        .zip(ran)
+        .map(|((name, scenario), (summary, outcomes))| Column {
             name,
             config: &scenario.config,
             summary,
+            outcomes,
         })
         .collect();
     let results = Results {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use muster_swim::sim::ClockJump;
 use muster_swim::sim::scenario::{
     Fate, Fault, Outcome, Run, RunOptions, Scenario, ScenarioError, Step, Whom,
 };
@@ -202,12 +203,7 @@ fn names(fates: &[&Fate]) -> String {
 
 /// `crash of 3 members, one each 5s, for 10s`.
 fn step_in_words(step: &Step) -> String {
-    let whom = match &step.whom {
-        Whom::All => "all".to_owned(),
-        Whom::Named(names) => names.join(", "),
-        Whom::Some(count) => plural(*count, "member"),
-        Whom::Share(part) => format!("{}% of all", (part * 1000.0).round() / 10.0),
-    };
+    let whom = whom_in_words(&step.whom);
     let mut text = match &step.what {
         Fault::Network(_) => "the network is another one".to_owned(),
         Fault::Starve(late) => format!("starve {whom} by up to {}", human(*late)),
@@ -217,6 +213,24 @@ fn step_in_words(step: &Step) -> String {
             outgoing * 100.0
         ),
         Fault::Partition => format!("partition between {whom} and the rest"),
+        Fault::Cut(Whom::All) => format!("nothing gets from {whom} to anybody"),
+        Fault::Cut(others) => format!("nothing gets from {whom} to {}", whom_in_words(others)),
+        Fault::PartialPartition(Whom::All) => format!("nothing gets between {whom} and anybody"),
+        Fault::PartialPartition(others) => {
+            format!("nothing gets between {whom} and {}", whom_in_words(others))
+        }
+        Fault::ResetStreams => format!("the streams of {whom} are reset"),
+        Fault::ClockRate(ppm) => {
+            let percent = f64::from(ppm.abs()) / 10_000.0;
+            let way = if *ppm < 0 { "slow" } else { "fast" };
+            format!("the clocks of {whom} run {percent}% {way}")
+        }
+        Fault::ClockJump(ClockJump::Ahead(by)) => {
+            format!("the wall clocks of {whom} jump {} ahead", human(*by))
+        }
+        Fault::ClockJump(ClockJump::Back(by)) => {
+            format!("the wall clocks of {whom} jump {} back", human(*by))
+        }
         what @ (Fault::Crash
         | Fault::CrashHost
         | Fault::Pause
@@ -233,6 +247,15 @@ fn step_in_words(step: &Step) -> String {
         text.push_str(&format!(", for {}", human(lasts)));
     }
     text
+}
+
+fn whom_in_words(whom: &Whom) -> String {
+    match whom {
+        Whom::All => "all".to_owned(),
+        Whom::Named(names) => names.join(", "),
+        Whom::Some(count) => plural(*count, "member"),
+        Whom::Share(part) => format!("{}% of all", (part * 1000.0).round() / 10.0),
+    }
 }
 
 fn seconds(duration: Duration) -> String {

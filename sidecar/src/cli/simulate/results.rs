@@ -1,7 +1,7 @@
 //! What the table, the JSON document and the report are made from.
 
 use muster_swim::Config;
-use muster_swim::sim::scenario::{Scenario, Summary};
+use muster_swim::sim::scenario::{Outcome, Scenario, Summary};
 
 use crate::settings::{self, Preset};
 
@@ -25,6 +25,8 @@ pub(super) struct Column<'a> {
     pub(super) config: &'a Config,
     /// All runs together.
     pub(super) summary: &'a Summary,
+    /// Each run by itself, in the order of the seeds.
+    pub(super) outcomes: &'a [Outcome],
 }
 
 impl Results<'_> {

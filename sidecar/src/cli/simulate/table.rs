@@ -212,6 +212,9 @@ const MISTAKES: &[Row] = &[
     Row::count("false suspicions", |s| {
         of_runs(s, s.false_suspicions as f64)
     }),
+    Row::count("well members held unreachable by one", |s| {
+        of_runs(s, s.false_hints as f64)
+    }),
     Row::count("deaths of hurt members that lived", |s| {
         of_runs(s, s.deaths_of_hurt as f64)
     }),

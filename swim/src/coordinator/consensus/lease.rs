@@ -74,9 +74,10 @@ impl Leases {
         if ballot == promised {
             return true;
         }
+        // Who holds it may go on with a higher ballot.
         let free = self
             .grant(now)
-            .is_none_or(|granted| granted.ballot == ballot);
+            .is_none_or(|granted| granted.ballot.pid == ballot.pid);
         free && !self.is_silent(now)
     }
 

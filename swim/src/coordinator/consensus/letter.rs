@@ -30,6 +30,8 @@ pub(super) enum Letter {
     },
     /// "You have it": for so long as a lease lasts from when the request came.
     Grant { ballot: Ballot, round: u32 },
+    /// "I promised a higher one": to who asks with a ballot that is outbid.
+    Outbid { ballot: Ballot, promised: Ballot },
 }
 
 /// What a letter is held against.
@@ -95,6 +97,9 @@ impl Facts {
                 ..
             } => self.is_theirs(*ballot) && decided <= accepted,
             Letter::Grant { ballot, .. } => self.is_mine(*ballot),
+            Letter::Outbid { ballot, promised } => {
+                self.is_mine(*ballot) && self.is_ballot(*promised) && promised > ballot
+            }
         }
     }
 

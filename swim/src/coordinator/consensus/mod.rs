@@ -216,6 +216,14 @@ impl Consensus {
                     self.leases.on_grant(from.0, round);
                 }
             }
+            Letter::Outbid { ballot, .. } => {
+                // One voter would never follow this ballot, and the others let nobody else lead:
+                // go on with a higher one, which follows step by step.
+                if self.leading == Some(ballot) {
+                    paxos.try_become_leader();
+                    self.next_tick = now + self.settings.lease / TICKS;
+                }
+            }
         }
         self.collect(now);
         Ok(())
@@ -234,7 +242,8 @@ impl Consensus {
         };
         let promised = paxos.get_promise();
         if promised > ballot {
-            return;
+            let outbid = Letter::Outbid { ballot, promised };
+            return self.write(ballot.pid, &outbid);
         }
         let kept = self.log.lock();
         let ours = (kept.cuts.len() as u64, kept.decided() as u64);
@@ -244,7 +253,8 @@ impl Consensus {
             let grant = Letter::Grant { ballot, round };
             self.write(ballot.pid, &grant);
         }
-        if promised && ours == (accepted, decided) {
+        // Of what is not decided a word of one of them may be lost.
+        if promised && ours == (accepted, decided) && accepted == decided {
             self.behind_since = None;
             return;
         }

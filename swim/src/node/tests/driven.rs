@@ -101,7 +101,9 @@ impl Driven {
                 action @ (Action::Connect { .. }
                 | Action::Send { .. }
                 | Action::Close { .. }
-                | Action::Resolve { .. }) => self.actions.push(action),
+                | Action::Resolve { .. }
+                | Action::Save { .. }
+                | Action::Answered { .. }) => self.actions.push(action),
             }
         }
         while let Some(event) = self.node.poll_event() {
@@ -156,6 +158,8 @@ impl Driven {
             Action::Send { .. }
             | Action::Close { .. }
             | Action::Resolve { .. }
+            | Action::Save { .. }
+            | Action::Answered { .. }
             | Action::Stopped(_) => None,
         };
         self.actions().into_iter().filter_map(connect).collect()
@@ -173,6 +177,8 @@ impl Driven {
                 | Action::Close { .. }
                 | Action::Connect { .. }
                 | Action::Resolve { .. }
+                | Action::Save { .. }
+                | Action::Answered { .. }
                 | Action::Stopped(_) => {}
             }
         }
@@ -190,6 +196,8 @@ impl Driven {
             Action::Connect { .. }
             | Action::Send { .. }
             | Action::Close { .. }
+            | Action::Save { .. }
+            | Action::Answered { .. }
             | Action::Stopped(_) => None,
         };
         self.actions().into_iter().filter_map(resolve).collect()
@@ -235,7 +243,23 @@ fn words(event: &Event) -> String {
         } => {
             format!("{about} unreachable, superseded by {instance}")
         }
-        EventKind::Left => format!("{about} left"),
+        EventKind::Unreachable {
+            cause: UnreachableCause::Goodbye,
+        } => format!("{about} left"),
+        EventKind::Unreachable {
+            cause: UnreachableCause::Verdict,
+        }
+        | EventKind::Degraded { .. }
+        | EventKind::Up
+        | EventKind::Dead { .. }
+        | EventKind::Left
+        | EventKind::CoordinatorChanged
+        | EventKind::QuorumLost
+        | EventKind::QuorumRegained { .. }
+        | EventKind::SelfReadmitted
+        | EventKind::SelfRemoved {
+            cause: RemovedCause::Verdict { .. },
+        } => format!("{about} {}", event.kind.as_str()),
         EventKind::Updated => format!("{about} updated"),
         EventKind::SelfRemoved {
             cause: RemovedCause::NameTaken { addr, instance },

@@ -25,7 +25,8 @@ fn goodbyes(node: &mut Driven) -> (Vec<u32>, Vec<std::net::SocketAddr>) {
         | Message::Nack { .. }
         | Message::PingRequest { .. }
         | Message::Gossip
-        | Message::Wrong { .. } => None,
+        | Message::Wrong { .. }
+        | Message::Errand(_) => None,
     });
     pings.unzip()
 }

@@ -6,9 +6,10 @@ use super::driven::{Driven, address, identity};
 use super::puppets::{Puppet, puppet};
 use super::{fullest_tags, ms, name};
 use crate::config::Config;
+use crate::coordinator::VoterId;
 use crate::members::{Incarnation, Instance, Record, Status, Tags};
 use crate::node::{Action, Lifecycle, Node, StreamEnd, StreamId};
-use crate::wire::{self, Entry, Frame, Message, Refusal, RelayTarget, Update};
+use crate::wire::{self, Entry, Frame, Message, Outlook, Refusal, RelayTarget, Update};
 
 /// One thing that happens to the node.
 #[derive(Clone, Debug)]
@@ -137,7 +138,15 @@ prop_compose! {
     ) -> Record {
         let few = Tags::new([("zone", "b")]).expect("a valid tag");
         let tags = [Tags::default(), few, fullest_tags()][tagged].clone();
-        Record { name: name(of), addr: address(host), instance, incarnation, tags }
+        Record {
+            name: name(of),
+            addr: address(host),
+            instance,
+            incarnation,
+            tags,
+            voter: VoterId::NEVER,
+            returns: 0,
+        }
     }
 }
 
@@ -203,7 +212,11 @@ fn any_frame() -> impl Strategy<Value = Frame> {
             target,
             seq
         }),
-        (0u32..5).prop_map(|seq| Frame::Ack { seq, digest: 7 }),
+        (0u32..5).prop_map(|seq| Frame::Ack {
+            seq,
+            digest: 7,
+            outlook: Outlook::default()
+        }),
         pull.prop_map(|(cluster, record, buckets)| Frame::Pull {
             cluster,
             record,
@@ -367,7 +380,8 @@ impl Monkey {
                 Message::Ack { .. }
                 | Message::Nack { .. }
                 | Message::Gossip
-                | Message::Wrong { .. } => None,
+                | Message::Wrong { .. }
+                | Message::Errand(_) => None,
             });
         let Some((to, seq, target)) = pings.clone().nth(back) else {
             return;
@@ -427,6 +441,7 @@ impl Monkey {
             match action {
                 Action::Resolve { seed } => self.resolving.push(seed),
                 Action::Connect { .. } | Action::Send { .. } | Action::Close { .. } => {}
+                Action::Save { .. } | Action::Answered { .. } => {}
                 Action::Stopped(_) => unreachable!("it is kept apart"),
             }
         }

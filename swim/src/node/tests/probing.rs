@@ -10,7 +10,7 @@ use crate::detector::Purpose;
 use crate::limits;
 use crate::members::Instance;
 use crate::node::{Action, StreamEnd, StreamId};
-use crate::wire::{Frame, Message, Refusal, RelayTarget};
+use crate::wire::{Frame, Message, Outlook, Refusal, RelayTarget};
 
 /// The node pings `target` and hears nothing for as long as it waits. Gives the number of the round
 /// and its stream.
@@ -170,7 +170,14 @@ fn an_answer_on_the_stream_clears_the_target() {
     let (mut node, puppets) = among_five();
     let (seq, stream) = unanswered(&mut node, &puppets[0]);
     node.connected(stream);
-    node.read(stream, &Frame::Ack { seq, digest: 0 });
+    node.read(
+        stream,
+        &Frame::Ack {
+            seq,
+            digest: 0,
+            outlook: Outlook::default(),
+        },
+    );
     assert_eq!(node.node.stats().probes_answered, 1);
     assert!(node.actions().contains(&Action::Close { stream }));
     node.calm();
@@ -189,7 +196,14 @@ fn an_answer_on_the_stream_shows_whether_tables_differ() {
         node.wait(ms(100));
         node.connects();
         let digest = node.node.digest() ^ u64::from(differs);
-        node.read(stream, &Frame::Ack { seq, digest });
+        node.read(
+            stream,
+            &Frame::Ack {
+                seq,
+                digest,
+                outlook: Outlook::default(),
+            },
+        );
         assert_eq!(node.connects().len(), usize::from(differs));
     }
 }

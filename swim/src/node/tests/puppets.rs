@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::driven::{Driven, address, cluster};
 use super::name;
+use crate::coordinator::VoterId;
 use crate::members::{Incarnation, Instance, Record, Tags};
 use crate::node::{Action, Node, StreamEnd, StreamId};
 use crate::time::Time;
-use crate::wire::{self, Frame, Header, Message, Update};
+use crate::wire::{self, Frame, Header, Message, Outlook, Update};
 
 /// A member without a mind of its own.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ impl Puppet {
             instance: Instance(self.instance),
             incarnation: Incarnation(self.incarnation),
             tags: Tags::default(),
+            voter: VoterId::NEVER,
+            returns: 0,
         }
     }
 
@@ -47,6 +50,7 @@ impl Puppet {
             instance: Instance(self.instance),
             incarnation: Incarnation(self.incarnation),
             digest: digest.to_le_bytes(),
+            outlook: Outlook::default(),
         };
         let mut bytes = Vec::new();
         wire::encode_head(&header, message, &mut bytes);
@@ -200,6 +204,7 @@ impl Wired {
 
     fn carry_action(&mut self, at: usize, action: Action) {
         match action {
+            Action::Save { .. } | Action::Answered { .. } => {}
             Action::Connect { stream, to } => self.carry_connect(at, stream, to),
             Action::Send { stream, bytes } => {
                 self.carried += bytes.len();

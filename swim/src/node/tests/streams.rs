@@ -6,13 +6,17 @@ use super::syncing::{held, pulling, settled_among, state};
 use super::{ms, name};
 use crate::limits;
 use crate::members::{Instance, Status};
-use crate::wire::{Frame, Refusal};
+use crate::wire::{Frame, Outlook, Refusal};
 
 #[test]
 fn frames_that_do_not_belong_end_their_stream() {
     let members = || vec![held(puppet("stranger", 77).record(), Status::Alive)];
     let wrong_on_serve = [
-        Frame::Ack { seq: 1, digest: 0 },
+        Frame::Ack {
+            seq: 1,
+            digest: 0,
+            outlook: Outlook::default(),
+        },
         Frame::Refuse(Refusal::Full),
         state("p0", vec![], members()),
     ];
@@ -26,7 +30,14 @@ fn frames_that_do_not_belong_end_their_stream() {
     }
     let (mut node, puppets) = settled_among(1);
     let (stream, _) = pulling(&mut node, &puppets[0]);
-    node.read(stream, &Frame::Ack { seq: 1, digest: 0 });
+    node.read(
+        stream,
+        &Frame::Ack {
+            seq: 1,
+            digest: 0,
+            outlook: Outlook::default(),
+        },
+    );
     assert_eq!(node.frames(stream), (vec![], true));
 }
 
@@ -84,7 +95,14 @@ fn a_stream_ping_is_answered_for_this_life_only() {
     let stream = node.accept();
     let digest = node.node.digest();
     for (target, answer) in [
-        (100, Frame::Ack { seq: 5, digest }),
+        (
+            100,
+            Frame::Ack {
+                seq: 5,
+                digest,
+                outlook: Outlook::default(),
+            },
+        ),
         (101, Frame::Refuse(Refusal::Instance)),
     ] {
         let target = Instance(target);

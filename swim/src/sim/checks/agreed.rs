@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Findings, Property, Violation};
-use crate::coordinator::{Epoch, Lineage, View};
+use crate::coordinator::{Epoch, Lineage, View, Voters};
 use crate::members::{Instance, Name};
 use crate::node::{Mark, Node};
 use crate::sim::process::Pid;
@@ -18,6 +18,8 @@ pub(in crate::sim) struct Ledger {
     offices: BTreeMap<(Lineage, Epoch), (Name, Instance)>,
     /// The last of each lineage.
     last: BTreeMap<Lineage, (View, Epoch)>,
+    /// Who votes after the last view of each lineage.
+    electorates: BTreeMap<Lineage, (View, Voters)>,
     /// What each process showed last.
     shown: BTreeMap<Pid, Mark>,
     /// Who decided when it was last looked at.
@@ -43,7 +45,7 @@ impl Ledger {
             });
         };
         if let Some(mark) = node.mark() {
-            self.compare(pid, mark, &mut report);
+            self.compare(pid, node, mark, &mut report);
         }
         if !node.decides(read) {
             self.deciding.remove(&pid);
@@ -64,7 +66,13 @@ impl Ledger {
         self.deciding.insert(pid);
     }
 
-    fn compare(&mut self, pid: Pid, mark: Mark, report: &mut impl FnMut(Property, String)) {
+    fn compare(
+        &mut self,
+        pid: Pid,
+        node: &Node,
+        mark: Mark,
+        report: &mut impl FnMut(Property, String),
+    ) {
         let before = self.shown.insert(pid, mark.clone());
         if before.as_ref() == Some(&mark) {
             return;
@@ -97,12 +105,24 @@ impl Ledger {
         }
         let last = self.last.entry(lineage).or_default();
         *last = (last.0.max(view), last.1.max(epoch));
+        if let Some(voters) = node.electorate() {
+            let known = self.electorates.entry(lineage);
+            let known = known.or_insert_with(|| (view, voters.clone()));
+            if known.0 < view {
+                *known = (view, voters.clone());
+            }
+        }
     }
 
     /// The last view that anybody ever showed, of the lineage that has most.
     pub(in crate::sim) fn last_view(&self) -> View {
         let views = self.last.values().map(|(view, _)| *view);
         views.max().unwrap_or_default()
+    }
+
+    /// Who votes after the last view that anybody showed of this lineage.
+    pub(in crate::sim) fn electorate(&self, lineage: Lineage) -> Option<&Voters> {
+        self.electorates.get(&lineage).map(|(_, voters)| voters)
     }
 
     /// A process has ended: it decides nothing.

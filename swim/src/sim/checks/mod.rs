@@ -17,7 +17,8 @@ use crate::time::Time;
 pub(super) use agreed::Ledger;
 pub(super) use watch::Watch;
 pub use whole::{
-    Budget, Gone, accuracy, completeness, constant_cost, disagreements, healing, refutation,
+    Budget, Gone, accuracy, completeness, constant_cost, disagreements, healing, one_view,
+    refutation,
 };
 
 /// A rule that can be seen to be broken.

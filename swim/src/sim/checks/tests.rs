@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::coordinator::{Epoch, View};
 use crate::event::{Event, EventKind, MemberInfo, State, UnreachableCause};
 use crate::members::{Incarnation, Instance, Name, Tags};
 use crate::sim::{Cluster, Launch, Options, Pid};
@@ -49,8 +50,13 @@ fn event(name: &str, kind: EventKind, state: State) -> Event {
             since: Time::ZERO,
             tags: Tags::default(),
             rtt: None,
+            verdict: None,
+            view: View(0),
+            voter: false,
         },
         kind,
+        view: View(0),
+        epoch: Epoch(0),
     }
 }
 
@@ -303,8 +309,9 @@ fn what_costs_too_much_is_told() {
         .collect();
     cluster.run_for(60 * SECOND);
     let mut budget = Budget {
-        packets_per_s: 2.2,
-        bytes_per_s: 270.0,
+        // Three voters, of four members.
+        packets_per_s: 2.2 + 5.2 / 4.0,
+        bytes_per_s: 400.0,
         streams_per_s: 0.0,
     };
     assert_eq!(constant_cost(&cluster, &before, since, &budget), []);

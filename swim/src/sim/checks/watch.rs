@@ -17,8 +17,9 @@ pub(in crate::sim) struct Watch {
     me: Name,
     instance: Instance,
     seen: BTreeMap<Name, Seen>,
-    /// The last life of each member that was told to be one.
+    /// The last life of each member that was told to be one, in the present history.
     ups: BTreeMap<Name, Instance>,
+    family: Option<u64>,
     /// Wake-ups at one instant.
     wakes: (Time, u32),
     steps: usize,
@@ -48,6 +49,7 @@ impl Watch {
             instance: identity.instance,
             seen: BTreeMap::new(),
             ups: BTreeMap::new(),
+            family: None,
             wakes: (Time::ZERO, 0),
             steps: 0,
             forgetful: node.config().forget_after < Duration::from_secs(3600),
@@ -76,6 +78,14 @@ impl Watch {
             self.report(Property::NoBusyLoop, now, text, found);
         }
         count <= WAKES_AT_ONCE
+    }
+
+    /// The node is in this history now.
+    pub(in crate::sim) fn on_history(&mut self, family: Option<u64>) {
+        if self.family != family {
+            self.family = family;
+            self.ups.clear();
+        }
     }
 
     /// The node told something at `now`; its own clock said `read`.

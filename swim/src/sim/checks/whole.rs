@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Property, Violation};
-use crate::event::{EventKind, MemberInfo, State, UnreachableCause};
+use crate::event::{DeadCause, EventKind, MemberInfo, State, UnreachableCause};
 use crate::members::Name;
 use crate::sim::cluster::Cluster;
 use crate::sim::process::{Pid, Traffic};
@@ -74,21 +74,48 @@ pub fn accuracy(cluster: &Cluster, observers: &[Pid], well: &[Pid], since: Time)
     let mut found = Vec::new();
     for at in observers {
         for event in cluster.events(*at) {
-            let EventKind::Unreachable { cause } = &event.kind else {
+            if !tells_death(&event.kind) {
                 continue;
-            };
-            let replaced = matches!(cause, UnreachableCause::Superseded { .. });
+            }
             let life = (event.member.name.clone(), event.member.instance);
-            if event.time >= since && !replaced && well.contains(&life) {
+            if event.time >= since && well.contains(&life) {
                 let text = format!(
-                    "told at {:?} the death of {}, which is well: {cause:?}",
-                    event.time, life.0
+                    "told at {:?} the death of {}, which is well: {:?}",
+                    event.time, life.0, event.kind
                 );
                 found.push(violation(cluster, Property::Accuracy, Some(*at), text));
             }
         }
     }
     found
+}
+
+/// Whether an event says that a life is over without another one in its place: as a verdict, or as
+/// what one member believes.
+fn tells_death(kind: &EventKind) -> bool {
+    match kind {
+        EventKind::Unreachable { cause } => match cause {
+            UnreachableCause::Timeout { .. } | UnreachableCause::Told { .. } => true,
+            UnreachableCause::Superseded { .. }
+            | UnreachableCause::Goodbye
+            | UnreachableCause::Verdict => false,
+        },
+        EventKind::Dead { cause } => match cause {
+            DeadCause::Convicted { .. } | DeadCause::Unknown => true,
+            DeadCause::Replaced { .. } => false,
+        },
+        EventKind::Reachable
+        | EventKind::Suspect { .. }
+        | EventKind::Degraded { .. }
+        | EventKind::Up
+        | EventKind::Left
+        | EventKind::Updated
+        | EventKind::CoordinatorChanged
+        | EventKind::QuorumLost
+        | EventKind::QuorumRegained { .. }
+        | EventKind::SelfRemoved { .. }
+        | EventKind::SelfReadmitted => false,
+    }
 }
 
 /// [`Property::Refutation`]: once the faults have ended for longer than `within`, no observer holds
@@ -108,11 +135,12 @@ pub fn refutation(
         .flat_map(|at| alive.iter().map(move |of| (*at, *of)));
     let found = pairs.filter_map(|(at, of)| {
         let member = held(cluster, at, of)?;
-        let wrong = member.state == State::Unreachable;
+        let wrong = matches!(member.state, State::Unreachable | State::Dead);
         let text = || {
             format!(
-                "holds {} for unreachable since {:?}, which is alive",
+                "holds {} for {} since {:?}, which is alive",
                 member.name,
+                member.state,
                 cluster.world_time(at, member.since)
             )
         };
@@ -131,6 +159,30 @@ pub fn healing(cluster: &Cluster, faults_ended: Time, within: Duration) -> Vec<V
         "{:?} after the faults ended: {}",
         cluster.now() - faults_ended,
         disagreements(cluster, 5).join("; ")
+    );
+    vec![violation(cluster, Property::Healing, None, text)]
+}
+
+/// [`Property::Healing`] of verdicts: once the faults have ended for longer than `within`, all that
+/// are up hold one and the same view, in which just they are members.
+pub fn one_view(cluster: &Cluster, faults_ended: Time, within: Duration) -> Vec<Violation> {
+    if faults_ended + within > cluster.now() || cluster.is_unanimous() {
+        return Vec::new();
+    }
+    let held = cluster.up().into_iter().map(|pid| {
+        let node = cluster.node(pid);
+        let view = node.mark().map_or(0, |mark| mark.view.0);
+        let name = &cluster.launched(pid).name;
+        format!(
+            "{name} holds view {view} of {} members",
+            node.standings().count()
+        )
+    });
+    let held: Vec<String> = held.take(5).collect();
+    let text = format!(
+        "{:?} after the faults ended: {}",
+        cluster.now() - faults_ended,
+        held.join("; ")
     );
     vec![violation(cluster, Property::Healing, None, text)]
 }

@@ -36,3 +36,27 @@ fn a_clock_is_off_by_as_much_as_told() {
 fn no_clock_is_off_by_more_than_a_hundredth() {
     Clock::new(10_001);
 }
+
+#[test]
+fn a_clock_goes_on_from_where_it_is_when_its_rate_changes() {
+    let hours = |count: u64| Time::from_nanos(count * 3_600_000_000_000);
+    let seconds = |count: u64| Time::from_nanos(count * 1_000_000_000);
+    let mut clock = Clock::new(0);
+    assert!(clock.change(10_000, hours(1)));
+    assert!(!clock.change(10_000, hours(2)), "it runs so already");
+    assert!(clock.change(-10_000, hours(2)));
+    assert!(clock.change(0, hours(3)));
+    for (world, read) in [
+        (hours(1), hours(1)),
+        (hours(2), seconds(7236)),
+        (hours(3), seconds(10_800)),
+        (hours(4), seconds(14_400)),
+    ] {
+        assert_eq!(clock.read(world), read);
+        assert_eq!(clock.world(read), world);
+    }
+    let halves: Vec<Time> = (0..8)
+        .map(|half| clock.read(Time::from_nanos(half * 1_800_000_000_000)))
+        .collect();
+    assert!(halves.is_sorted(), "{halves:?}");
+}

@@ -100,6 +100,18 @@ impl Cluster {
         self.arm(pid);
     }
 
+    /// From now on all clocks of a process run so many millionths too fast; negative: too slow. At
+    /// most 10,000 (1 %).
+    pub fn set_clock_rate(&mut self, pid: Pid, ppm: i32) {
+        let now = self.now();
+        let process = self.process_mut(pid);
+        if process.clock.change(ppm, now) {
+            // What it was to be woken for comes at another time now.
+            process.wake = None;
+            self.arm(pid);
+        }
+    }
+
     /// Moves the wall clock of a process's host. Nodes live by another clock; the next one that
     /// starts there makes its instance from it.
     pub fn jump_wall_clock(&mut self, pid: Pid, jump: ClockJump) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::Cluster;
-use crate::coordinator::View;
+use crate::coordinator::{Lineage, View, Voter};
 use crate::event::{Event, MemberInfo, State};
 use crate::members::Name;
 use crate::node::{Answer, Node, Ticket};
@@ -38,6 +38,28 @@ impl Cluster {
         same && known
             && marks.first().is_none_or(Option::is_some)
             && up.iter().any(|pid| decides(&pid))
+    }
+
+    /// Those who vote after the last view of a lineage and still have the memory that they vote
+    /// with: in their process, or in a data directory that a restart finds. With how many vote.
+    pub fn voter_memories(&self, lineage: Lineage) -> (Vec<Name>, usize) {
+        let Some(electorate) = self.ledger.electorate(lineage) else {
+            return (Vec::new(), 0);
+        };
+        let voters = &electorate.voters;
+        let remembers = |voter: &&Voter| {
+            let mut up = self.processes.iter().filter(|process| process.is_up());
+            let process = up.find(|process| process.launch.name == voter.name);
+            match process {
+                Some(process) => process.node.memory() == Some(voter.id),
+                None => self.disks.holds(voter.name.as_str(), voter.id),
+            }
+        };
+        let names = voters.iter().filter(remembers);
+        (
+            names.map(|voter| voter.name.clone()).collect(),
+            voters.len(),
+        )
     }
 
     /// The present instant.
@@ -103,6 +125,11 @@ impl Cluster {
     /// The host of a process.
     pub fn host(&self, pid: Pid) -> IpAddr {
         self.process(pid).launch.addr.ip()
+    }
+
+    /// All processes that were ever started, in the order of their start.
+    pub fn processes(&self) -> impl Iterator<Item = Pid> {
+        self.processes.iter().map(|process| process.pid)
     }
 
     /// All processes that have not ended, in the order of their start.

@@ -24,7 +24,7 @@ impl Cluster {
             cluster: launch.cluster.clone(),
             name: launch.name.clone(),
             addr: launch.addr,
-            instance: self.instance_at(&launch, clock),
+            instance: self.instance_at(&launch, &clock),
             tags: launch.tags.clone(),
         };
         let memory = self.memory_of(launch.name.as_str(), launch.keeping);
@@ -63,12 +63,14 @@ impl Cluster {
             answers: Vec::new(),
             traffic: Traffic::default(),
         });
+        // What it remembers may have it say something at once.
+        self.drain(pid);
         self.join(pid, &seeds);
         pid
     }
 
     /// Microseconds of Unix time as the wall clock of a host says.
-    fn instance_at(&self, launch: &Launch, clock: Clock) -> Instance {
+    fn instance_at(&self, launch: &Launch, clock: &Clock) -> Instance {
         let us = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let wall_us = WALL_ORIGIN_US + clock.read(self.now()).as_nanos() / 1000;
         let jumped_us = self.wall_jumps_us.get(&launch.addr.ip()).copied();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Experiment, Result, Row, Scale, SetUp, row, seconds, thousands};
+use super::{Experiment, Result, Row, Scale, SetUp, Size, row, seconds, thousands};
 use crate::config::Config;
 use crate::sim::network::Latency;
 use crate::sim::scenario::{Fate, Fault, Scenario, Spread, Step, Whom};
@@ -41,6 +41,7 @@ const TIMES: &[Row] = &[
 pub(super) static INTERVAL: Experiment = Experiment {
     name: "e1",
     about: "false deaths while C of 128 members stall again and again",
+    sizes: &[Size::Members("128")],
     source: PAPER,
     repetitions: 10,
     rows: ROWS,
@@ -95,6 +96,7 @@ pub(super) static INTERVAL: Experiment = Experiment {
 pub(super) static THRESHOLD: Experiment = Experiment {
     name: "e2",
     about: "time until the death of a stalled member is known, C of 128 at once",
+    sizes: &[Size::Members("128")],
     source: PAPER,
     repetitions: 10,
     rows: TIMES,
@@ -140,6 +142,7 @@ pub(super) static THRESHOLD: Experiment = Experiment {
 pub(super) static CUT_OFF: Experiment = Experiment {
     name: "e3",
     about: "the same as e2 with the hosts cut off instead of stalled",
+    sizes: &[],
     source: PAPER,
     repetitions: 10,
     rows: TIMES,

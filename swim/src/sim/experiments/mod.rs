@@ -23,6 +23,8 @@ pub struct Experiment {
     pub name: &'static str,
     /// One sentence for listings, without a full stop.
     pub about: &'static str,
+    /// What that sentence says of a full run, and of a reduced one otherwise.
+    sizes: &'static [Size],
     /// Paper and section.
     pub source: &'static str,
     /// How often the paper repeated each set-up.
@@ -42,6 +44,15 @@ pub enum Scale {
     Full,
     /// Few set-ups and small clusters, to see that it works.
     Reduced,
+}
+
+/// A size as the sentence about an experiment has it.
+#[derive(Clone, Copy, Debug)]
+enum Size {
+    /// Members at the start.
+    Members(&'static str),
+    /// Length of the measured part.
+    Duration(&'static str),
 }
 
 /// One of the protocols that are compared.
@@ -152,6 +163,19 @@ impl Experiment {
         cells
     }
 
+    /// The sentence about it with the sizes of these results.
+    fn about_these(&self, results: &[Result<'_>]) -> String {
+        let mut about = self.about.to_owned();
+        for size in self.sizes {
+            let (full, ran) = size.words(results);
+            debug_assert!(about.contains(full), "{full:?} is a part of {about:?}");
+            if let Some(ran) = ran {
+                about = about.replacen(full, &ran, 1);
+            }
+        }
+        about
+    }
+
     /// The table of these results, which may be a part of all.
     pub fn report(&self, results: &[Result<'_>]) -> Report {
         let row = |label: &str, cells: &[&str]| ReportRow {
@@ -175,7 +199,12 @@ impl Experiment {
             });
         }
         Report {
-            title: format!("{}: {} ({})", self.name, self.about, self.source),
+            title: format!(
+                "{}: {} ({})",
+                self.name,
+                self.about_these(results),
+                self.source
+            ),
             columns: self
                 .columns
                 .iter()
@@ -183,6 +212,34 @@ impl Experiment {
                 .collect(),
             rows,
             notes: self.notes.iter().map(|note| (*note).to_owned()).collect(),
+        }
+    }
+}
+
+impl Size {
+    /// The words of the full size, and those of what was run.
+    fn words(self, results: &[Result<'_>]) -> (&'static str, Option<String>) {
+        let scenarios = || results.iter().map(|result| &result.cell.scenario);
+        match self {
+            Size::Members(full) => {
+                let members = || scenarios().map(|scenario| scenario.members);
+                let (least, most) = (members().min(), members().max());
+                let span = least.zip(most).map(|(least, most)| {
+                    if least == most {
+                        least.to_string()
+                    } else {
+                        format!("{least} to {most}")
+                    }
+                });
+                (full, span)
+            }
+            Size::Duration(full) => {
+                let longest = scenarios().map(|scenario| scenario.duration).max();
+                (
+                    full,
+                    longest.map(|longest| format!("{} s", longest.as_secs())),
+                )
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Experiment, Result, Scale, SetUp, row};
+use super::{Experiment, Result, Scale, SetUp, Size, row};
 use crate::config::Config;
 use crate::sim::scenario::{Fault, Scenario, Settle, Spread, Start, Step, Whom};
 
@@ -18,6 +18,7 @@ const SUSPICION: Duration = Duration::from_secs(6);
 pub(super) static PERIODS: Experiment = Experiment {
     name: "e4",
     about: "cost, detection and dissemination in protocol periods, 8 to 56 members",
+    sizes: &[Size::Members("8 to 56")],
     source: PAPER,
     repetitions: 20,
     rows: &[
@@ -39,6 +40,7 @@ pub(super) static PERIODS: Experiment = Experiment {
 pub(super) static JOINING: Experiment = Experiment {
     name: "e4-joining",
     about: "17 members join 5 s apart under 10 % loss: how many stay?",
+    sizes: &[Size::Members("17")],
     source: PAPER,
     repetitions: 20,
     rows: &[

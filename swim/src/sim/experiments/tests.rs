@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{ALL, Cell, Experiment, Report, Result, Scale, thousands};
-use crate::sim::scenario::{Outcome, Run, RunOptions, Spread, Whom};
+use crate::sim::scenario::{Outcome, Run, RunOptions, Scenario, Spread, Whom};
 
 fn outcome(cell: &Cell) -> Outcome {
     let options = RunOptions {
@@ -60,6 +60,39 @@ fn every_report_has_a_figure_in_every_column() {
         }
         let measured = report.rows.iter().filter(|row| row.label.contains(" run"));
         assert!(measured.count() > 0, "{}", experiment.name);
+    }
+}
+
+#[test]
+fn a_title_names_the_sizes_that_ran() {
+    let title = |name: &str, scale: Scale| {
+        let experiment = Experiment::named(name).expect("it exists");
+        let cells = experiment.cells(scale, 1, 1);
+        let crash = Scenario::quiet(2, crate::Config::lan());
+        let outcome = Run::new(&crash, 1, RunOptions::default()).expect("it can be run");
+        let outcome = outcome.finish();
+        let results = cells.iter().map(|cell| Result {
+            cell,
+            outcome: &outcome,
+        });
+        let results: Vec<Result<'_>> = results.collect();
+        experiment.report(&results).title
+    };
+    for experiment in ALL {
+        let full = title(experiment.name, Scale::Full);
+        assert!(full.contains(experiment.about), "{full}");
+    }
+    for (name, expected) in [
+        ("e1", "e1: false deaths while C of 128 members stall"),
+        ("e4", "in protocol periods, 16 members (SWIM"),
+        ("e6", "e6: 10 of 60 members crash at once"),
+        (
+            "e7",
+            "e7: 10 of 60 members receive nothing for 20 s of every 40 s, for 90 s",
+        ),
+    ] {
+        let title = title(name, Scale::Reduced);
+        assert!(title.contains(expected), "{title}");
     }
 }
 

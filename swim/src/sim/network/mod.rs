@@ -107,6 +107,15 @@ impl Network {
         self.cut(other, one);
     }
 
+    /// Nothing gets from the first to the second host of each of these pairs. Replaces all cuts
+    /// before; none at all ends them.
+    pub fn set_cuts(&mut self, pairs: impl IntoIterator<Item = (IpAddr, IpAddr)>) {
+        self.cuts.clear();
+        for (from, to) in pairs {
+            self.cut(from, to);
+        }
+    }
+
     /// Ends the cut from one host to another and the faults of that link.
     pub fn mend(&mut self, from: IpAddr, to: IpAddr) {
         let link = (self.place(from), self.place(to));

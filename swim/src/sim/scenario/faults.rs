@@ -16,6 +16,12 @@ pub(super) struct Lasting {
     fault: Fault,
 }
 
+impl Lasting {
+    pub(super) fn of(step: usize, fault: Fault) -> Lasting {
+        Lasting { step, fault }
+    }
+}
+
 /// How often it is looked whether one that says goodbye is gone, so that it can start again.
 const GOODBYE: Duration = Duration::from_millis(100);
 
@@ -45,9 +51,13 @@ impl Run {
         if !self.is_up(member) || (goodbye && !self.is_running(member)) {
             return;
         }
-        self.measure.hurt(member, fault.as_str(), now);
+        if !fault.is_harmless() {
+            self.measure.hurt(member, fault.as_str(), now);
+        }
         let pid = self.members[member];
         match &fault {
+            Fault::ResetStreams => return self.cluster.reset_streams(pid),
+            Fault::ClockJump(jump) => return self.cluster.jump_wall_clock(pid, *jump),
             Fault::Crash => self.cluster.crash(pid),
             Fault::CrashHost => self.cluster.crash_host(pid),
             Fault::Leave => self.cluster.leave(pid),
@@ -59,8 +69,13 @@ impl Run {
             | Fault::Block
             | Fault::BlockProber
             | Fault::Starve(_)
-            | Fault::Loss { .. } => {}
-            Fault::Partition | Fault::Join | Fault::Network(_) => {
+            | Fault::Loss { .. }
+            | Fault::ClockRate(_) => {}
+            Fault::Partition
+            | Fault::Cut(_)
+            | Fault::PartialPartition(_)
+            | Fault::Join
+            | Fault::Network(_) => {
                 unreachable!("these do not happen to one member: `occur` has done them")
             }
         }
@@ -85,6 +100,7 @@ impl Run {
                     self.let_go(member, number);
                 }
             }
+            Fault::Cut(_) | Fault::PartialPartition(_) => self.mend(number),
             Fault::Leave if self.is_up(member) && self.has(member, number) => {
                 // It still says goodbye.
                 self.plan(now + GOODBYE, Due::End(number, member));
@@ -97,6 +113,9 @@ impl Run {
             | Fault::BlockProber
             | Fault::Starve(_)
             | Fault::Loss { .. }
+            | Fault::ResetStreams
+            | Fault::ClockRate(_)
+            | Fault::ClockJump(_)
             | Fault::Restart
             | Fault::Join => self.let_go(member, number),
         }
@@ -109,7 +128,7 @@ impl Run {
     }
 
     /// The fault of this step is over for a member, if it had it.
-    fn let_go(&mut self, member: usize, step: usize) {
+    pub(super) fn let_go(&mut self, member: usize, step: usize) {
         if !self.has(member, step) {
             return;
         }
@@ -118,7 +137,9 @@ impl Run {
             return self.restart(member);
         }
         self.shape(member);
-        self.if_well(member);
+        if !self.scenario.steps[step].what.is_harmless() {
+            self.if_well(member);
+        }
     }
 
     fn restart(&mut self, member: usize) {
@@ -137,7 +158,8 @@ impl Run {
     }
 
     fn if_well(&mut self, member: usize) {
-        if self.lasting[member].is_empty() {
+        let mut lasting = self.lasting[member].iter();
+        if lasting.all(|lasting| lasting.fault.is_harmless()) {
             self.measure.well(member, self.cluster.now());
         }
     }
@@ -148,15 +170,16 @@ impl Run {
             self.lasting[member].retain(|lasting| ends(&lasting.fault));
             self.shape(member);
         }
+        self.severed.clear();
         self.cluster.network().heal();
         let links = self.scenario.network.without_loss();
         *self.cluster.network().faults() = links;
     }
 
-    /// Whether nothing lasts but death.
+    /// Whether nothing lasts but death, and what does no harm.
     pub(super) fn is_calm(&self) -> bool {
         let mut lasting = self.lasting.iter().flatten();
-        lasting.all(|lasting| ends(&lasting.fault))
+        lasting.all(|lasting| ends(&lasting.fault) || lasting.fault.is_harmless())
     }
 
     /// Makes a process stand as all that lasts says.
@@ -184,6 +207,14 @@ impl Run {
         });
         let worse = |one: (f64, f64), other: (f64, f64)| (one.0.max(other.0), one.1.max(other.1));
         let (incoming, outgoing) = losses.fold((0.0, 0.0), worse);
+        let rates = faults().filter_map(|fault| {
+            let Fault::ClockRate(ppm) = fault else {
+                return None;
+            };
+            Some(*ppm)
+        });
+        let ppm = rates.max_by_key(|ppm| ppm.abs()).unwrap_or_default();
+        self.cluster.set_clock_rate(pid, ppm);
         let host = self.cluster.host(pid);
         self.cluster.network().lose(host, incoming, outgoing);
         self.cluster.starve(pid, Duration::ZERO..late);

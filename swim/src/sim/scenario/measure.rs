@@ -259,6 +259,7 @@ impl Measure {
                     return;
                 }
                 self.change(teller, event.time);
+                self.change_of(teller, subject, event.time);
                 if lost {
                     self.on_death(teller, subject, event.time);
                 }
@@ -266,6 +267,7 @@ impl Measure {
             EventKind::Dead { cause } => {
                 self.suspected.remove(&pair);
                 self.change(teller, event.time);
+                self.change_of(teller, subject, event.time);
                 match cause {
                     DeadCause::Convicted { .. } | DeadCause::Unknown => {
                         self.on_death(teller, subject, event.time);
@@ -273,11 +275,15 @@ impl Measure {
                     DeadCause::Replaced { .. } => {}
                 }
             }
-            EventKind::Up | EventKind::Left => self.change(teller, event.time),
+            EventKind::Up | EventKind::Left => {
+                self.change(teller, event.time);
+                self.change_of(teller, subject, event.time);
+            }
             EventKind::Reachable => {
                 // One that was suspected was there all the time.
                 if !self.suspected.remove(&pair) && !self.verdicts {
                     self.change(teller, event.time);
+                    self.change_of(teller, subject, event.time);
                 }
             }
             EventKind::Degraded { .. }
@@ -327,6 +333,14 @@ impl Measure {
         if member.changed != Some(at) {
             member.changed = Some(at);
             member.changes += 1;
+        }
+    }
+
+    /// Whoever is removed twice should be left alone from then on.
+    fn change_of(&mut self, teller: usize, subject: usize, at: Time) {
+        let deaths = self.deaths.get(&(subject, teller));
+        if deaths.is_some_and(|deaths| *deaths >= 2) && self.is_well(teller, at) {
+            self.out.changes_after_second_death += 1;
         }
     }
 
@@ -468,7 +482,7 @@ impl Measure {
                 .iter()
                 .map(|pid| (*pid, self.before[pid.0 as usize]))
                 .collect();
-            let budget = quiet_budget(cluster.node(well[0]).config());
+            let budget = quiet_budget(cluster.node(well[0]).config(), well.len());
             let found = checks::constant_cost(cluster, &before, began, &budget);
             self.out.violations.extend(found);
         }
@@ -517,6 +531,9 @@ impl Measure {
             })
             .collect();
         let mut found = checks::healing(cluster, since, took);
+        if self.verdicts {
+            found.extend(checks::one_view(cluster, since, took));
+        }
         found.extend(checks::refutation(cluster, &up, &up, since, took));
         found.extend(checks::completeness(cluster, &up, &gone, took));
         self.out.violations.extend(found);
@@ -554,11 +571,19 @@ impl Measure {
 }
 
 /// A ping to each successor and one random member in a period, each with its ack, a tenth more for
-/// what is left of the joining; bytes depend on the lengths of names.
-fn quiet_budget(config: &Config) -> Budget {
+/// what is left of the joining, and what the voters of the whole cluster may cost (DESIGN 4.1: 12
+/// packets a second); bytes depend on the lengths of names.
+fn quiet_budget(config: &Config, members: usize) -> Budget {
     let pings = (config.rings as f64 + 1.0) / config.period.as_secs_f64();
+    // A lease of another length costs accordingly.
+    let leases = 2.4 / config.lease.as_secs_f64();
+    let voting = if config.parts.verdicts {
+        12.0 * leases
+    } else {
+        0.0
+    };
     Budget {
-        packets_per_s: 2.2 * pings,
+        packets_per_s: 2.2 * pings + voting / members as f64,
         bytes_per_s: f64::INFINITY,
         streams_per_s: 0.1,
     }

@@ -3,8 +3,10 @@
 //! A [`Scenario`] is plain data. [`Run::new`] gives one run of it from one seed; [`Summary`] brings
 //! the [`Outcome`]s of many runs together.
 
+mod arrivals;
 pub mod builtin;
 mod check;
+mod cuts;
 mod faults;
 mod measure;
 mod outcome;
@@ -20,6 +22,7 @@ pub use outcome::{Fate, Outcome, Series, TrafficRates};
 pub use run::{Run, RunOptions};
 pub use summary::{Spread, Summary};
 
+use super::cluster::ClockJump;
 use super::network::Faults;
 use crate::config::Config;
 
@@ -132,6 +135,17 @@ pub enum Fault {
     },
     /// Nothing gets from these members to all others or back.
     Partition,
+    /// Nothing gets from these members to others; the other way stays open.
+    Cut(Whom),
+    /// Nothing gets between these members and others, while everybody else reaches both.
+    PartialPartition(Whom),
+    /// A middlebox on the way forgets their streams: all that stand are reset.
+    ResetStreams,
+    /// Their clocks run so many millionths too fast; negative: too slow. At most 1 % either way.
+    ClockRate(i32),
+    /// The wall clock of the host jumps; the next process that starts there makes its instance
+    /// from it.
+    ClockJump(ClockJump),
     /// It says goodbye and ends.
     Leave,
     /// It is killed and starts again at once.
@@ -214,6 +228,50 @@ impl Step {
 }
 
 impl Fault {
+    /// Whether it is over at once: it cannot last.
+    pub(super) fn is_over_at_once(&self) -> bool {
+        matches!(
+            self,
+            Fault::Restart | Fault::Join | Fault::ResetStreams | Fault::ClockJump(_)
+        )
+    }
+
+    /// Whether it happens to all of them together, not to one after the other.
+    pub(super) fn is_of_all_at_once(&self) -> bool {
+        self.others().is_some() || matches!(self, Fault::Partition | Fault::Network(_))
+    }
+
+    /// The other side of a fault between two.
+    pub(super) fn others(&self) -> Option<&Whom> {
+        match self {
+            Fault::Cut(others) | Fault::PartialPartition(others) => Some(others),
+            Fault::Crash
+            | Fault::CrashHost
+            | Fault::Pause
+            | Fault::Block
+            | Fault::BlockProber
+            | Fault::Starve(_)
+            | Fault::Loss { .. }
+            | Fault::Partition
+            | Fault::ResetStreams
+            | Fault::ClockRate(_)
+            | Fault::ClockJump(_)
+            | Fault::Leave
+            | Fault::Restart
+            | Fault::Join
+            | Fault::Network(_) => None,
+        }
+    }
+
+    /// Whether a member to which it happens is still well: clocks may be off by so much (guarantee
+    /// 1), and a stream may break without anybody's fault.
+    pub(super) fn is_harmless(&self) -> bool {
+        matches!(
+            self,
+            Fault::ResetStreams | Fault::ClockRate(_) | Fault::ClockJump(_)
+        )
+    }
+
     /// The word of scenario files and reports.
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -225,6 +283,11 @@ impl Fault {
             Fault::Starve(_) => "starve",
             Fault::Loss { .. } => "loss",
             Fault::Partition => "partition",
+            Fault::Cut(_) => "cut",
+            Fault::PartialPartition(_) => "partial-partition",
+            Fault::ResetStreams => "reset-streams",
+            Fault::ClockRate(_) => "clock-rate",
+            Fault::ClockJump(_) => "clock-jump",
             Fault::Leave => "leave",
             Fault::Restart => "restart",
             Fault::Join => "join",

@@ -29,6 +29,9 @@ pub struct Outcome {
     pub deaths_of_hurt: u64,
     /// With verdicts: events `member-unreachable` about members that were well.
     pub false_hints: u64,
+    /// Changes of the membership that members which were well saw of a hurt one after they had told
+    /// its death twice.
+    pub changes_after_second_death: u64,
     /// Events `member-suspect` about members that were well, at each member that told it.
     pub false_suspicions: u64,
     /// Sizes of the membership that anybody held when it was looked at, once a second, and how
@@ -66,6 +69,7 @@ impl Outcome {
             false_deaths_at_healthy: 0,
             deaths_of_hurt: 0,
             false_hints: 0,
+            changes_after_second_death: 0,
             false_suspicions: 0,
             sizes: BTreeMap::new(),
             sizes_at_end: [0; 3],

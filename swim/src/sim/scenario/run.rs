@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::cuts::{Severed, Sides};
 use super::faults::Lasting;
 use super::measure::Measure;
 use super::{Fault, Outcome, Scenario, ScenarioError, Step, Whom};
@@ -41,11 +42,13 @@ pub struct Run {
     plan: BTreeMap<(Time, u64), Due>,
     planned: u64,
     /// Members drawn for steps that keep theirs.
-    drawn: Vec<Option<Vec<usize>>>,
+    drawn: Vec<Option<Sides>>,
     /// The process of each member, by number.
     pub(super) members: Vec<Pid>,
     /// What lasts now, by member, so that each fault is ended once.
     pub(super) lasting: Vec<Vec<Lasting>>,
+    /// Who is cut off from whom now.
+    pub(super) severed: Vec<Severed>,
     pub(super) measure: Measure,
 }
 
@@ -122,6 +125,7 @@ impl Run {
             drawn: vec![None; scenario.steps.len()],
             members: Vec::new(),
             lasting: Vec::new(),
+            severed: Vec::new(),
             measure: Measure::new(
                 seed,
                 options.series,
@@ -346,27 +350,29 @@ impl Run {
         } else if step.what == Fault::Join {
             let count = match step.whom {
                 Whom::Some(count) => count,
-                Whom::All | Whom::Named(_) | Whom::Share(_) => self.chosen(&step.whom).len(),
+                Whom::All | Whom::Named(_) | Whom::Share(_) => self.chosen(&step.whom, &[]).len(),
             };
             for place in 0..count {
                 self.plan(now + step.spacing * place as u32, Due::Launch);
             }
         } else {
-            let chosen = match self.drawn[number].take().filter(|_| !step.redraw) {
-                Some(chosen) => chosen,
-                None => self.chosen(&step.whom),
+            let sides = match self.drawn[number].take().filter(|_| !step.redraw) {
+                Some(sides) => sides,
+                None => self.sides(&step.whom, step.what.others()),
             };
             if step.what == Fault::Partition {
-                self.part_from(number, &chosen);
+                self.part_from(number, &sides.these);
+            } else if step.what.others().is_some() {
+                self.sever(number, &sides, step.lasts);
             } else {
-                for (place, member) in chosen.iter().enumerate() {
+                for (place, member) in sides.these.iter().enumerate() {
                     self.plan(
                         now + step.spacing * place as u32,
                         Due::Begin(number, *member),
                     );
                 }
             }
-            self.drawn[number] = Some(chosen);
+            self.drawn[number] = Some(sides);
         }
         let next = time + 1;
         if let Some(every) = step.every
@@ -376,20 +382,25 @@ impl Run {
         }
     }
 
-    /// The members a step concerns, drawn from the seed where that is asked for.
-    fn chosen(&mut self, whom: &Whom) -> Vec<usize> {
+    /// The members a step concerns but those, drawn from the seed where that is asked for.
+    pub(super) fn chosen(&mut self, whom: &Whom, but: &[usize]) -> Vec<usize> {
         let all = self.members.len();
+        let fits = |at: &usize| !but.contains(at);
         // Not the seed of all, and only those that can be hurt now.
-        let able: Vec<usize> = (1..all).filter(|at| self.is_running(*at)).collect();
+        let able = (1..all).filter(|at| self.is_running(*at) && fits(at));
         match whom {
-            Whom::All => (0..all).collect(),
+            Whom::All => (0..all).filter(fits).collect(),
             Whom::Named(names) => {
                 let number = |name: &String| name.strip_prefix('n')?.parse().ok();
                 let numbers = names.iter().filter_map(number);
-                numbers.filter(|number| *number < all).collect()
+                numbers.filter(|at| *at < all && fits(at)).collect()
             }
-            Whom::Some(count) => self.cluster.dice().sample(&able, *count),
+            Whom::Some(count) => {
+                let able: Vec<usize> = able.collect();
+                self.cluster.dice().sample(&able, *count)
+            }
             Whom::Share(part) => {
+                let able: Vec<usize> = able.collect();
                 let count = (part * all as f64).ceil() as usize;
                 self.cluster.dice().sample(&able, count)
             }
@@ -415,6 +426,6 @@ fn is_clean(scenario: &Scenario) -> bool {
         latency: scenario.network.latency.clone(),
         ..Faults::default()
     };
-    let hurts = |step: &Step| matches!(step.what, Fault::Network(_) | Fault::Partition);
+    let hurts = |step: &Step| step.what.is_of_all_at_once();
     scenario.network == clean && !scenario.steps.iter().any(hurts)
 }

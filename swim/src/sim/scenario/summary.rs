@@ -75,6 +75,8 @@ pub struct Summary {
     pub deaths_of_hurt: u64,
     /// Sums over all runs.
     pub false_suspicions: u64,
+    /// Sums over all runs.
+    pub false_hints: u64,
     /// Most deaths of one hurt member told by one well member.
     pub deaths_worst: u32,
     /// Different sizes of the membership that anybody saw; worst of all runs.
@@ -121,6 +123,7 @@ impl Summary {
             false_deaths_at_healthy: sum(|o| o.false_deaths_at_healthy),
             deaths_of_hurt: sum(|o| o.deaths_of_hurt),
             false_suspicions: sum(|o| o.false_suspicions),
+            false_hints: sum(|o| o.false_hints),
             deaths_worst: fates().map(|fate| fate.deaths).max().unwrap_or(0),
             sizes: outcomes.iter().map(|o| o.sizes.len()).max().unwrap_or(0),
             changes: (

@@ -3,10 +3,16 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::*;
+use crate::coordinator::{
+    Change, Cut, Epoch, Evidence, Finding, Office, Reason, Removal, RosterHead, Standing,
+    Testimony, Verdict, Voter, Voters,
+};
+use crate::event::Silence;
 use crate::members::Status;
-use crate::wire::{Entry, Refusal, RelayTarget};
+use crate::wire::{Entry, Errand, Question, Refusal, RelayTarget, Reply};
 
 /// A message and the file that holds its bytes.
 struct Vector {
@@ -55,6 +61,7 @@ fn vectors() -> Vec<Vector> {
         Frame::Ack {
             seq: 300,
             digest: 0x0123_4567_89ab_cdef,
+            outlook: outlook(),
         },
         frame_after,
     ) {
@@ -92,7 +99,145 @@ fn message_after(message: &Message) -> Option<Message> {
         Message::Nack { .. } => Some(Message::PingRequest { seq: 0, target }),
         Message::PingRequest { .. } => Some(Message::Gossip),
         Message::Gossip => Some(Message::Wrong { seq: 0 }),
-        Message::Wrong { .. } => None,
+        Message::Wrong { .. } => Some(Message::Errand(Errand::Reported { seq: 0 })),
+        Message::Errand(errand) => errand_after(errand).map(Message::Errand),
+    }
+}
+
+/// Every kind of errand once.
+fn errand_after(errand: &Errand) -> Option<Errand> {
+    let (subject, instance) = (name("n3"), Instance(1_767_225_600_000_003));
+    match errand {
+        Errand::Reported { .. } => Some(Errand::Report {
+            seq: 70_000,
+            subject,
+            instance,
+            silence: Silence::Refused,
+            health: 2,
+        }),
+        Errand::Report { .. } => Some(Errand::Summon {
+            subject,
+            instance,
+            addr: Some(address("192.0.2.3:7946")),
+        }),
+        Errand::Summon { .. } => Some(Errand::Testimony {
+            subject,
+            instance,
+            finding: Finding::Unreached(Silence::CutOff),
+            health: 0,
+        }),
+        Errand::Testimony { .. } => Some(Errand::Letter {
+            configuration: 3,
+            bytes: vec![1, 2, 255],
+        }),
+        Errand::Letter { .. } => Some(Errand::Cut {
+            view: View(300),
+            cut: postcard::to_allocvec(&cut()).expect("it serializes"),
+        }),
+        Errand::Cut { .. } => Some(Errand::Ask {
+            seq: 70_000,
+            question: Question::Remove {
+                name: subject,
+                force: true,
+            },
+        }),
+        Errand::Ask { .. } => Some(Errand::Told {
+            seq: 70_000,
+            reply: Reply::Removed(View(300)),
+        }),
+        Errand::Told { .. } => Some(Errand::Found { seq: 70_000 }),
+        Errand::Found { .. } => Some(Errand::Grant { seq: 70_000 }),
+        Errand::Grant { .. } => None,
+    }
+}
+
+fn errand_file(errand: &Errand) -> &'static str {
+    match errand {
+        Errand::Reported { .. } => "errand-reported",
+        Errand::Report { .. } => "errand-report",
+        Errand::Summon { .. } => "errand-summon",
+        Errand::Testimony { .. } => "errand-testimony",
+        Errand::Letter { .. } => "errand-letter",
+        Errand::Cut { .. } => "errand-cut",
+        Errand::Ask { .. } => "errand-ask",
+        Errand::Told { .. } => "errand-told",
+        Errand::Found { .. } => "errand-found",
+        Errand::Grant { .. } => "errand-grant",
+    }
+}
+
+fn voters() -> Voters {
+    Voters {
+        configuration: 3,
+        voters: vec![Voter {
+            name: name("n1"),
+            id: VoterId(7),
+        }],
+    }
+}
+
+fn office() -> Office {
+    Office {
+        epoch: Epoch(2),
+        coordinator: name("n1"),
+        instance: Instance(1_767_225_600_000_001),
+    }
+}
+
+/// A cut that says one thing of every kind.
+fn cut() -> Cut {
+    let instance = Instance(1_767_225_600_000_003);
+    let testimonies = [
+        Finding::Reached,
+        Finding::Unreached(Silence::Stalled),
+        Finding::NoTestimony,
+    ];
+    let testimonies = testimonies.into_iter().enumerate();
+    let evidence = |reason| {
+        Arc::new(Evidence {
+            reason,
+            testimonies: testimonies
+                .clone()
+                .map(|(at, finding)| Testimony {
+                    by: name(&format!("n{at}")),
+                    asked: at > 0,
+                    finding,
+                    after_ms: 300,
+                    weight: 100,
+                })
+                .collect(),
+            took_ms: 301,
+        })
+    };
+    Cut {
+        office: Some(office()),
+        voters: Some(voters()),
+        changes: vec![
+            Change::Up {
+                name: name("n2"),
+                instance,
+                removals: 1,
+            },
+            Change::Dead {
+                name: name("n3"),
+                instance,
+                removals: 2,
+                evidence: evidence(Reason::Unreached),
+            },
+            Change::Left {
+                name: name("n4"),
+                instance,
+            },
+            Change::Degraded {
+                name: name("n5"),
+                instance,
+                evidence: evidence(Reason::Operator { at: name("n1") }),
+            },
+            Change::Restored {
+                name: name("n6"),
+                instance,
+            },
+        ],
     }
 }
 
@@ -122,6 +267,7 @@ fn message_samples(message: &Message) -> (&'static str, Vec<(&'static str, Messa
         }
         Message::Gossip => ("gossip", vec![("", Message::Gossip)]),
         Message::Wrong { .. } => ("wrong", vec![("", Message::Wrong { seq })]),
+        Message::Errand(errand) => (errand_file(errand), vec![("", message.clone())]),
     }
 }
 
@@ -132,6 +278,8 @@ fn record_ipv4() -> Record {
         instance: Instance(1_767_225_600_000_002),
         incarnation: Incarnation(3),
         tags: Tags::default(),
+        voter: VoterId(7),
+        returns: 0,
     }
 }
 
@@ -142,6 +290,8 @@ fn record_ipv6() -> Record {
         instance: Instance(1_767_225_600_000_003),
         incarnation: Incarnation(200),
         tags: Tags::new([("zone", "b"), ("role", "db")]).expect("two valid tags"),
+        voter: VoterId::NEVER,
+        returns: 2,
     }
 }
 
@@ -201,7 +351,49 @@ fn frame_after(frame: &Frame) -> Option<Frame> {
             last: true,
         }),
         Frame::State { .. } => Some(Frame::Refuse(Refusal::Cluster)),
-        Frame::Refuse(_) => None,
+        Frame::Refuse(_) => Some(Frame::Catch {
+            cluster,
+            lineage: Some(lineage()),
+            view: View(300),
+        }),
+        Frame::Catch { .. } => Some(Frame::Cuts {
+            lineage: lineage(),
+            first: View(300),
+            cuts: vec![Arc::new(cut())],
+        }),
+        Frame::Cuts { .. } => Some(Frame::Roster {
+            head: Box::new(RosterHead {
+                lineage: lineage(),
+                view: View(300),
+                office: Some(office()),
+                voters: voters(),
+                base: View(200),
+                chain: 0x0123_4567_89ab_cdef,
+            }),
+            standings: vec![Standing {
+                name: name("n1"),
+                instance: target,
+                since: View(2),
+                degraded: true,
+                removals: 1,
+            }],
+            removed: vec![Removal {
+                name: name("n3"),
+                instance: target,
+                view: View(299),
+                verdict: Verdict::Dead,
+                removals: 2,
+            }],
+            last: true,
+        }),
+        Frame::Roster { .. } => Some(Frame::Letter {
+            cluster,
+            from: name("n1"),
+            tag: LineageTag::of(lineage()),
+            configuration: 3,
+            bytes: vec![1, 2, 255],
+        }),
+        Frame::Letter { .. } => None,
     }
 }
 
@@ -257,6 +449,10 @@ fn frame_samples(frame: &Frame) -> Vec<(String, Frame)> {
             .into_iter()
             .map(|why| (format!("refuse-{why:?}").to_lowercase(), Frame::Refuse(why)))
             .collect(),
+        Frame::Catch { .. } => vec![("catch".to_owned(), frame.clone())],
+        Frame::Cuts { .. } => vec![("cuts".to_owned(), frame.clone())],
+        Frame::Roster { .. } => vec![("roster".to_owned(), frame.clone())],
+        Frame::Letter { .. } => vec![("letter".to_owned(), frame.clone())],
     }
 }
 
@@ -322,6 +518,7 @@ fn every_file_is_understood() {
         Frame::Ack {
             seq: 300,
             digest: 0x0123_4567_89ab_cdef,
+            outlook: outlook(),
         },
         frame_after,
     ) {

@@ -89,7 +89,11 @@ fn another_version_is_its_own_reason() {
         let mut bytes = datagram(&HEADER(), &Message::Gossip, &[]);
         bytes[0] = version;
         assert_eq!(decode(&bytes, cluster()), Err(DropReason::Version));
-        let mut bytes = encode_frame::<Record>(&Frame::Ack { seq: 1, digest: 2 });
+        let mut bytes = encode_frame::<Record>(&Frame::Ack {
+            seq: 1,
+            digest: 2,
+            outlook: outlook(),
+        });
         bytes[4] = version;
         assert_eq!(one_frame(&bytes), Err(DropReason::Version));
     }
@@ -206,6 +210,8 @@ fn names_and_tags_beyond_their_limits_are_malformed() {
         instance: u64,
         incarnation: u32,
         tags: std::collections::BTreeMap<String, String>,
+        voter: u64,
+        returns: u32,
     }
     let decoded = |name: &str, tags: Vec<Tag>| {
         let addr = address("192.0.2.1:1");
@@ -217,6 +223,8 @@ fn names_and_tags_beyond_their_limits_are_malformed() {
             instance: 1,
             incarnation: 0,
             tags,
+            voter: 1,
+            returns: 0,
         };
         let mut bytes = datagram(&HEADER(), &Message::Gossip, &[]);
         bytes.extend(postcard::to_stdvec(&foreign).expect("it serializes"));

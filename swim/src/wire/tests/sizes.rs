@@ -11,9 +11,18 @@ fn longest_head(message: &Message) -> usize {
         instance: Instance(u64::MAX),
         incarnation: Incarnation(u32::MAX),
         digest: [255; 8],
+        outlook: longest_outlook(),
         ..HEADER()
     };
     datagram(&header, message, &[]).len()
+}
+
+fn longest_outlook() -> Outlook {
+    Outlook {
+        view: View(u64::MAX),
+        quorum_age: u8::MAX,
+        ..outlook()
+    }
 }
 
 fn encoded(update: &Update) -> Vec<u8> {
@@ -126,6 +135,7 @@ fn the_largest_frames_keep_the_limits_of_their_kinds() {
         Frame::Ack {
             seq: u32::MAX,
             digest: u64::MAX,
+            outlook: longest_outlook(),
         },
         Frame::Refuse(Refusal::Instance),
     ] {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use muster_swim::sim::{ClockJump, Condition, Dice, Launch, Pid};
+use muster_swim::sim::{ClockJump, Condition, Dice, Keeping, Launch, Pid};
 
 use super::{ANCHORS, Swarm, draws};
 use crate::support::*;
@@ -22,7 +22,7 @@ struct Kind {
 }
 
 /// New ones come last: at one instant things happen in this order.
-static KINDS: [Kind; 23] = [
+static KINDS: [Kind; 37] = [
     kind("crash", crash),
     kind("crash host", crash_host),
     kind("start", start),
@@ -50,6 +50,20 @@ static KINDS: [Kind; 23] = [
     kind("block", block),
     kind("wall clock", wall_clock),
     kind("reset", reset),
+    kind("restart", restart),
+    kind("forget", forget),
+    kind("disk full", disk_full),
+    kind("disk free", disk_free),
+    kind("kill coordinator", kill_coordinator),
+    kind("pause coordinator", pause_coordinator),
+    kind("leave coordinator", leave_coordinator),
+    kind("kill voters", kill_voters),
+    kind("leave voter", leave_voter),
+    kind("quorum-loss", quorum_loss),
+    kind("constrained", constrained),
+    kind("chained", chained),
+    kind("remove", remove),
+    kind("heal again", heal),
 ];
 
 const fn kind(word: &'static str, strike: fn(&mut Swarm, &mut Dice)) -> Kind {
@@ -244,6 +258,8 @@ fn namesake(swarm: &mut Swarm, dice: &mut Dice) {
         return;
     };
     let mut launch = swarm.cluster.launched(of).clone();
+    // It has not the other one's disk.
+    launch.keeping = Keeping::Process;
     let anchor = (0..ANCHORS).any(|at| launch.name == Launch::numbered(at).name);
     if !anchor {
         launch.addr = swarm.new_host();
@@ -287,5 +303,179 @@ fn wall_clock(swarm: &mut Swarm, dice: &mut Dice) {
 fn reset(swarm: &mut Swarm, dice: &mut Dice) {
     if let Some(pid) = victim(swarm, dice) {
         swarm.cluster.reset_streams(pid);
+    }
+}
+
+fn restart(swarm: &mut Swarm, dice: &mut Dice) {
+    let down = *dice.pick(&[ms(0), ms(200), secs(2)]);
+    if let Some(pid) = victim(swarm, dice) {
+        swarm.cluster.crash(pid);
+        swarm.cluster.run_for(down);
+        start_again(swarm, pid);
+    }
+}
+
+fn start_again(swarm: &mut Swarm, pid: Pid) {
+    let name = swarm.cluster.launched(pid).name.clone();
+    if !swarm.is_up(Swarm::number_of(&name)) {
+        swarm.cluster.restart(pid);
+    }
+}
+
+/// One starts again with an empty data directory.
+fn forget(swarm: &mut Swarm, dice: &mut Dice) {
+    if let Some(pid) = victim(swarm, dice) {
+        swarm.cluster.crash(pid);
+        let name = swarm.cluster.launched(pid).name.clone();
+        if !swarm.is_up(Swarm::number_of(&name)) {
+            swarm.cluster.wipe_disk(pid);
+            swarm.cluster.restart(pid);
+        }
+    }
+}
+
+fn disk_full(swarm: &mut Swarm, dice: &mut Dice) {
+    let of_voter = dice.chance(0.7);
+    let one = if of_voter {
+        voter(swarm, dice)
+    } else {
+        victim(swarm, dice)
+    };
+    if let Some(pid) = one {
+        swarm.cluster.fill_disk(pid, true);
+    }
+}
+
+fn disk_free(swarm: &mut Swarm, _: &mut Dice) {
+    for pid in swarm.cluster.up() {
+        swarm.cluster.fill_disk(pid, false);
+    }
+}
+
+/// The process that decides now, or one that did last.
+fn coordinator(swarm: &Swarm) -> Option<Pid> {
+    let decides = |pid: &Pid| swarm.cluster.node(*pid).decides(swarm.cluster.clock(*pid));
+    running(swarm).into_iter().find(decides)
+}
+
+/// All that run and vote, as the one among them sees it that knows most.
+fn voters(swarm: &Swarm) -> Vec<Pid> {
+    let running = running(swarm);
+    let mark = |pid: &Pid| swarm.cluster.node(*pid).mark();
+    let last = running
+        .iter()
+        .max_by_key(|pid| mark(pid).map(|mark| (mark.lineage, mark.view)));
+    let Some(last) = last else {
+        return Vec::new();
+    };
+    let agreement = swarm
+        .cluster
+        .node(*last)
+        .agreement(swarm.cluster.clock(*last));
+    let votes = |pid: &Pid| {
+        agreement
+            .voters
+            .contains(&swarm.cluster.launched(*pid).name)
+    };
+    running.iter().copied().filter(votes).collect()
+}
+
+fn voter(swarm: &Swarm, dice: &mut Dice) -> Option<Pid> {
+    one_of(&voters(swarm), dice)
+}
+
+fn kill_coordinator(swarm: &mut Swarm, dice: &mut Dice) {
+    let again = dice.chance(0.5);
+    if let Some(pid) = coordinator(swarm) {
+        swarm.cluster.crash(pid);
+        if again {
+            start_again(swarm, pid);
+        }
+    }
+}
+
+fn pause_coordinator(swarm: &mut Swarm, _: &mut Dice) {
+    if let Some(pid) = coordinator(swarm) {
+        swarm.cluster.pause(pid);
+    }
+}
+
+fn leave_coordinator(swarm: &mut Swarm, _: &mut Dice) {
+    if let Some(pid) = coordinator(swarm) {
+        swarm.cluster.leave(pid);
+    }
+}
+
+/// All voters at once; perhaps they come back.
+fn kill_voters(swarm: &mut Swarm, dice: &mut Dice) {
+    let again = dice.chance(0.7);
+    let voters = voters(swarm);
+    for pid in &voters {
+        swarm.cluster.crash(*pid);
+    }
+    if again {
+        for pid in voters {
+            start_again(swarm, pid);
+        }
+    }
+}
+
+fn leave_voter(swarm: &mut Swarm, dice: &mut Dice) {
+    if let Some(pid) = voter(swarm, dice) {
+        swarm.cluster.leave(pid);
+    }
+}
+
+fn cut_between(swarm: &mut Swarm, one: Pid, other: Pid) {
+    let (one, other) = (swarm.cluster.host(one), swarm.cluster.host(other));
+    if one != other {
+        swarm.cluster.network().cut_both_ways(one, other);
+    }
+}
+
+/// Only one voter reaches all others; the coordinator is another one (Ng, Haridi, Carbone, EuroSys
+/// 2023, section 2).
+fn quorum_loss(swarm: &mut Swarm, dice: &mut Dice) {
+    let voters = voters(swarm);
+    let Some(hub) = one_of(&voters, dice) else {
+        return;
+    };
+    for (at, one) in voters.iter().enumerate() {
+        for other in &voters[at + 1..] {
+            if *one != hub && *other != hub {
+                cut_between(swarm, *one, *other);
+            }
+        }
+    }
+}
+
+/// The coordinator is cut off from all voters, and only one of those reaches the others.
+fn constrained(swarm: &mut Swarm, dice: &mut Dice) {
+    quorum_loss(swarm, dice);
+    if let Some(coordinator) = coordinator(swarm) {
+        for voter in voters(swarm) {
+            cut_between(swarm, coordinator, voter);
+        }
+    }
+}
+
+/// Voters stand in a row; each reaches its neighbours only.
+fn chained(swarm: &mut Swarm, dice: &mut Dice) {
+    let voters = voters(swarm);
+    let row = dice.sample(&voters, voters.len());
+    for (at, one) in row.iter().enumerate() {
+        for other in row.iter().skip(at + 2) {
+            cut_between(swarm, *one, *other);
+        }
+    }
+}
+
+/// An operator removes one that may well answer.
+fn remove(swarm: &mut Swarm, dice: &mut Dice) {
+    let force = dice.chance(0.5);
+    let of = dice.number(0..swarm.size);
+    if let Some(pid) = victim(swarm, dice) {
+        let name = Launch::numbered(of).name;
+        swarm.cluster.remove(pid, name.as_str(), force);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use muster_swim::Config;
-use muster_swim::sim::{Bandwidth, Burst, Dice, Faults, Latency, Quantiles};
+use muster_swim::sim::{Bandwidth, Burst, Dice, Faults, Keeping, Latency, Quantiles};
 
 use crate::support::*;
 
@@ -56,7 +56,7 @@ fn latency(slowest: Duration, tail: bool) -> Latency {
 }
 
 /// The settings of all members.
-pub(super) fn config(seed: u64) -> Config {
+pub(super) fn config(seed: u64, size: usize) -> Config {
     let mut dice = Dice::of_topic(seed, "settings");
     let presets = [Config::lan(), Config::lan(), Config::local(), Config::wan()];
     let mut config = dice.pick(&presets).clone();
@@ -72,5 +72,39 @@ pub(super) fn config(seed: u64) -> Config {
         config = dice.pick(&[Config::swim(), Config::lifeguard()]).clone();
         config.reconnect_interval = Config::lan().reconnect_interval;
     }
+    let mut dice = Dice::of_topic(seed, "verdicts");
+    config.voters = *dice.pick(&[0, 0, 0, 1, 3, 5, 7]);
+    config.lease = *dice.pick(&[config.lease, config.lease, ms(500), secs(1), secs(5)]);
+    config.readmission = *dice.pick(&[secs(5), secs(1), ms(500)]);
+    config.stall_timeout = *dice.pick(&[config.stall_timeout, secs(1)]);
+    // More than half of all: fewer could form two clusters.
+    let most = size / 2 + 1;
+    config.expect = *dice.pick(&[1, 1, most]);
     config
+}
+
+/// What each member has to remember what a voter must. More than half can vote, the first always.
+pub(super) fn keeping(seed: u64, size: usize) -> Vec<Keeping> {
+    let mut dice = Dice::of_topic(seed, "keeping");
+    let all = *dice.pick(&[Some(Keeping::Disk), Some(Keeping::Process), None, None]);
+    let mut never = size - (size / 2 + 1);
+    let mut draw = |at: usize| {
+        let kinds = [
+            Keeping::Disk,
+            Keeping::Disk,
+            Keeping::Process,
+            Keeping::Nothing,
+        ];
+        let drawn = *dice.pick(&kinds);
+        if drawn == Keeping::Nothing && (at == 0 || never == 0) {
+            return Keeping::Disk;
+        }
+        never -= usize::from(drawn == Keeping::Nothing);
+        drawn
+    };
+    let drawn: Vec<Keeping> = (0..size).map(&mut draw).collect();
+    drawn
+        .into_iter()
+        .map(|drawn| all.unwrap_or(drawn))
+        .collect()
 }

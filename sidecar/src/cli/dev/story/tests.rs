@@ -20,6 +20,14 @@ fn event(kind: &str, member: &str, millis: u64) -> Event {
     serde_json::from_str(&json).expect("an event as the API gives it")
 }
 
+/// The same, agreed.
+fn verdict(kind: &str, member: &str, millis: u64, view: u64) -> Event {
+    let mut event = event(kind, member, millis);
+    (event.view, event.epoch) = (view, 2);
+    event.details.by = None;
+    event
+}
+
 fn awake() -> BTreeSet<String> {
     ["n1", "n2", "n4"].map(str::to_owned).into()
 }
@@ -44,13 +52,13 @@ fn an_event_seen_by_several_is_one_entry_with_the_time_since_its_cause() {
     }
     assert_eq!(
         text(story.last(10)),
-        ["   1.052  member-unreachable n3  after its end: n1 50, n2 52, n4 60 ms  by=n1"]
+        ["   1.052  member-unreachable  n3  after its end: n1 50, n2 52, n4 60 ms  by=n1"]
     );
     assert_eq!(
         text(story.news()),
         [
-            "   1.052  member-unreachable n3  after its end: n2 52 ms  by=n1",
-            "   1.060  member-unreachable n3  seen by all 3; after its end: n1 50, n2 52, n4 60 ms",
+            "   1.052  member-unreachable  n3  after its end: n2 52 ms  by=n1",
+            "   1.060  member-unreachable  n3  seen by all 3; after its end: n1 50, n2 52, n4 60 ms",
         ]
     );
     assert!(story.news().is_empty());
@@ -65,7 +73,7 @@ fn without_a_cause_times_count_from_who_saw_it_first() {
     let shown = text(story.last(1));
     assert_eq!(
         shown,
-        ["   0.010  member-updated     n3  seen by n1, n2, n4 +3 ms  by=n1"]
+        ["   0.010  member-updated      n3  seen by n1, n2, n4 +3 ms  by=n1"]
     );
 }
 
@@ -103,4 +111,42 @@ fn the_newest_entries_are_shown_and_old_ones_forgotten() {
     assert_eq!(last, ["   0.000  note 1003", "   0.000  note 1004"]);
     assert_eq!(story.last(usize::MAX).count(), super::ENTRIES);
     assert_eq!(story.news().len(), super::ENTRIES);
+}
+
+#[test]
+fn a_verdict_is_told_with_its_view_and_the_time_since_its_cause() {
+    let mut story = Story::new(at(0));
+    story.deed("n3", Deed::Ended, at(1000));
+    for (observer, millis) in [("n1", 1500), ("n2", 1502)] {
+        story.sighting(observer, &verdict("member-dead", "n3", millis, 7), &awake());
+    }
+    story.sighting("n1", &verdict("member-dead", "n3", 1600, 9), &awake());
+    let shown = text(story.last(10));
+    assert_eq!(
+        shown,
+        [
+            "   1.500  member-dead         n3 view 7  after its end: n1 500, n2 502 ms ",
+            "   1.600  member-dead         n3 view 9  after its end: n1 600 ms ",
+        ]
+    );
+}
+
+#[test]
+fn what_each_tells_of_the_quorum_is_one_happening() {
+    let mut story = Story::new(at(0));
+    for (observer, millis) in [("n1", 10), ("n2", 13)] {
+        story.sighting(
+            observer,
+            &verdict("quorum-lost", observer, millis, 7),
+            &awake(),
+        );
+    }
+    story.sighting("n1", &verdict("coordinator-changed", "n2", 20, 8), &awake());
+    assert_eq!(
+        text(story.last(10)),
+        [
+            "   0.010  quorum-lost           seen by n1, n2 +3 ms ",
+            "   0.020  coordinator-changed n2 epoch 2  seen by n1 ",
+        ]
+    );
 }

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use muster_swim::sim::Faults;
 use muster_swim::sim::scenario::{Fault, Step, Whom};
+use muster_swim::sim::{ClockJump, Faults};
 use toml::de::DeValue;
 
-use super::values::{Fields, Reader, percentage, probability, whole};
+use super::values::{self, Fields, Reader, percentage, probability, whole};
 use super::{NetworkDraft, network};
 
 /// What may happen, in the order of the documentation.
-pub(super) const WORDS: [&str; 12] = [
+pub(super) const WORDS: [&str; 17] = [
     "crash",
     "crash-host",
     "restart",
@@ -22,6 +22,11 @@ pub(super) const WORDS: [&str; 12] = [
     "starve",
     "loss",
     "partition",
+    "cut",
+    "partial-partition",
+    "reset-streams",
+    "clock-rate",
+    "clock-jump",
     "network",
 ];
 
@@ -63,6 +68,7 @@ pub(super) fn step(reader: &mut Reader<'_>, mut fields: Fields<'_>) -> DraftStep
     let redraw = reader.truth(fields, "redraw").unwrap_or(false);
     let spacing = reader.duration(fields, "spacing").unwrap_or(zero);
     let parameters = Parameters::read(reader, fields);
+    reader.note_items(fields, "others");
     reader.no_more(fields);
     reader.unless_given(fields, "step", "at", "\"30s\"");
     reader.unless_given(fields, "step", "what", "\"crash\"");
@@ -111,16 +117,28 @@ struct Parameters {
     incoming: Option<f64>,
     outgoing: Option<f64>,
     late: Option<Duration>,
+    others: Option<Whom>,
+    rate: Option<i32>,
+    by: Option<ClockJump>,
     network: Option<NetworkDraft>,
 }
 
-/// Each parameter with the word that it belongs to.
-const PARAMETERS: [(&str, &str); 4] = [
-    ("incoming", "loss"),
-    ("outgoing", "loss"),
-    ("late", "starve"),
-    ("network", "network"),
+/// Each parameter with the words that it belongs to.
+const PARAMETERS: [(&str, &[&str]); 7] = [
+    ("incoming", &["loss"]),
+    ("outgoing", &["loss"]),
+    ("late", &["starve"]),
+    ("others", &["cut", "partial-partition"]),
+    ("rate", &["clock-rate"]),
+    ("by", &["clock-jump"]),
+    ("network", &["network"]),
 ];
+
+/// How far off a clock runs.
+const RATE: &str = "\"-1%\" to \"+1%\", or a number from -0.01 to 0.01";
+
+/// How far a wall clock jumps.
+const JUMP: &str = "a duration such as \"1h\", or \"-1h\" for back";
 
 impl Parameters {
     fn read(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Parameters {
@@ -129,6 +147,9 @@ impl Parameters {
             incoming: reader.probability(fields, "incoming"),
             outgoing: reader.probability(fields, "outgoing"),
             late: reader.duration(fields, "late"),
+            others: reader.get(fields, "others", WHOM, whom),
+            rate: reader.get(fields, "rate", RATE, rate),
+            by: reader.get(fields, "by", JUMP, jump),
             network: reader
                 .table(fields, "network", expected)
                 .map(|mut table| network(reader, &mut table)),
@@ -136,8 +157,11 @@ impl Parameters {
     }
 
     fn fault(&self, reader: &mut Reader<'_>, fields: &Fields<'_>, word: &str) -> Fault {
-        for (parameter, owner) in PARAMETERS.iter().filter(|(_, owner)| *owner != word) {
-            let text = format!("{parameter} belongs to what = {owner:?}, not to {word:?}");
+        let elsewhere = |(_, owners): &&(&str, &[&str])| !owners.contains(&word);
+        for (parameter, owners) in PARAMETERS.iter().filter(elsewhere) {
+            let owners: Vec<String> = owners.iter().map(|owner| format!("{owner:?}")).collect();
+            let owners = owners.join(" or ");
+            let text = format!("{parameter} belongs to what = {owners}, not to {word:?}");
             reader.refuse(fields, parameter, text);
         }
         match word {
@@ -146,6 +170,25 @@ impl Parameters {
             "block" => Fault::Block,
             "block-prober" => Fault::BlockProber,
             "partition" => Fault::Partition,
+            "cut" | "partial-partition" => {
+                reader.unless_given(fields, "step", "others", "[\"n3\", \"n4\"]");
+                let others = self.others.clone().unwrap_or(Whom::All);
+                if word == "cut" {
+                    Fault::Cut(others)
+                } else {
+                    Fault::PartialPartition(others)
+                }
+            }
+            "reset-streams" => Fault::ResetStreams,
+            "clock-rate" => {
+                reader.unless_given(fields, "step", "rate", "\"+1%\"");
+                Fault::ClockRate(self.rate.unwrap_or(0))
+            }
+            "clock-jump" => {
+                reader.unless_given(fields, "step", "by", "\"-1h\"");
+                let nowhere = ClockJump::Ahead(Duration::ZERO);
+                Fault::ClockJump(self.by.unwrap_or(nowhere))
+            }
             "leave" => Fault::Leave,
             "restart" => Fault::Restart,
             "join" => Fault::Join,
@@ -168,5 +211,21 @@ impl Parameters {
             }
             _ => Fault::Crash,
         }
+    }
+}
+
+/// `"+1%"` or `-0.01`, in millionths.
+fn rate(value: &DeValue<'_>) -> Option<i32> {
+    let millionths = (probability(value)? * 1e6).round();
+    // Far beyond what is allowed all are alike.
+    (millionths.abs() <= 1e9).then_some(millionths as i32)
+}
+
+/// `"1h"`, `"+1h"` or `"-1h"`.
+fn jump(value: &DeValue<'_>) -> Option<ClockJump> {
+    let text = value.as_str()?;
+    match text.strip_prefix('-') {
+        Some(back) => values::duration_of(back).map(ClockJump::Back),
+        None => values::duration_of(text.strip_prefix('+').unwrap_or(text)).map(ClockJump::Ahead),
     }
 }

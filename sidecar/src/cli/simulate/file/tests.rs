@@ -1,8 +1,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use muster_swim::sim::Property;
 use muster_swim::sim::scenario::{Fault, Step, Whom};
+use muster_swim::sim::{ClockJump, Property};
 
 use super::steps::WORDS;
 use super::*;
@@ -176,6 +176,9 @@ fn every_fault_has_its_word() {
             "starve" => "late = \"10ms\"",
             "loss" => "outgoing = \"80%\"",
             "network" => "network = { loss = 0.1 }",
+            "cut" | "partial-partition" => "others = 2",
+            "clock-rate" => "rate = \"-1%\"",
+            "clock-jump" => "by = \"-1h\"",
             _ => "",
         };
         let draft = sound(&format!(
@@ -196,9 +199,45 @@ fn every_fault_has_its_word() {
             | Fault::Leave
             | Fault::Restart
             | Fault::Join
-            | Fault::Network(_) => WORDS.len() == 12,
+            | Fault::Cut(_)
+            | Fault::PartialPartition(_)
+            | Fault::ResetStreams
+            | Fault::ClockRate(_)
+            | Fault::ClockJump(_)
+            | Fault::Network(_) => WORDS.len() == 17,
         };
         assert!(is_here);
+    }
+}
+
+#[test]
+fn cuts_and_clocks_are_taken_as_they_are_written() {
+    let hour = ms(3_600_000);
+    for (text, expected) in [
+        ("\"cut\"\nothers = \"all\"", Fault::Cut(Whom::All)),
+        ("\"cut\"\nothers = 2", Fault::Cut(Whom::Some(2))),
+        (
+            "\"partial-partition\"\nothers = [\"n5\"]",
+            Fault::PartialPartition(Whom::Named(vec!["n5".to_owned()])),
+        ),
+        ("\"clock-rate\"\nrate = \"+1%\"", Fault::ClockRate(10_000)),
+        ("\"clock-rate\"\nrate = \"-0.05 %\"", Fault::ClockRate(-500)),
+        ("\"clock-rate\"\nrate = 0.002", Fault::ClockRate(2000)),
+        (
+            "\"clock-jump\"\nby = \"1h\"",
+            Fault::ClockJump(ClockJump::Ahead(hour)),
+        ),
+        (
+            "\"clock-jump\"\nby = \"+ 1h\"",
+            Fault::ClockJump(ClockJump::Ahead(hour)),
+        ),
+        (
+            "\"clock-jump\"\nby = \"-1h\"",
+            Fault::ClockJump(ClockJump::Back(hour)),
+        ),
+    ] {
+        let draft = sound(&format!("[[step]]\nat = \"1s\"\nwhom = 1\nwhat = {text}\n"));
+        assert_eq!(steps(&draft)[0].what, expected, "{text}");
     }
 }
 
@@ -306,7 +345,7 @@ fn mistakes_are_told_with_line_column_field_and_what_could_be_there() {
             &format!("{step}\"crash-hosts\""),
             "4:8: what is \"crash-hosts\", did you mean \"crash-host\"? (allowed is crash, \
              crash-host, restart, leave, join, pause, block, block-prober, starve, loss, \
-             partition, network)",
+             partition, cut, partial-partition, reset-streams, clock-rate, clock-jump, network)",
         ),
         (
             &format!("{step}\"pause\"\nlate = \"1s\""),
@@ -319,6 +358,22 @@ fn mistakes_are_told_with_line_column_field_and_what_could_be_there() {
         (
             &format!("{step}\"network\""),
             "1:1: this step has no \"network\", such as network = { loss = \"10%\" }",
+        ),
+        (
+            &format!("{step}\"pause\"\nothers = 3"),
+            "5:10: others belongs to what = \"cut\" or \"partial-partition\", not to \"pause\"",
+        ),
+        (
+            &format!("{step}\"cut\""),
+            "1:1: this step has no \"others\", such as others = [\"n3\", \"n4\"]",
+        ),
+        (
+            &format!("{step}\"clock-rate\"\nrate = \"fast\""),
+            "5:8: rate is \"fast\", allowed is \"-1%\" to \"+1%\", or a number from -0.01 to 0.01",
+        ),
+        (
+            &format!("{step}\"clock-jump\"\nby = 3600"),
+            "5:6: by is 3600, allowed is a duration such as \"1h\", or \"-1h\" for back",
         ),
         (
             "[[step]]\nat = \"1s\"\nwhat = \"crash\"",

@@ -294,7 +294,11 @@ pub(crate) fn short(field: &str) -> &str {
 }
 
 pub(super) fn duration(value: &DeValue<'_>) -> Option<Duration> {
-    humantime::parse_duration(value.as_str()?).ok()
+    duration_of(value.as_str()?)
+}
+
+pub(super) fn duration_of(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text.trim()).ok()
 }
 
 /// A number or a percentage; whether it is in range is for others to judge.

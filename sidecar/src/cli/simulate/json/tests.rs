@@ -1,17 +1,20 @@
 use muster_swim::Config;
+use muster_swim::sim::Faults;
+use muster_swim::sim::scenario::{BuiltIn, Run, RunOptions};
 use serde_json::{Value, json};
 
 use super::super::results::tests::{scenario, summary};
 use super::*;
 
 fn document(columns: &[(&str, &Summary)]) -> Value {
-    let config = Config::wan();
+    let (config, outcomes) = (Config::wan(), [outcome()]);
     let columns: Vec<Column<'_>> = columns
         .iter()
         .map(|(name, summary)| Column {
             name,
             config: &config,
             summary,
+            outcomes: &outcomes,
         })
         .collect();
     let results = Results {
@@ -20,6 +23,22 @@ fn document(columns: &[(&str, &Summary)]) -> Value {
         columns: &columns,
     };
     serde_json::to_value(Document::of(&results)).expect("names and numbers")
+}
+
+/// Of a run in which two were hurt.
+fn outcome() -> Outcome {
+    let crash = BuiltIn::named("crash").expect("there is one");
+    let scenario = crash.scenario(8, &Config::lan(), &Faults::default());
+    let mut run = Run::new(&scenario, 3, RunOptions::default()).expect("it can be run");
+    while run.advance() {}
+    let mut outcome = run.finish();
+    outcome.trace_hash = 0xab;
+    outcome.fates.truncate(2);
+    outcome.fates[1] = Fate {
+        everywhere: None,
+        ..outcome.fates[0].clone()
+    };
+    outcome
 }
 
 fn assert_valid(document: &Value) {
@@ -49,6 +68,7 @@ fn every_number_has_its_name() {
     assert_eq!(document["seeds"], json!([3, u64::MAX]));
     let mut column = document["columns"][0].clone();
     let settings = column["settings"].take();
+    let runs = column["each_run"].take();
     assert_eq!(settings["period"], "10s");
     assert_eq!(settings["rings"], "3");
     let times = |median: f64, worst: f64, count: usize| json!({"median": median, "p99": worst, "p999": null, "worst": worst, "count": count});
@@ -66,6 +86,7 @@ fn every_number_has_its_name() {
         "deaths_of_hurt": 13,
         "deaths_of_one_hurt_worst": 15,
         "false_suspicions": 14,
+        "false_hints": 19,
         "changes": {"median": 17, "worst": 18},
         "sizes": 16,
         "messages_per_run": 1900.4,
@@ -85,8 +106,30 @@ fn every_number_has_its_name() {
             "process": "n3",
             "text": "\"n1\" & <n2>\u{1b}",
         }],
+        "each_run": null,
     });
     assert_eq!(column, expected);
+    let (outcome, run) = (outcome(), &runs[0]);
+    let ms = |duration: Option<Duration>| json!(duration.map(millis));
+    assert_eq!(runs.as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        (&run["seed"], &run["trace_hash"]),
+        (&json!(3), &json!("00000000000000ab"))
+    );
+    assert_eq!(run["settled_after_ms"], ms(outcome.settled_after));
+    assert_eq!(run["agreed_after_ms"], ms(outcome.agreed_after));
+    let fate = &outcome.fates[0];
+    assert!(fate.everywhere > fate.first && fate.first.is_some());
+    let expected = json!({
+        "name": fate.name,
+        "fault": "crash",
+        "onset_ms": 5000.0,
+        "first_ms": ms(fate.first),
+        "everywhere_ms": ms(fate.everywhere),
+        "deaths": 1,
+    });
+    assert_eq!(run["fates"][0], expected);
+    assert_eq!(run["fates"][1]["everywhere_ms"], Value::Null);
 }
 
 #[test]
@@ -113,6 +156,14 @@ fn its_schema_names_everything_and_nothing_else() {
         (
             &schema["$defs"]["violation"],
             &document["columns"][0]["violations"][0],
+        ),
+        (
+            &schema["$defs"]["run"],
+            &document["columns"][0]["each_run"][0],
+        ),
+        (
+            &schema["$defs"]["fate"],
+            &document["columns"][0]["each_run"][0]["fates"][0],
         ),
     ];
     for (described, part) in parts {

@@ -187,6 +187,50 @@ fn everything_that_is_wrong_is_told_at_once_each_where_it_stands() {
 }
 
 #[test]
+fn who_is_not_there_yet_is_told_with_the_line() {
+    let text = "\
+members = 10
+
+[[step]]
+at = \"20s\"
+whom = 5
+what = \"join\"
+
+[[step]]
+at = \"5s\"
+whom = [\"n3\", \"n10\"]
+what = \"crash\"
+
+[[step]]
+at = \"30s\"
+whom = 1
+what = \"cut\"
+others = [\"n14\", \"n15\"]
+
+[[step]]
+at = \"5s\"
+whom = \"all\"
+what = \"clock-rate\"
+rate = \"+2%\"
+
+[[step]]
+at = \"5s\"
+whom = \"all\"
+what = \"clock-jump\"
+by = \"-1us\"
+";
+    assert_eq!(
+        plan_of(text, &[]).map(|_| ()),
+        Err(refused(&[
+            "x.toml:10:15: whom[1] is \"n10\", which joins at 20s; allowed at 5s is n0 to n9",
+            "x.toml:17:18: others[1] is \"n15\", there is no such member, allowed is n0 to n14",
+            "x.toml:23:8: rate is \"+2%\", allowed is \"-1%\" to \"+1%\", but not 0",
+            "x.toml:29:6: by is \"-1us\", allowed is 1ms to 366days",
+        ]))
+    );
+}
+
+#[test]
 fn a_value_that_was_refused_is_not_judged_again() {
     let text = "duration = \"long\"\n[[step]]\nat = \"soon\"\nwhom = \"some\"\nwhat = \"partition\"\n\
                 lasts = \"x\"\nevery = \"1s\"\nincoming = 0.5\n";

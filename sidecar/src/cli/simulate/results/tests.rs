@@ -31,6 +31,7 @@ pub(in crate::cli::simulate) fn summary() -> Summary {
         false_deaths_at_healthy: 12,
         deaths_of_hurt: 13,
         false_suspicions: 14,
+        false_hints: 19,
         deaths_worst: 15,
         sizes: 16,
         changes: (17, 18),

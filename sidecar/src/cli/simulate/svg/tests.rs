@@ -23,6 +23,7 @@ fn with<T>(
             name,
             config: &config,
             summary,
+            outcomes: &[],
         })
         .collect();
     then(&Results {
@@ -318,6 +319,7 @@ fn what_was_done_is_marked_unless_there_is_too_much() {
             name: "default",
             config: &scenario.config,
             summary: &seen,
+            outcomes: &[],
         }];
         let results = Results {
             scenario: &scenario,

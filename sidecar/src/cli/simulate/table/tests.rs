@@ -16,6 +16,7 @@ fn lines_of(columns: &[(&str, &Summary)]) -> Vec<String> {
             name,
             config: &config,
             summary,
+            outcomes: &[],
         })
         .collect();
     let scenario = scenario(5);

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::super::{Fault, Scenario, Step, Whom};
 use crate::config::Config;
+use crate::sim::cluster::ClockJump;
 use crate::sim::network::{Burst, Faults, Latency};
 
 fn seconds(count: u64) -> Duration {
@@ -46,8 +47,19 @@ fn what_can_be_run_is_not_refused() {
             .lasting(seconds(5))
             .repeated(seconds(5), None),
         once(Whom::Some(500), Fault::Join).repeated(seconds(20), Some(2)),
-        // A member that only joins later.
+        // A member that joins later, but before.
         Step::once(seconds(40), named(&["n1009"]), Fault::Crash),
+        Step::once(seconds(40), Whom::Some(1009), Fault::Crash),
+        once(named(&["n1", "n2"]), Fault::Cut(named(&["n3"]))),
+        once(Whom::Some(1), Fault::Cut(Whom::All)).lasting(seconds(5)),
+        once(Whom::Some(4), Fault::PartialPartition(Whom::Some(5))),
+        once(Whom::Some(7), Fault::PartialPartition(named(&["n3", "n4"]))),
+        once(Whom::All, Fault::ClockRate(-10_000)),
+        once(Whom::All, Fault::ResetStreams).repeated(seconds(5), None),
+        once(
+            Whom::Some(1),
+            Fault::ClockJump(ClockJump::Back(seconds(3600))),
+        ),
         Step {
             spacing: seconds(5),
             ..once(Whom::All, Fault::Restart)
@@ -120,6 +132,101 @@ fn whom_must_be_somebody_and_not_more_than_there_are() {
         found(&alone),
         ["steps[0].whom is 1, but there is nobody but n0, which is never drawn; have more members"]
     );
+}
+
+#[test]
+fn whom_a_step_names_is_there_when_it_happens() {
+    let growing = || ten().step(Step::once(seconds(20), Whom::Some(5), Fault::Join));
+    let of = |step: Step| found(&growing().step(step));
+    for (step, expected) in [
+        (
+            once(named(&["n10"]), Fault::Crash),
+            "whom[0] is \"n10\", which joins at 20s; allowed at 5s is n0 to n9",
+        ),
+        (
+            Step::once(seconds(20), named(&["n14"]), Fault::Crash),
+            "whom[0] is \"n14\", which joins at 20s; allowed at 20s is n0 to n9",
+        ),
+        (
+            Step::once(seconds(30), named(&["n15"]), Fault::Crash),
+            "whom[0] is \"n15\", there is no such member, allowed is n0 to n14",
+        ),
+        (
+            once(Whom::Some(10), Fault::Crash),
+            "whom is 10, allowed at 5s is 1 to 9 (n0 is never drawn)",
+        ),
+        (
+            once(Whom::Share(0.95), Fault::Crash),
+            "whom is 95%, allowed at 5s is more than 0% to 90%, 9 members (n0 is never drawn)",
+        ),
+        (
+            once(Whom::Some(1), Fault::Cut(named(&["n11"]))),
+            "others[0] is \"n11\", which joins at 20s; allowed at 5s is n0 to n9",
+        ),
+    ] {
+        assert_eq!(of(step), [format!("steps[1].{expected}")]);
+    }
+    let all: Vec<String> = (0..10).map(|number| format!("n{number}")).collect();
+    let errors = of(once(Whom::Named(all), Fault::Partition));
+    assert!(
+        errors.len() == 1 && errors[0].contains("nobody would be on the other side"),
+        "of those who are there: {errors:?}"
+    );
+    let later = Step::once(seconds(21), named(&["n14"]), Fault::Crash);
+    assert_eq!(of(later), [""; 0]);
+}
+
+#[test]
+fn who_still_starts_is_not_there_yet() {
+    let mut scenario = ten();
+    scenario.start.settle = None;
+    scenario.start.spacing = seconds(2);
+    // n0 at 0 s, n1 after a second, n2 after three.
+    let at = |second: u64, name: &str| Step::once(seconds(second), named(&[name]), Fault::Pause);
+    assert_eq!(
+        found(&scenario.clone().step(at(3, "n2"))),
+        ["steps[0].whom[0] is \"n2\", which joins at 3s; allowed at 3s is n0 to n1"]
+    );
+    assert_eq!(found(&scenario.step(at(4, "n2"))), [""; 0]);
+}
+
+#[test]
+fn a_cut_has_two_sides_and_nobody_is_on_both() {
+    let cut = |whom: Whom, others: Whom| found_of(once(whom, Fault::Cut(others)));
+    for (whom, others, expected) in [
+        (
+            Whom::All,
+            Whom::Some(1),
+            "whom is all, nobody would be on the other side; allowed is a part of all",
+        ),
+        (
+            named(&["n1", "n2"]),
+            named(&["n3", "n2"]),
+            "others[1] is \"n2\", it is on the other side already, in whom",
+        ),
+        (
+            Whom::Some(8),
+            named(&["n3", "n4"]),
+            "whom is 8, allowed is 1 to 7 (n0 is never drawn)",
+        ),
+        (
+            Whom::Some(5),
+            Whom::Some(5),
+            "others is 5, allowed is 1 to 4 (n0 is never drawn)",
+        ),
+        (
+            Whom::Some(1),
+            named(&[]),
+            "others is [], nobody; allowed is at least one name",
+        ),
+    ] {
+        let errors = cut(whom, others);
+        assert_eq!(
+            errors.first(),
+            Some(&format!("steps[0].{expected}")),
+            "{errors:?}"
+        );
+    }
 }
 
 #[test]
@@ -272,7 +379,28 @@ fn parameters_belong_to_what_happens_and_are_in_their_ranges() {
             "spacing is 1s, but a partition is of all at once; leave it out",
         ),
     ];
-    for (step, expected) in cases {
+    let clocks = [
+        (
+            once(Whom::All, Fault::ClockRate(0)),
+            "rate is 0%, allowed is \"-1%\" to \"+1%\", but not 0",
+        ),
+        (
+            once(Whom::All, Fault::ClockRate(-10_001)),
+            "rate is -1.0001%, allowed is \"-1%\" to \"+1%\", but not 0",
+        ),
+        (
+            once(
+                Whom::All,
+                Fault::ClockJump(ClockJump::Ahead(Duration::ZERO)),
+            ),
+            "by is 0ns, allowed is 1ms to 31622400s",
+        ),
+        (
+            once(Whom::All, Fault::ResetStreams).lasting(seconds(5)),
+            "lasts is 5s, but a reset-streams is over at once; leave it out",
+        ),
+    ];
+    for (step, expected) in cases.into_iter().chain(clocks) {
         assert_eq!(found_of(step), [format!("steps[0].{expected}")]);
     }
     assert_eq!(
