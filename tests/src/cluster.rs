@@ -14,6 +14,9 @@ use crate::{sweep, wait};
 const PORT: u16 = 7946;
 const LOG_LINES: usize = 12;
 
+/// Of one that has ended by itself: the message of a panic stands before its stack.
+const LAST_LINES: usize = 60;
+
 /// The addresses that a cluster uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
@@ -30,7 +33,12 @@ pub struct Options {
     pub hosts: usize,
     /// The addresses used.
     pub family: Family,
-    /// Arguments of every `muster agent`, beside name, addresses, seeds and socket.
+    /// How many must find each other to begin; more than half, so that only one history can begin,
+    /// when nothing is said.
+    pub expect: Option<usize>,
+    /// Hosts whose sidecars never vote; all others have a data directory.
+    pub non_voting: Vec<usize>,
+    /// Arguments of every `muster agent`, beside name, addresses, seeds, socket and data directory.
     pub arguments: Vec<String>,
 }
 
@@ -39,8 +47,28 @@ impl Default for Options {
         Options {
             hosts: 30,
             family: Family::V4,
+            expect: None,
+            non_voting: Vec::new(),
             arguments: Vec::new(),
         }
+    }
+}
+
+impl Options {
+    /// A small cluster.
+    pub fn of(hosts: usize) -> Options {
+        Options {
+            hosts,
+            ..Options::default()
+        }
+    }
+
+    /// The same with these further arguments of every `muster agent`.
+    #[must_use]
+    pub fn with(mut self, arguments: &[&str]) -> Options {
+        self.arguments
+            .extend(arguments.iter().map(|&word| word.to_owned()));
+        self
     }
 }
 
@@ -77,19 +105,41 @@ impl Cluster {
         }
     }
 
-    /// A cluster in which every sidecar runs and sees every other.
+    /// A cluster in which every sidecar runs and sees every other, and all agree on that.
     pub fn formed(options: Options) -> Cluster {
         let mut cluster = Cluster::new(options);
         for number in 1..=cluster.options.hosts {
             cluster.start(number);
         }
         cluster.wait_all_see_all();
+        cluster.wait_all_agree();
         cluster
     }
 
     /// The network, to hurt it.
     pub fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// The numbers of the hosts whose sidecars run.
+    pub fn running_numbers(&self) -> Vec<usize> {
+        let numbers = 1..=self.options.hosts;
+        numbers
+            .filter(|&number| self.host(number).is_running())
+            .collect()
+    }
+
+    pub(crate) fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    /// The number of a host.
+    fn number(&self, host: &Host) -> usize {
+        let at = self
+            .hosts
+            .iter()
+            .position(|other| other.name() == host.name());
+        at.expect("it is one of these hosts") + 1
     }
 
     /// One host.
@@ -125,8 +175,16 @@ impl Cluster {
 
     /// Starts the sidecar of a host under any name, on one of its two addresses.
     pub fn start_as(&mut self, number: usize, name: &str, second: bool) {
-        let seeds = (1..=3).map(|seed| self.address(seed, false).to_string());
-        self.start_with(number, name, second, &seeds.collect::<Vec<_>>());
+        let seeds = self.seeds(false);
+        self.start_with(number, name, second, &seeds);
+    }
+
+    /// The addresses of the first three hosts.
+    pub fn seeds(&self, second: bool) -> Vec<String> {
+        let seeds = 1..=self.options.hosts.min(3);
+        seeds
+            .map(|seed| self.address(seed, second).to_string())
+            .collect()
     }
 
     /// Starts the sidecar of a host with these seeds.
@@ -135,6 +193,14 @@ impl Cluster {
         arguments.push(self.address(number, second).to_string());
         for seed in seeds {
             arguments.extend(["--join".to_owned(), seed.clone()]);
+        }
+        let expect = self.options.expect.unwrap_or(self.options.hosts / 2 + 1);
+        arguments.extend(["--expect".to_owned(), expect.to_string()]);
+        if self.options.non_voting.contains(&number) {
+            arguments.push("--non-voting".to_owned());
+        } else {
+            let data = self.host(number).data().display().to_string();
+            arguments.extend(["--data-dir".to_owned(), data]);
         }
         arguments.extend(self.options.arguments.iter().cloned());
         self.host_mut(number).start(&arguments);
@@ -204,6 +270,59 @@ impl Cluster {
         self.hosts.iter().map(Host::mark).collect()
     }
 
+    /// Whether each running sidecar, these excepted, has logged events of this kind about these.
+    ///
+    /// # Errors
+    /// Who has not.
+    pub fn others_logged(
+        &self,
+        marks: &[Mark],
+        kind: &str,
+        numbers: &[usize],
+    ) -> Result<(), String> {
+        for host in self.others(numbers) {
+            let about: Vec<&str> = numbers
+                .iter()
+                .map(|&number| self.host(number).name())
+                .collect();
+            let events = host.events(marks[self.number(host) - 1]);
+            let told = |name: &&str| {
+                events
+                    .iter()
+                    .any(|line| line.kind == kind && line.member == *name)
+            };
+            if let Some(name) = about.iter().find(|name| !told(name)) {
+                return Err(format!("{} has not logged {kind} of {name}", host.name()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether each running sidecar, these excepted, has logged since `marks` first a hint against
+    /// each of these and then the verdict `dead`.
+    ///
+    /// # Errors
+    /// Who has not.
+    pub fn others_were_warned(&self, marks: &[Mark], numbers: &[usize]) -> Result<(), String> {
+        let hints = ["member-suspect", "member-unreachable"];
+        for host in self.others(numbers) {
+            let events = host.events(marks[self.number(host) - 1]);
+            for &number in numbers {
+                let name = self.host(number).name();
+                let kinds = events.iter().filter(|line| line.member == name);
+                let mut kinds = kinds.map(|line| line.kind.as_str());
+                let hint = kinds.any(|kind| hints.contains(&kind));
+                if !hint || !kinds.any(|kind| kind == "member-dead") {
+                    let host = host.name();
+                    return Err(format!(
+                        "{host} has not logged a hint against {name} and a verdict"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Complains about each event of this kind since `marks`, in any log of a running sidecar, that
     /// is about someone else than `expected`.
     ///
@@ -243,17 +362,22 @@ impl Cluster {
     pub fn fail(&self, why: &str) -> ! {
         let mut report = String::new();
         for host in &self.hosts {
-            let seen = if host.is_running() && !host.has_ended() {
-                host.view()
-                    .map_or_else(|error| error, |view| view.to_string())
+            let (seen, lines) = if !host.is_running() {
+                ("not running".to_owned(), LOG_LINES)
+            } else if host.has_ended() {
+                ("ended".to_owned(), LAST_LINES)
             } else {
-                "not running".to_owned()
+                let view = host.view();
+                (
+                    view.map_or_else(|error| error, |view| view.to_string()),
+                    LOG_LINES,
+                )
             };
             let _ = writeln!(
                 report,
                 "{} sees: {seen}\n{}",
                 host.name(),
-                host.log_tail(LOG_LINES)
+                host.log_tail(lines)
             );
         }
         panic!("{why}\n\n{report}\nThe reason again: {why}");

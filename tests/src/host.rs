@@ -9,8 +9,9 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::Value;
 
+use crate::http::Asked;
 use crate::log::{Line, Log, Mark};
-use crate::view::View;
+use crate::view::{CoordinatorView, View};
 use crate::{binary, http, wait};
 
 /// How a process ended.
@@ -37,6 +38,7 @@ pub struct Host {
     name: String,
     namespace: String,
     socket: PathBuf,
+    data: PathBuf,
     log: Log,
     process: Option<Child>,
 }
@@ -45,6 +47,7 @@ impl Host {
     pub(crate) fn new(name: String, namespace: &str, folder: &Path) -> Host {
         Host {
             socket: folder.join(format!("{name}.sock")),
+            data: folder.join(format!("{name}.data")),
             log: Log::new(folder.join(format!("{name}.log"))),
             namespace: namespace.to_owned(),
             process: None,
@@ -60,6 +63,11 @@ impl Host {
     /// Where its sidecar listens for local clients.
     pub fn socket(&self) -> &Path {
         &self.socket
+    }
+
+    /// The data directory of its sidecars, one life after the other, if they vote.
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// Whether a sidecar was started and not yet ended by [`Host::kill`] or [`Host::wait_exit`].
@@ -164,6 +172,39 @@ impl Host {
         self.get("/v1/status")
     }
 
+    /// Who decides, as the sidecar says.
+    ///
+    /// # Errors
+    /// Nobody answers on its socket, or it knows of none.
+    pub fn coordinator(&self) -> Result<CoordinatorView, String> {
+        self.get("/v1/coordinator")
+    }
+
+    /// Runs a command of `muster` that asks this host's sidecar; gives what it prints.
+    ///
+    /// # Errors
+    /// What it says when it fails.
+    pub fn muster(&self, arguments: &[&str]) -> Result<String, String> {
+        let mut command = Command::new(binary::muster_binary());
+        let command = command.args(arguments).arg("--socket").arg(&self.socket);
+        let output = command.stdin(Stdio::null()).output();
+        let output = output.expect("the binary under test can be run");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() {
+            Ok(text(&output.stdout))
+        } else {
+            Err(text(&output.stderr))
+        }
+    }
+
+    /// Sends a request whose answer is read later.
+    ///
+    /// # Errors
+    /// Nobody listens on its socket.
+    pub fn ask(&self, path: &str) -> Result<Asked, String> {
+        http::send(&self.socket, "GET", path)
+    }
+
     /// Sends a request without a body; gives back the body of the answer.
     ///
     /// # Errors
@@ -177,7 +218,11 @@ impl Host {
         }
     }
 
-    fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, String> {
+    /// What the sidecar answers to such a request, as JSON.
+    ///
+    /// # Errors
+    /// Nobody answers on its socket, or it refuses, or not as agreed.
+    pub fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, String> {
         let body = self.request("GET", path)?;
         serde_json::from_str(&body).map_err(|error| format!("{path}: {error}: {body}"))
     }
@@ -190,6 +235,13 @@ impl Host {
     /// The events that were logged since `mark`.
     pub fn events(&self, mark: Mark) -> Vec<Line> {
         self.log.events(mark)
+    }
+
+    /// The kinds of the events about the sidecar itself that it logged since `mark`, in order.
+    pub fn kinds_about_itself(&self, mark: Mark) -> Vec<String> {
+        let events = self.events(mark).into_iter();
+        let own = events.filter(|line| line.kind.starts_with("self-"));
+        own.map(|line| line.kind).collect()
     }
 
     /// All that this host's sidecars wrote.

@@ -5,6 +5,8 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::view::View;
+
 /// A sidecar that is alive answers far sooner; a stopped one must not hang the test.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -13,12 +15,55 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// # Errors
 /// What went wrong, in words: nobody listens, no answer in time, or no HTTP.
 pub(crate) fn request(socket: &Path, method: &str, path: &str) -> Result<(u16, String), String> {
-    let answer = exchange(socket, method, path)
-        .map_err(|error| format!("{method} {path} at {}: {error}", socket.display()))?;
-    parse(&answer).ok_or_else(|| format!("{method} {path}: this is no HTTP: {answer:.200}"))
+    send(socket, method, path)?.answer()
 }
 
-fn exchange(socket: &Path, method: &str, path: &str) -> std::io::Result<String> {
+/// What the sidecar at this socket answers to a `GET` of members, for a thread of its own.
+///
+/// # Errors
+/// What went wrong, in words.
+pub fn members_at(socket: &Path, path: &str) -> Result<View, String> {
+    let (status, body) = request(socket, "GET", path)?;
+    if status != 200 {
+        return Err(format!("{status}: {body}"));
+    }
+    serde_json::from_str(&body).map_err(|error| format!("{path}: {error}: {body}"))
+}
+
+/// Sends one request without a body and does not wait for the answer: a process that stands still
+/// finds it when it goes on.
+///
+/// # Errors
+/// Nobody listens.
+pub(crate) fn send(socket: &Path, method: &str, path: &str) -> Result<Asked, String> {
+    let what = format!("{method} {path} at {}", socket.display());
+    match write(socket, method, path) {
+        Ok(stream) => Ok(Asked { what, stream }),
+        Err(error) => Err(format!("{what}: {error}")),
+    }
+}
+
+/// A request that was sent.
+#[derive(Debug)]
+pub struct Asked {
+    what: String,
+    stream: UnixStream,
+}
+
+impl Asked {
+    /// The status and the body of the answer.
+    ///
+    /// # Errors
+    /// What went wrong, in words: no answer in time, or no HTTP.
+    pub fn answer(mut self) -> Result<(u16, String), String> {
+        let mut answer = String::new();
+        let read = self.stream.read_to_string(&mut answer);
+        read.map_err(|error| format!("{}: {error}", self.what))?;
+        parse(&answer).ok_or_else(|| format!("{}: this is no HTTP: {answer:.200}", self.what))
+    }
+}
+
+fn write(socket: &Path, method: &str, path: &str) -> std::io::Result<UnixStream> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -26,9 +71,7 @@ fn exchange(socket: &Path, method: &str, path: &str) -> std::io::Result<String> 
         "{method} {path} HTTP/1.1\r\nHost: muster\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     );
     stream.write_all(request.as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
+    Ok(stream)
 }
 
 fn parse(answer: &str) -> Option<(u16, String)> {

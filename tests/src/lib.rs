@@ -4,8 +4,10 @@
 //! [`Cluster`] owns everything: a [`Network`] (a switch with one cable per host), the [`Host`]s on
 //! it, the sidecar processes, their sockets and logs. Dropping it, also in a panic, removes it all.
 
+mod agreed;
 mod binary;
 mod cluster;
+mod disk;
 mod host;
 mod http;
 mod log;
@@ -16,7 +18,9 @@ pub mod wait;
 
 pub use binary::muster_binary;
 pub use cluster::{Cluster, Family, Options};
+pub use disk::Disk;
 pub use host::{Exit, Footprint, Host};
+pub use http::{Asked, members_at};
 pub use log::{Line, Mark};
 pub use network::{Cut, Network};
-pub use view::{MemberView, View};
+pub use view::{Agreed, CoordinatorView, MemberView, View};

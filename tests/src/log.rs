@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// A place in a log; what comes after it is news.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,6 +17,20 @@ pub struct Line {
     pub member: String,
     /// The whole line.
     pub text: String,
+}
+
+impl Line {
+    /// When it was logged, to the millisecond.
+    pub fn time(&self) -> Option<SystemTime> {
+        humantime::parse_rfc3339(self.text.split_whitespace().next()?).ok()
+    }
+
+    /// The value of a field that is a number.
+    pub fn number(&self, field: &str) -> Option<u64> {
+        let words = self.text.split_whitespace();
+        let mut pairs = words.filter_map(|word| word.split_once('='));
+        pairs.find(|(key, _)| *key == field)?.1.parse().ok()
+    }
 }
 
 /// Standard output and standard error of one host's sidecars, one life after the other.
@@ -76,6 +91,9 @@ mod tests {
             (line.kind.as_str(), line.member.as_str()),
             ("member-left", "n3")
         );
+        let dead = event("2026-01-02T03:04:05.678Z INFO member-dead member=n3 view=7 epoch=x");
+        let dead = dead.expect("this is an event");
+        assert_eq!((dead.number("view"), dead.number("epoch")), (Some(7), None));
         assert!(event("2026-01-02T03:04:05.678Z INFO listening addr=10.0.0.1:7946").is_none());
         assert!(event("").is_none());
     }

@@ -163,9 +163,7 @@ async fn live(
     let listener = api::bind(&socket, &settings.access)?;
     let seed = RandomState::new().hash_one(identity.instance);
     let origin = identity.instance.0;
-    let mut node = Node::new(settings.swim.clone(), identity, memory, seed, clock.now())?;
-    node.join(&settings.seeds, clock.now())
-        .map_err(AgentError::Seed)?;
+    let node = Node::new(settings.swim.clone(), identity, memory, seed, clock.now())?;
     announce(&node, &sockets, &socket);
 
     let events = EventLog::new(origin, settings.event_buffer);

@@ -143,6 +143,11 @@ impl Running {
     }
 
     async fn run_until_end(&mut self, missed: Option<Signal>) -> Result<(), AgentError> {
+        // A voter may have something to save or to tell as soon as it remembers.
+        self.drain();
+        let (seeds, now) = (self.at_start.seeds.clone(), self.handle.clock().now());
+        let joined = self.handle.change(|node| node.join(&seeds, now));
+        joined.map_err(AgentError::Seed)?;
         self.drain();
         if let Some(signal) = missed {
             self.apply(Input::Signal(signal));

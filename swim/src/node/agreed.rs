@@ -12,7 +12,9 @@ use super::office::InOffice;
 use super::reporting::Reporting;
 use super::voting::{Saves, Voting};
 use super::{Lifecycle, Node, Timer};
-use crate::coordinator::{Change, Cut, History, Lineage, Roster, Turn, Verdict, View, VoterId};
+use crate::coordinator::{
+    Change, Cut, History, Lineage, Office, Roster, Turn, Verdict, View, VoterId,
+};
 use crate::event::{DeadCause, EventKind, MemberInfo, RemovedCause, State, UnreachableCause};
 use crate::limits;
 use crate::members::{Instance, Name, Rank, Statement, Status};
@@ -203,7 +205,7 @@ impl Node {
             self.on_turn(turn, Some(cut), now);
         }
         if let Some(office) = &cut.office {
-            self.tell_coordinator(&office.coordinator.clone(), now);
+            self.tell_coordinator(office, now);
         }
         self.push_cut(cut);
         self.tell_rest(before, told, now);
@@ -244,7 +246,7 @@ impl Node {
         let office = self.agreed.roster().and_then(|new| new.head.office.clone());
         let old_office = before.and_then(|old| old.head.office);
         if let Some(office) = office.filter(|office| Some(office) != old_office.as_ref()) {
-            self.tell_coordinator(&office.coordinator, now);
+            self.tell_coordinator(&office, now);
         }
         self.tell_rest(infos, told, now);
         self.on_new_view(now);
@@ -373,9 +375,11 @@ impl Node {
         standing.max(removed.map(|removal| removal.instance))
     }
 
-    fn tell_coordinator(&mut self, name: &Name, now: Time) {
-        // Of one whose record is still on its way its first sign will tell.
-        if let Some(info) = self.info_of(name.as_str()) {
+    /// Of a life whose record is still on its way that record will tell; that one held an office
+    /// whose life is over is news to nobody.
+    fn tell_coordinator(&mut self, office: &Office, now: Time) {
+        let info = self.info_of(office.coordinator.as_str());
+        if let Some(info) = info.filter(|info| info.instance == office.instance) {
             self.tell(info, EventKind::CoordinatorChanged, now);
         }
     }

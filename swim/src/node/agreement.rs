@@ -302,7 +302,7 @@ impl Node {
         let agreed = &self.agreed;
         let quorum = self.quorum(now);
         let roster = agreed.roster();
-        let holder = self.office_holder().filter(|_| quorum == Quorum::Held);
+        let holder = self.decider().filter(|_| quorum == Quorum::Held);
         // A coordinator that lost its lease must not say that it is one.
         let coordinator = holder.filter(|name| *name != self.me.name || self.in_office(now));
         let held = coordinator

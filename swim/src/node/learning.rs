@@ -288,14 +288,13 @@ impl Node {
         }
     }
 
-    /// What was agreed about a life before its record came.
+    /// What was agreed about a life before its record came. The first cut of a voter that restarted
+    /// may say that it takes office, the next one that it is a member.
     fn tell_agreed(&mut self, info: MemberInfo, now: Time) {
-        if info.verdict != Some(Verdict::Up) {
-            return;
+        if info.verdict == Some(Verdict::Up) {
+            self.tell(info.clone(), EventKind::Up, now);
         }
-        let coordinates = self.office_holder().as_ref() == Some(&info.name);
-        self.tell(info.clone(), EventKind::Up, now);
-        if coordinates {
+        if self.decider().as_ref() == Some(&info.name) {
             self.tell(info, EventKind::CoordinatorChanged, now);
         }
     }

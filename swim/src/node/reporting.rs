@@ -129,6 +129,16 @@ impl Node {
         Some(office.coordinator.clone())
     }
 
+    /// The member that decides: the one in office, unless another life of it is known. An office
+    /// that was only handed on to be taken anew ([`Node::recover`]) is nobody's.
+    pub(super) fn decider(&self) -> Option<Name> {
+        let office = self.agreed.roster()?.head.office.as_ref()?;
+        let known = self.table.get(office.coordinator.as_str());
+        let instance = known.map(|member| member.statement.record.instance);
+        let is_its_life = instance.is_none_or(|instance| instance == office.instance);
+        (is_its_life && office.instance != Instance(0)).then(|| office.coordinator.clone())
+    }
+
     pub(super) fn send_errand(&mut self, to: &Name, errand: Errand) {
         if let Some(member) = self.table.get(to.as_str()) {
             let to = member.statement.record.addr;

@@ -5,31 +5,46 @@ use muster_tests::{Cluster, Options};
 use crate::SOON;
 
 #[test]
-fn a_killed_member_is_unreachable_to_all() {
-    killed_and_noticed(&[17]);
+fn a_killed_member_is_hinted_at_and_then_dead_to_all() {
+    let cluster = Cluster::formed(Options::default());
+    killed_and_noticed(cluster, &[17]);
 }
 
 #[test]
-fn a_killed_third_is_unreachable_to_all_and_no_survivor_is_accused() {
-    killed_and_noticed(&[3, 6, 9, 12, 15, 18, 21, 24, 27, 30]);
+fn a_killed_third_is_dead_to_all_and_no_survivor_is_accused() {
+    let cluster = Cluster::formed(Options::default());
+    let voters = cluster.wait_voters(5);
+    // A majority of the voters lives.
+    let (some, others): (Vec<usize>, Vec<usize>) =
+        (1..=30).rev().partition(|number| voters.contains(number));
+    let victims: Vec<usize> = some
+        .into_iter()
+        .take(2)
+        .chain(others.into_iter().take(8))
+        .collect();
+    killed_and_noticed(cluster, &victims);
 }
 
-fn killed_and_noticed(victims: &[usize]) {
-    let mut cluster = Cluster::formed(Options::default());
+fn killed_and_noticed(mut cluster: Cluster, victims: &[usize]) {
     let marks = cluster.marks();
     for &victim in victims {
         cluster.host_mut(victim).kill();
     }
     cluster.wait(
         SOON,
-        "all survivors see the dead as unreachable",
+        "all survivors have the verdict on the dead",
         |cluster| {
             cluster.none_but(&marks, "member-unreachable", victims)?;
-            cluster.others_see(victims, "unreachable")
+            cluster.others_agree(victims, "dead")?;
+            cluster.others_see(victims, "dead")
         },
     );
+    cluster.wait(SOON, "hint and verdict are logged by all", |cluster| {
+        cluster.others_were_warned(&marks, victims)
+    });
     cluster.wait(SOON, "all survivors see each other", Cluster::all_see_all);
-    for accusation in ["member-suspect", "member-unreachable"] {
+    cluster.wait_all_agree();
+    for accusation in ["member-suspect", "member-unreachable", "member-dead"] {
         if let Err(accused) = cluster.none_but(&marks, accusation, victims) {
             cluster.fail(&accused);
         }

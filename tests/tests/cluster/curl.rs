@@ -72,26 +72,36 @@ fn a_shell_reads_the_members_and_follows_a_crash() {
     let n1 = cluster.host(1);
     assert_eq!(filtered(n1, "/v1/members", ".members | length"), "30");
     assert_eq!(filtered(n1, "/v1/members", ".members[0].name"), "n1");
-    let n9 = filtered(n1, "/v1/members/n9", "[.name, .addr, .state] | join(\" \")");
-    assert_eq!(n9, format!("n9 {} alive", cluster.address(9, false)));
+    let n9 = filtered(
+        n1,
+        "/v1/members/n9",
+        "[.name, .addr, .state, .verdict] | join(\" \")",
+    );
+    assert_eq!(n9, format!("n9 {} alive up", cluster.address(9, false)));
     let cursor = filtered(n1, "/v1/members", ".cursor");
 
-    let path = format!("/v1/events?since={cursor}&types=member-unreachable");
+    let path = format!("/v1/events?since={cursor}&types=member-suspect,member-dead");
     let (mut client, lines) = follow(n1, &path);
     cluster.host_mut(9).kill();
     let mut seen: Vec<String> = Vec::new();
-    cluster.wait(SOON, "curl shows the event", |_| {
+    cluster.wait(SOON, "curl shows the hint and the verdict", |_| {
         seen.extend(lines.try_iter());
-        let event = seen.iter().any(|line| line == "event: member-unreachable");
-        let id = seen.iter().any(|line| line.starts_with("id: "));
-        let data = seen.iter().find_map(|line| line.strip_prefix("data: "));
-        let about_n9 = data.is_some_and(|data| data.contains("\"name\":\"n9\""));
-        if event && id && about_n9 {
+        let kinds = seen.iter().filter_map(|line| line.strip_prefix("event: "));
+        let ids = seen.iter().filter(|line| line.starts_with("id: ")).count();
+        let data = seen.iter().filter_map(|line| line.strip_prefix("data: "));
+        let about_n9 = data.filter(|data| data.contains("\"name\":\"n9\"")).count();
+        if kinds.eq(["member-suspect", "member-dead"]) && ids == 2 && about_n9 == 2 {
             Ok(())
         } else {
             Err(format!("only {seen:?}"))
         }
     });
+    let reason = filtered(
+        cluster.host(2),
+        "/v1/members/n9/evidence",
+        ".cases[0].reason",
+    );
+    assert_eq!(reason, "unreached", "everybody has the evidence");
     client.kill().expect("it follows until it is ended");
     client.wait().expect("it was started");
 }

@@ -72,4 +72,5 @@ fn a_seed_may_be_a_name_that_resolves_only_later() {
         cluster.network().set_hosts_file(number, &resolving);
     }
     cluster.wait_all_see_all();
+    cluster.wait_all_agree();
 }

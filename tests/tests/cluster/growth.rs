@@ -23,6 +23,8 @@ fn descriptors_and_memory_do_not_grow_while_members_come_and_go() {
         arguments: ["--preset", "local", "--event-buffer", "32"]
             .map(str::to_owned)
             .to_vec(),
+        // Those that come and go.
+        non_voting: (21..=30).collect(),
         ..Options::default()
     });
     for round in 0..WARM_UP {
@@ -53,13 +55,14 @@ fn churn(cluster: &mut Cluster, round: usize) {
     for &victim in &victims {
         cluster.host_mut(victim).kill();
     }
-    cluster.wait(SOON, "the dead are noticed", |cluster| {
-        cluster.others_see(&victims, "unreachable")
+    cluster.wait(SOON, "the dead are removed", |cluster| {
+        cluster.others_see(&victims, "dead")
     });
     for &victim in &victims {
         cluster.start(victim);
     }
     cluster.wait(SOON, "all see all again", Cluster::all_see_all);
+    cluster.wait_all_agree();
 }
 
 fn footprints(cluster: &Cluster) -> BTreeMap<String, Footprint> {

@@ -22,9 +22,28 @@ fn members_that_leave_have_left_and_are_not_lost() {
         cluster.wait(SOON, "all see that they left", |cluster| {
             cluster.others_see(&leavers, "left")
         });
+        cluster.wait(SOON, "all agree that they left", |cluster| {
+            cluster.others_agree(&leavers, "left")?;
+            cluster.others_logged(&marks, "member-unreachable", &leavers)?;
+            cluster.others_logged(&marks, "member-left", &leavers)
+        });
     }
     cluster.wait(SOON, "the others see each other", Cluster::all_see_all);
-    if let Err(lost) = cluster.none_but(&marks, "member-unreachable", &[]) {
-        cluster.fail(&lost);
+    cluster.wait_all_agree();
+    for accusation in ["member-suspect", "member-dead"] {
+        if let Err(lost) = cluster.none_but(&marks, accusation, &[]) {
+            cluster.fail(&lost);
+        }
+    }
+    for number in cluster.running_numbers() {
+        let host = cluster.host(number);
+        let events = host.events(marks[number - 1]);
+        let mut lost = events
+            .iter()
+            .filter(|line| line.kind == "member-unreachable");
+        let lost = lost.find(|line| !line.text.contains(" cause=goodbye"));
+        if let Some(line) = lost {
+            cluster.fail(&format!("{} logged: {}", host.name(), line.text));
+        }
     }
 }

@@ -1,17 +1,24 @@
-//! Thirty real sidecars, each on a host of its own, through what networks and machines do to them.
+//! Thirty real sidecars, each on a host of its own, through what networks and machines do to them;
+//! and smaller clusters, through what can happen to those who decide.
 //!
 //! Every deadline is generous: it says that something happens at all, the benches say how soon.
 
+mod coordinator;
 mod crash;
 mod curl;
 mod cut;
 mod forming;
+mod fresh;
 mod growth;
 mod harness;
 mod leave;
 mod loss;
+mod memory;
+mod operate;
 mod pause;
+mod quorum;
 mod restart;
+mod voters;
 
 use std::time::Duration;
 

@@ -35,8 +35,15 @@ fn restarted(elsewhere: bool) {
         }
         Ok(())
     });
-    if let Err(accused) = cluster.none_but(&marks, "member-unreachable", &[20]) {
-        cluster.fail(&accused);
+    cluster.wait_all_agree();
+    cluster.wait(SOON, "both verdicts are logged by all", |cluster| {
+        cluster.others_logged(&marks, "member-dead", &[20])?;
+        cluster.others_logged(&marks, "member-up", &[20])
+    });
+    for accusation in ["member-unreachable", "member-dead"] {
+        if let Err(accused) = cluster.none_but(&marks, accusation, &[20]) {
+            cluster.fail(&accused);
+        }
     }
 }
 
@@ -78,6 +85,7 @@ fn of_two_live_members_with_one_name_the_newer_stays() {
         }
         Ok(())
     });
+    cluster.wait_all_agree();
 }
 
 fn instance(cluster: &Cluster, observer: usize, name: &str) -> Option<u64> {
