@@ -105,16 +105,15 @@ impl Node {
             return info;
         };
         (info.verdict, info.view) = (Some(verdict), view);
-        info.state = match verdict {
-            Verdict::Up => match info.state {
-                State::Alive if roster.standing(name).is_some_and(|held| held.degraded) => {
-                    State::Degraded
-                }
-                state => state,
-            },
-            Verdict::Dead => State::Dead,
-            Verdict::Left => State::Left,
-        };
+        let degraded = roster.standing(name).is_some_and(|held| held.degraded);
+        match verdict {
+            Verdict::Up if degraded && info.state == State::Alive => {
+                info.state = State::Degraded;
+            }
+            Verdict::Up => {}
+            Verdict::Dead => info.state = State::Dead,
+            Verdict::Left => info.state = State::Left,
+        }
         info
     }
 
@@ -522,11 +521,11 @@ impl Node {
 
     /// The status in which a record counts: what is condemned is unreachable, whatever it says.
     pub(super) fn status_under_verdict(&self, name: &str, rank: Rank) -> Status {
-        match rank.status {
-            Status::Alive | Status::Suspect if self.is_condemned(name, rank.instance) => {
-                Status::Unreachable
-            }
-            status => status,
+        let present = matches!(rank.status, Status::Alive | Status::Suspect);
+        if present && self.is_condemned(name, rank.instance) {
+            Status::Unreachable
+        } else {
+            rank.status
         }
     }
 
