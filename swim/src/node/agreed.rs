@@ -266,6 +266,12 @@ impl Node {
             if same || known || info.is_self {
                 continue;
             }
+            if info.verdict.is_some_and(|verdict| verdict != Verdict::Up) {
+                self.bury(&info.name, now);
+            }
+            let Some(info) = self.info_of(old.name.as_str()) else {
+                continue;
+            };
             let standing = self.agreed.roster().and_then(|roster| {
                 let standing = roster.standing(info.name.as_str())?;
                 Some(standing.instance)

@@ -220,7 +220,7 @@ impl Swarm {
 
     /// Starts what remembers, and rebuilds by hand a quorum of which too little does.
     fn regain_quorum(&mut self) {
-        let Some(lineage) = self.lineage() else {
+        let Some(mut lineage) = self.lineage() else {
             return self.begin_anew();
         };
         // Who learned only now of a newer configuration may change who votes.
@@ -228,6 +228,7 @@ impl Swarm {
             let (names, _) = self.cluster.voter_memories(lineage);
             self.start_those(|at| names.contains(&Launch::numbered(at).name));
             self.cluster.run_for(secs(3));
+            lineage = self.lineage().unwrap_or(lineage);
         }
         let (names, voters) = self.cluster.voter_memories(lineage);
         if names.len() > voters / 2 {
@@ -318,7 +319,6 @@ impl Swarm {
             );
             let standings: Vec<_> = node.standings().collect();
             println!("    {standings:?}");
-            println!("    DUMP {}", node.dump());
             let absent = standings
                 .iter()
                 .filter(|held| !self.is_up(Self::number_of(&held.name)));

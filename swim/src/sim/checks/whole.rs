@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Property, Violation};
-use crate::event::{EventKind, MemberInfo, State, UnreachableCause};
+use crate::coordinator::Verdict;
+use crate::event::{DeadCause, EventKind, MemberInfo, State, UnreachableCause};
 use crate::members::Name;
 use crate::sim::cluster::Cluster;
 use crate::sim::process::{Pid, Traffic};
@@ -62,6 +63,31 @@ pub fn completeness(
     found.collect()
 }
 
+/// [`Property::Completeness`], by verdict: in the view of no observer is a life that is gone for
+/// longer than `within`. For times in which a quorum is held.
+pub fn removed(
+    cluster: &Cluster,
+    observers: &[Pid],
+    gone: &[Gone],
+    within: Duration,
+) -> Vec<Violation> {
+    let now = cluster.now();
+    let overdue = gone.iter().filter(|gone| gone.since + within <= now);
+    let pairs = overdue.flat_map(|gone| observers.iter().map(move |at| (*at, gone)));
+    let found = pairs.filter_map(|(at, gone)| {
+        let life = cluster.node(gone.pid).me();
+        let verdict = cluster.node(at).verdict_on(life.name.as_str(), life.instance);
+        let (verdict, view) = verdict.filter(|(verdict, _)| *verdict == Verdict::Up)?;
+        let text = format!(
+            "holds {} for {verdict} since view {view}, {:?} after it was gone (allowed: {within:?})",
+            life.name,
+            now - gone.since,
+        );
+        Some(violation(cluster, Property::Completeness, Some(at), text))
+    });
+    found.collect()
+}
+
 /// [`Property::Accuracy`]: since `since` no observer told the death of any of `well`, which were
 /// well all that time. Faulty members are not among the observers: what they believe is their own
 /// affair as long as they convince nobody. Needs [`Options::watch`](crate::sim::Options).
@@ -74,10 +100,24 @@ pub fn accuracy(cluster: &Cluster, observers: &[Pid], well: &[Pid], since: Time)
     let mut found = Vec::new();
     for at in observers {
         for event in cluster.events(*at) {
-            let EventKind::Unreachable { cause } = &event.kind else {
-                continue;
+            let (cause, replaced): (&dyn std::fmt::Debug, bool) = match &event.kind {
+                EventKind::Unreachable { cause } => {
+                    let replaced = matches!(cause, UnreachableCause::Superseded { .. });
+                    (cause, replaced)
+                }
+                EventKind::Dead { cause } => (cause, matches!(cause, DeadCause::Replaced { .. })),
+                EventKind::Reachable
+                | EventKind::Suspect { .. }
+                | EventKind::Degraded { .. }
+                | EventKind::Up
+                | EventKind::Left
+                | EventKind::Updated
+                | EventKind::CoordinatorChanged
+                | EventKind::QuorumLost
+                | EventKind::QuorumRegained { .. }
+                | EventKind::SelfRemoved { .. }
+                | EventKind::SelfReadmitted => continue,
             };
-            let replaced = matches!(cause, UnreachableCause::Superseded { .. });
             let life = (event.member.name.clone(), event.member.instance);
             if event.time >= since && !replaced && well.contains(&life) {
                 let text = format!(
