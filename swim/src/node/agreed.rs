@@ -352,7 +352,7 @@ impl Node {
     }
 
     /// There is a new view, however it came.
-    fn on_new_view(&mut self, now: Time) {
+    pub(super) fn on_new_view(&mut self, now: Time) {
         let lives = match self.lifecycle {
             Lifecycle::Joining | Lifecycle::Member => true,
             Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => false,

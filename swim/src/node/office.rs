@@ -416,9 +416,14 @@ impl Node {
             silence,
             health,
         };
+        let member = is_member(subject).is_some();
         let Some(office) = &mut self.agreed.office else {
             return;
         };
+        if !member && !office.docket.is_candidate(subject) {
+            // What is no member and does not want to be cannot be decided about.
+            return;
+        }
         if office.docket.on_report(report, now) {
             self.summon(subject, now);
         }

@@ -382,7 +382,7 @@ impl Swarm {
             .voters
             .len();
         let leases = 2.0 * voters.saturating_sub(1) as f64 * 3.0 / self.config.lease.as_secs_f64();
-        let leases = leases * 1.05 / up.len() as f64;
+        let leases = (leases * 1.05 + 2.0) / up.len() as f64;
         let budget = Budget {
             packets_per_s: 2.0 * pings * 1.05 + contacts + leases + 4.0 / measured.as_secs_f64(),
             bytes_per_s: f64::INFINITY,
