@@ -246,8 +246,9 @@ impl Node {
         }
         if node.config.parts.verdicts {
             node.remember(&memory, now)?;
-            // What was stored may have condemned lives as new as this one.
             node.on_new_view(now);
+            // What was stored may have condemned lives as new as this one: nobody knows of it yet.
+            node.events.clear();
             // Not before it was told of its seeds.
             node.timers.set(Timer::Found, now);
         }

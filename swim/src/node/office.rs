@@ -164,6 +164,11 @@ impl Node {
             .map(|standing| (standing.name.clone(), standing.instance))
             .collect();
         for (name, instance) in degraded {
+            if name == self.me.name {
+                // Whoever leads is reached by a majority of the voters.
+                self.say(Change::Restored { name, instance });
+                continue;
+            }
             let Some(office) = &mut self.agreed.office else {
                 return;
             };

@@ -123,7 +123,7 @@ impl Node {
             voters: voters.voters,
             consensus,
         });
-        self.agree(now);
+        self.set_timer(Timer::Voting, now);
         Ok(())
     }
 

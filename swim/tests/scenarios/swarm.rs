@@ -36,6 +36,8 @@ pub(crate) struct Swarm {
     seedless: bool,
     /// Whether the first member was started.
     begun: bool,
+    /// Whether some lose their data directory.
+    forgets: bool,
 }
 
 /// Names of members that are never down for good: the seeds of all.
@@ -67,7 +69,9 @@ impl Swarm {
             keeping: draws::keeping(seed, size),
             seedless: topic("seedless").chance(0.4),
             begun: false,
+            forgets: false,
         };
+        swarm.forgets = swarm.blows.iter().any(|blow| blow.word() == "forget");
         let mut spacing = topic("spacing");
         for at in 0..size {
             let launch = swarm.member(at);

@@ -63,8 +63,6 @@ impl Cluster {
             answers: Vec::new(),
             traffic: Traffic::default(),
         });
-        // What it remembers may have it say something at once.
-        self.drain(pid);
         self.join(pid, &seeds);
         pid
     }
