@@ -208,9 +208,10 @@ impl Swarm {
             let other = self.cluster.node(pid).mark();
             let other = other.is_some_and(|mark| mark.lineage.family != lineage.family);
             if other {
+                let kept = self.keeping.iter().all(|keeping| *keeping == Keeping::Disk);
                 assert!(
-                    self.seedless,
-                    "two histories begin only by one without seeds"
+                    self.seedless || self.forgets || !kept,
+                    "another history begins only where memories are lost"
                 );
                 println!("seed {}: {pid:?} is of another history", self.seed);
                 self.cluster.crash(pid);
