@@ -267,6 +267,12 @@ impl Node {
             if same || known || info.is_self {
                 continue;
             }
+            if info.verdict.is_some_and(|verdict| verdict != Verdict::Up) {
+                self.bury(&info.name, now);
+            }
+            let Some(info) = self.info_of(old.name.as_str()) else {
+                continue;
+            };
             let standing = self.agreed.roster().and_then(|roster| {
                 let standing = roster.standing(info.name.as_str())?;
                 Some(standing.instance)
@@ -347,7 +353,7 @@ impl Node {
     }
 
     /// There is a new view, however it came.
-    fn on_new_view(&mut self, now: Time) {
+    pub(super) fn on_new_view(&mut self, now: Time) {
         let lives = match self.lifecycle {
             Lifecycle::Joining | Lifecycle::Member => true,
             Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => false,

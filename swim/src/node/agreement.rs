@@ -272,18 +272,14 @@ impl Node {
         (!fails).then_some(self.agreed.voter)
     }
 
-    /// DEBUG
-    pub fn dump(&self) -> String {
-        let open = self
-            .agreed
-            .office
-            .as_ref()
-            .map(|o| format!("{:?}", o.docket));
-        format!(
-            "{:?} {:?}",
-            self.agreed.voting.as_ref().map(|v| &v.consensus),
-            open
-        )
+    /// What was agreed about a life, and in which view, as far as this node knows.
+    #[cfg(feature = "sim")]
+    pub(crate) fn verdict_on(
+        &self,
+        name: &str,
+        instance: Instance,
+    ) -> Option<(crate::coordinator::Verdict, View)> {
+        self.agreed.roster()?.verdict(name, instance)
     }
 
     /// The members of the view, in order of their names.

@@ -241,8 +241,13 @@ impl Node {
         let Some(roster) = self.agreed.roster() else {
             return false;
         };
+        let can_vote = |standing: &crate::coordinator::Standing| {
+            let held = self.table.get(standing.name.as_str());
+            held.is_some_and(|held| held.statement.record.voter != VoterId::NEVER)
+        };
+        let able = roster.standings().iter().filter(|held| can_vote(held));
         let now = roster.head.voters.voters.len();
-        now < self.voters_target().min(roster.standings().len())
+        now < self.voters_target().min(able.count())
     }
 
     /// The next configuration, if another one is due: other voters, or the log is long enough.

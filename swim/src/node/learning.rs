@@ -275,8 +275,17 @@ impl Node {
                 let cause = cause.unwrap_or(UnreachableCause::Told { by });
                 self.tell(info.clone(), EventKind::Unreachable { cause }, now);
             }
-            // The verdict was told when it fell.
-            Status::Left if info.verdict == Some(Verdict::Left) => {}
+            // The verdict was told when it fell, of a life that was known then.
+            Status::Left
+                if held.is_some()
+                    && matches!(info.verdict, Some(Verdict::Left | Verdict::Dead)) => {}
+            Status::Left if info.verdict == Some(Verdict::Left) => {
+                self.tell(info.clone(), EventKind::Left, now);
+            }
+            Status::Left if info.verdict == Some(Verdict::Dead) => {
+                let cause = DeadCause::Unknown;
+                self.tell(info.clone(), EventKind::Dead { cause }, now);
+            }
             Status::Left => {
                 let cause = UnreachableCause::Goodbye;
                 self.tell(info.clone(), EventKind::Unreachable { cause }, now);

@@ -247,6 +247,9 @@ impl Node {
         }
         if node.config.parts.verdicts {
             node.remember(&memory, now)?;
+            node.on_new_view(now);
+            // What was stored may have condemned lives as new as this one: nobody knows of it yet.
+            node.events.clear();
             if memory.id != VoterId::NEVER {
                 // Not before it was told of its seeds.
                 node.timers.set(Timer::Found, now);

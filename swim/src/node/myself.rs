@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::outputs::{Outgoing, Stop};
 use super::{Lifecycle, Node, Timer};
+use crate::coordinator::VoterId;
 use crate::event::{EventKind, RemovedCause};
 use crate::members::{Incarnation, Instance, Rank, Statement, Status, TagError, Tags};
 use crate::time::Time;
@@ -185,10 +186,11 @@ impl Node {
         self.tell(me, EventKind::Updated, now);
     }
 
-    /// Says of ourselves what has changed, unless nobody is to hear of it any more.
-    pub(super) fn speak_anew(&mut self, now: Time) {
+    /// Says that this node votes no more, unless nobody is to hear of it.
+    pub(super) fn vote_no_more(&mut self, now: Time) {
         match self.lifecycle {
             Lifecycle::Joining | Lifecycle::Member => {
+                self.me.voter = VoterId::NEVER;
                 self.publish(self.me.incarnation.next(), now);
             }
             Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => {}

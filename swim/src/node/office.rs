@@ -164,6 +164,11 @@ impl Node {
             .map(|standing| (standing.name.clone(), standing.instance))
             .collect();
         for (name, instance) in degraded {
+            if name == self.me.name {
+                // Whoever leads is reached by a majority of the voters.
+                self.say(Change::Restored { name, instance });
+                continue;
+            }
             let Some(office) = &mut self.agreed.office else {
                 return;
             };
@@ -416,9 +421,14 @@ impl Node {
             silence,
             health,
         };
+        let member = is_member(subject).is_some();
         let Some(office) = &mut self.agreed.office else {
             return;
         };
+        if !member && !office.docket.is_candidate(subject) {
+            // What is no member and does not want to be cannot be decided about.
+            return;
+        }
         if office.docket.on_report(report, now) {
             self.summon(subject, now);
         }

@@ -228,8 +228,7 @@ impl Node {
             self.agreed.office = None;
             // Others must know, to have it replaced.
             self.agreed.voter = VoterId::NEVER;
-            self.me.voter = VoterId::NEVER;
-            self.speak_anew(now);
+            self.vote_no_more(now);
             if let Some(voting) = &mut self.agreed.voting {
                 voting.consensus.handle_save_failed();
             }

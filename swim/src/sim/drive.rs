@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::checks::Findings;
 use super::cluster::Cluster;
 use super::gate;
 use super::network::Packet;
@@ -280,15 +281,20 @@ impl Cluster {
         let process = &mut self.processes[pid.0 as usize];
         let read = process.clock.read(now);
         let mark = process.node.mark();
+        let lineage = mark.map(|mark| mark.lineage);
         process
             .watch
-            .on_history(mark.map(|mark| mark.lineage.family));
+            .on_history(lineage.map(|lineage| lineage.family));
         while let Some(mut event) = process.node.poll_event() {
             self.trace.event(now, pid, &event);
             self.changes += 1;
             if self.options.watch {
                 let watch = &mut process.watch;
                 watch.on_event(&event, now, read, &mut self.findings);
+                if let Some(lineage) = lineage {
+                    let (at, found) = (&process.launch.name, &mut self.findings);
+                    self.ledger.on_event(lineage, &event, now, at, found);
+                }
             }
             // Who looks from outside has one clock only.
             event.member.since = process.clock.world(event.member.since);
@@ -304,13 +310,18 @@ impl Cluster {
             let watch = &mut process.watch;
             watch.on_step(&process.node, now, &mut self.findings);
             let mut ledger = std::mem::take(&mut self.ledger);
+            let mut found = std::mem::replace(&mut self.findings, Findings::new(true));
             let processes = &self.processes;
             let decides = |other: Pid| {
                 let other = &processes[other.0 as usize];
                 other.node.decides(other.clock.read(now))
             };
-            let node = &self.processes[pid.0 as usize].node;
-            ledger.on_step(pid, node, (now, read), decides, &mut self.findings);
+            let process = &self.processes[pid.0 as usize];
+            let host = process.launch.addr.ip();
+            let open =
+                |to: SocketAddr| self.listener(to).is_some() && self.network.is_open(host, to.ip());
+            ledger.on_step(pid, &process.node, (now, read), decides, open, &mut found);
+            self.findings = found;
             self.ledger = ledger;
         }
         self.arm(pid);
@@ -392,7 +403,11 @@ impl Cluster {
                 self.trace
                     .note(now, pid, "answered", b"", || format!("{answer:?}"));
                 self.changes += 1;
-                self.process_mut(pid).answers.push((ticket, answer));
+                let process = &mut self.processes[pid.0 as usize];
+                let (node, found) = (&process.node, &mut self.findings);
+                self.ledger
+                    .on_answer(pid, ticket, &answer, node, now, found);
+                process.answers.push((ticket, answer));
             }
             Action::Stopped(stop) => {
                 self.trace

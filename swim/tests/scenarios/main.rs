@@ -7,6 +7,7 @@
 
 mod cost;
 mod crashes;
+mod decided;
 mod gossip;
 mod joining;
 mod lateness;

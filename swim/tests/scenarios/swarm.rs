@@ -36,6 +36,8 @@ pub(crate) struct Swarm {
     seedless: bool,
     /// Whether the first member was started.
     begun: bool,
+    /// Whether some lose their data directory.
+    forgets: bool,
 }
 
 /// Names of members that are never down for good: the seeds of all.
@@ -67,7 +69,9 @@ impl Swarm {
             keeping: draws::keeping(seed, size),
             seedless: topic("seedless").chance(0.4),
             begun: false,
+            forgets: false,
         };
+        swarm.forgets = swarm.blows.iter().any(|blow| blow.word() == "forget");
         let mut spacing = topic("spacing");
         for at in 0..size {
             let launch = swarm.member(at);
@@ -204,9 +208,10 @@ impl Swarm {
             let other = self.cluster.node(pid).mark();
             let other = other.is_some_and(|mark| mark.lineage.family != lineage.family);
             if other {
+                let kept = self.keeping.iter().all(|keeping| *keeping == Keeping::Disk);
                 assert!(
-                    self.seedless,
-                    "two histories begin only by one without seeds"
+                    self.seedless || self.forgets || !kept,
+                    "another history begins only where memories are lost"
                 );
                 println!("seed {}: {pid:?} is of another history", self.seed);
                 self.cluster.crash(pid);
@@ -220,7 +225,7 @@ impl Swarm {
 
     /// Starts what remembers, and rebuilds by hand a quorum of which too little does.
     fn regain_quorum(&mut self) {
-        let Some(lineage) = self.lineage() else {
+        let Some(mut lineage) = self.lineage() else {
             return self.begin_anew();
         };
         // Who learned only now of a newer configuration may change who votes.
@@ -228,6 +233,7 @@ impl Swarm {
             let (names, _) = self.cluster.voter_memories(lineage);
             self.start_those(|at| names.contains(&Launch::numbered(at).name));
             self.cluster.run_for(secs(3));
+            lineage = self.lineage().unwrap_or(lineage);
         }
         let (names, voters) = self.cluster.voter_memories(lineage);
         if names.len() > voters / 2 {
@@ -318,7 +324,6 @@ impl Swarm {
             );
             let standings: Vec<_> = node.standings().collect();
             println!("    {standings:?}");
-            println!("    DUMP {}", node.dump());
             let absent = standings
                 .iter()
                 .filter(|held| !self.is_up(Self::number_of(&held.name)));
@@ -382,7 +387,7 @@ impl Swarm {
             .voters
             .len();
         let leases = 2.0 * voters.saturating_sub(1) as f64 * 3.0 / self.config.lease.as_secs_f64();
-        let leases = leases * 1.05 / up.len() as f64;
+        let leases = (leases * 1.05 + 2.0) / up.len() as f64;
         let budget = Budget {
             packets_per_s: 2.0 * pings * 1.05 + contacts + leases + 4.0 / measured.as_secs_f64(),
             bytes_per_s: f64::INFINITY,

@@ -298,6 +298,11 @@ impl Docket {
         news
     }
 
+    /// Whether a removed member waits to be one again.
+    pub(crate) fn is_candidate(&self, name: &Name) -> bool {
+        self.candidates.contains(name)
+    }
+
     /// Time has passed.
     pub(crate) fn handle_timeout(&mut self, now: Time) {
         self.clock = now;

@@ -18,7 +18,7 @@ pub(super) use agreed::Ledger;
 pub(super) use watch::Watch;
 pub use whole::{
     Budget, Gone, accuracy, completeness, constant_cost, disagreements, healing, one_view,
-    refutation,
+    refutation, removed,
 };
 
 /// A rule that can be seen to be broken.
@@ -28,6 +28,18 @@ pub enum Property {
     OneDecider,
     /// Guarantee 2, of all processes at every step.
     AgreedOrder,
+    /// Guarantee 1, of all processes at every step.
+    EpochsNeverRepeat,
+    /// Guarantee 2, of all processes at every step.
+    NothingForgotten,
+    /// Guarantee 2, of all processes at every event.
+    VerdictsAreFinal,
+    /// Guarantee 3, of whoever decides, at every step.
+    NoBusyMinority,
+    /// Guarantee 6, at every step.
+    SelfRemoved,
+    /// Guarantee 9, at every answer.
+    ReadsNeverGoBack,
     /// Guarantee 9, at every step.
     EventsTellTheTable,
     /// Guarantee 9, at every step.
@@ -54,9 +66,15 @@ pub enum Property {
 
 impl Property {
     /// All of them, in the order of this list.
-    pub const ALL: [Property; 13] = [
+    pub const ALL: [Property; 19] = [
         Property::OneDecider,
         Property::AgreedOrder,
+        Property::EpochsNeverRepeat,
+        Property::NothingForgotten,
+        Property::VerdictsAreFinal,
+        Property::NoBusyMinority,
+        Property::SelfRemoved,
+        Property::ReadsNeverGoBack,
         Property::EventsTellTheTable,
         Property::NoNewsTwice,
         Property::InstanceNeverGoesBack,
@@ -75,6 +93,12 @@ impl Property {
         match self {
             Property::OneDecider => "one-decider",
             Property::AgreedOrder => "agreed-order",
+            Property::EpochsNeverRepeat => "epochs-never-repeat",
+            Property::NothingForgotten => "nothing-forgotten",
+            Property::VerdictsAreFinal => "verdicts-are-final",
+            Property::NoBusyMinority => "no-busy-minority",
+            Property::SelfRemoved => "self-removed",
+            Property::ReadsNeverGoBack => "reads-never-go-back",
             Property::EventsTellTheTable => "events-tell-the-table",
             Property::NoNewsTwice => "no-news-twice",
             Property::InstanceNeverGoesBack => "instance-never-goes-back",
@@ -92,14 +116,20 @@ impl Property {
     /// The guarantee of the design that it belongs to; `None`: it is one of good manners.
     pub fn guarantee(self) -> Option<u8> {
         match self {
-            Property::OneDecider => Some(1),
-            Property::AgreedOrder | Property::InstanceNeverGoesBack => Some(2),
+            Property::OneDecider | Property::EpochsNeverRepeat => Some(1),
+            Property::AgreedOrder
+            | Property::NothingForgotten
+            | Property::VerdictsAreFinal
+            | Property::InstanceNeverGoesBack => Some(2),
+            Property::NoBusyMinority => Some(3),
             Property::Completeness => Some(4),
             Property::Accuracy => Some(5),
-            Property::NoSelfReport | Property::Refutation => Some(6),
+            Property::NoSelfReport | Property::Refutation | Property::SelfRemoved => Some(6),
             Property::Healing => Some(7),
             Property::ConstantCost => Some(8),
-            Property::EventsTellTheTable | Property::NoNewsTwice => Some(9),
+            Property::EventsTellTheTable | Property::NoNewsTwice | Property::ReadsNeverGoBack => {
+                Some(9)
+            }
             Property::NoBusyLoop | Property::NothingInThePast => None,
         }
     }
@@ -112,6 +142,22 @@ impl Property {
             }
             Property::AgreedOrder => {
                 "All hold the same views under the same numbers, which never go back."
+            }
+            Property::EpochsNeverRepeat => {
+                "An epoch holds for an unbroken row of views, and later views have no older one."
+            }
+            Property::NothingForgotten => {
+                "Whoever decides knows every view that anybody ever showed."
+            }
+            Property::VerdictsAreFinal => "A life that was dead or left is never up again.",
+            Property::NoBusyMinority => {
+                "Whoever decides had a way to a majority of its voters within the last lease."
+            }
+            Property::SelfRemoved => {
+                "A live process tells that it was removed just when it learns that its life was."
+            }
+            Property::ReadsNeverGoBack => {
+                "A confirmed view is no older than any that was shown before it was asked for."
             }
             Property::EventsTellTheTable => {
                 "Who follows the events of a node knows at every step what its table says."

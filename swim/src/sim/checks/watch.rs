@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::{Findings, Property, Violation};
 use crate::coordinator::Verdict;
-use crate::event::{Event, EventKind, MemberInfo, State};
+use crate::event::{Event, EventKind, MemberInfo, RemovedCause, State};
 use crate::members::{Incarnation, Instance, Name, Tags};
-use crate::node::Node;
+use crate::node::{Lifecycle, Node};
 use crate::time::Time;
 
 /// Follows one node from outside: by its events alone one must know what its table says.
@@ -20,6 +20,8 @@ pub(in crate::sim) struct Watch {
     /// The last life of each member that was told to be one, in the present history.
     ups: BTreeMap<Name, Instance>,
     family: Option<u64>,
+    /// Lives of its own that it told to be removed by a verdict, since the last step.
+    removed: Vec<Instance>,
     /// Wake-ups at one instant.
     wakes: (Time, u32),
     steps: usize,
@@ -50,6 +52,7 @@ impl Watch {
             seen: BTreeMap::new(),
             ups: BTreeMap::new(),
             family: None,
+            removed: Vec::new(),
             wakes: (Time::ZERO, 0),
             steps: 0,
             forgetful: node.config().forget_after < Duration::from_secs(3600),
@@ -113,6 +116,12 @@ impl Watch {
             return self.report(Property::NoSelfReport, now, text, found);
         }
         if of_itself {
+            if let EventKind::SelfRemoved {
+                cause: RemovedCause::Verdict { .. },
+            } = event.kind
+            {
+                self.removed.push(member.instance);
+            }
             return;
         }
         let fits = expected.is_empty() || expected.contains(&member.state);
@@ -170,6 +179,7 @@ impl Watch {
             let text = format!("became {instance:?} after {:?}", self.instance);
             self.report(Property::InstanceNeverGoesBack, now, text, found);
         }
+        self.look_at_own_life(node, now, found);
         self.instance = instance;
         if self.forgetful {
             self.forget(node, now, found);
@@ -178,6 +188,35 @@ impl Watch {
         if self.steps > self.seen.len() {
             self.steps = 0;
             self.compare(node, now, found);
+        }
+    }
+
+    /// Whether the node knows of its own removal, and told of it, when its life was removed.
+    fn look_at_own_life(&mut self, node: &Node, now: Time, found: &mut Findings) {
+        let me = self.me.clone();
+        let condemned = |instance| {
+            let verdict = node.verdict_on(me.as_str(), instance);
+            verdict.is_some_and(|(verdict, _)| verdict != Verdict::Up)
+        };
+        let present = node.me().instance;
+        let lives = match node.lifecycle() {
+            Lifecycle::Joining | Lifecycle::Member => true,
+            Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => false,
+        };
+        let told = std::mem::take(&mut self.removed);
+        if lives && condemned(present) {
+            let text = format!("goes on as {present:?}, of which it knows that it was removed");
+            self.report(Property::SelfRemoved, now, text, found);
+        }
+        if let Some(wrong) = told.iter().find(|instance| !condemned(**instance)) {
+            let text = format!("told the removal of {wrong:?}, which was not removed");
+            self.report(Property::SelfRemoved, now, text, found);
+        }
+        let up = self.ups.get(&me) == Some(&self.instance);
+        let silent = present > self.instance && up && !told.contains(&self.instance);
+        if lives && silent && condemned(self.instance) {
+            let text = format!("was removed as {:?} and told nothing of it", self.instance);
+            self.report(Property::SelfRemoved, now, text, found);
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Property, Violation};
+use crate::coordinator::Verdict;
 use crate::event::{DeadCause, EventKind, MemberInfo, State, UnreachableCause};
 use crate::members::Name;
 use crate::sim::cluster::Cluster;
@@ -58,6 +59,31 @@ pub fn completeness(
             State::Unreachable | State::Left | State::Dead => false,
         };
         present.then(|| violation(cluster, Property::Completeness, Some(at), text))
+    });
+    found.collect()
+}
+
+/// [`Property::Completeness`], by verdict: in the view of no observer is a life that is gone for
+/// longer than `within`. For times in which a quorum is held.
+pub fn removed(
+    cluster: &Cluster,
+    observers: &[Pid],
+    gone: &[Gone],
+    within: Duration,
+) -> Vec<Violation> {
+    let now = cluster.now();
+    let overdue = gone.iter().filter(|gone| gone.since + within <= now);
+    let pairs = overdue.flat_map(|gone| observers.iter().map(move |at| (*at, gone)));
+    let found = pairs.filter_map(|(at, gone)| {
+        let life = cluster.node(gone.pid).me();
+        let verdict = cluster.node(at).verdict_on(life.name.as_str(), life.instance);
+        let (verdict, view) = verdict.filter(|(verdict, _)| *verdict == Verdict::Up)?;
+        let text = format!(
+            "holds {} for {verdict} since view {view}, {:?} after it was gone (allowed: {within:?})",
+            life.name,
+            now - gone.since,
+        );
+        Some(violation(cluster, Property::Completeness, Some(at), text))
     });
     found.collect()
 }

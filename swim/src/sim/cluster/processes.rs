@@ -63,8 +63,6 @@ impl Cluster {
             answers: Vec::new(),
             traffic: Traffic::default(),
         });
-        // What it remembers may have it say something at once.
-        self.drain(pid);
         self.join(pid, &seeds);
         pid
     }
@@ -114,7 +112,11 @@ impl Cluster {
 
     /// Has a node ask which view is the last.
     pub fn confirm_view(&mut self, pid: Pid) -> Ticket {
-        self.command(pid, |node, now| node.confirm_view(now))
+        let ticket = self.drive_with(pid, |node, now| node.confirm_view(now));
+        // Before anything happens: this process may be the one that answers.
+        self.ledger.on_asked(pid, ticket);
+        self.drain(pid);
+        ticket
     }
 
     /// Has a node ask for the removal of a member.

@@ -22,7 +22,7 @@ struct Kind {
 }
 
 /// New ones come last: at one instant things happen in this order.
-static KINDS: [Kind; 37] = [
+static KINDS: [Kind; 40] = [
     kind("crash", crash),
     kind("crash host", crash_host),
     kind("start", start),
@@ -64,6 +64,9 @@ static KINDS: [Kind; 37] = [
     kind("chained", chained),
     kind("remove", remove),
     kind("heal again", heal),
+    kind("read", read),
+    kind("read late", read),
+    kind("read again", read),
 ];
 
 const fn kind(word: &'static str, strike: fn(&mut Swarm, &mut Dice)) -> Kind {
@@ -477,5 +480,15 @@ fn remove(swarm: &mut Swarm, dice: &mut Dice) {
     if let Some(pid) = victim(swarm, dice) {
         let name = Launch::numbered(of).name;
         swarm.cluster.remove(pid, name.as_str(), force);
+    }
+}
+
+/// Members ask which view is the last, and see it then.
+fn read(swarm: &mut Swarm, dice: &mut Dice) {
+    for _ in 0..4 {
+        if let Some(pid) = victim(swarm, dice) {
+            swarm.cluster.confirm_view(pid);
+        }
+        swarm.cluster.run_for(ms(50));
     }
 }
