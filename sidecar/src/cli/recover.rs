@@ -14,7 +14,8 @@ use crate::api::model::{Member, Status};
 const EXAMPLES: &str = "\
 For when most voters are gone for good: their disks are lost and they never come back. The member
 that is asked votes alone at first, and the cluster goes on from the last view that it knows. If
-the other voters live elsewhere, cut off, there will be two clusters of one name, each with its coordinator.
+the other voters live elsewhere, cut off, there will be two clusters of one name, each with its
+coordinator.
 
 It is refused while the quorum is held, when a named survivor does not answer, when a member that
 answers is not named, and when another one knows a later view.

@@ -77,12 +77,12 @@ fn a_killed_sidecar_is_noticed_restarted_and_nothing_is_left_at_the_end() {
     let killed = dev.pid("n3");
     signal(killed, Signal::KILL);
     dev.running.stdout.line("all others noticing", |line| {
-        line.contains("member-unreachable  n3  seen by all 2; after its end: ")
+        line.contains("member-dead") && line.contains("n3") && line.contains("seen by all 2")
     });
     dev.wait_for_row(
         "n3",
-        "a dead process that is unreachable",
-        "killed (9) unreachable",
+        "a dead process that is declared dead",
+        "killed (9) dead",
     );
     dev.wait_for_row("n1", "one that sees the others", "2 of 3");
 

@@ -85,6 +85,9 @@ impl Node {
             tags.clear();
             return;
         }
+        if tags.get(from) == Some(&tag) {
+            return;
+        }
         let room = tags.len() < limits::MEMBERS || tags.contains_key(from);
         if let Ok(name) = Name::new(from)
             && room

@@ -72,7 +72,10 @@ fn a_list_and_the_events_after_its_cursor_leave_nothing_out() {
         world.peer_leaves(1);
         let mut stream = Stream::open(&world.path, &format!("?since={}", members.cursor), "").await;
         let mut known: Vec<(String, String)> = Vec::new();
-        while known.last().is_none_or(|(kind, _)| kind != "member-left") {
+        while known
+            .last()
+            .is_none_or(|(kind, _)| kind != "member-unreachable")
+        {
             let event = stream.next().await.expect("an event");
             known.push((
                 event.event,
@@ -83,7 +86,10 @@ fn a_list_and_the_events_after_its_cursor_leave_nothing_out() {
             .iter()
             .map(|(k, n)| (k.as_str(), n.as_str()))
             .collect();
-        assert_eq!(known, [("member-reachable", "n2"), ("member-left", "n1")]);
+        assert_eq!(
+            known,
+            [("member-reachable", "n2"), ("member-unreachable", "n1")]
+        );
     });
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
+use super::traffic::{bytes_received, bytes_sent, packets_sent};
 use super::{Fate, Outcome, Series};
 use crate::config::Config;
 use crate::event::{DeadCause, Event, EventKind, UnreachableCause};
@@ -80,18 +81,6 @@ struct Apart {
 /// So long after it was hurt a member still counts as such: what was begun then comes out later
 /// (a suspicion of Lifeguard lasts up to a minute).
 const RECOVERY: Duration = Duration::from_secs(60);
-
-/// IPv4 and UDP headers, and the sealing that every datagram has room for.
-const DATAGRAM_OVERHEAD: u64 = 28 + 41;
-
-/// IPv4 and TCP headers with timestamps.
-const SEGMENT_OVERHEAD: u64 = 52;
-
-/// Bytes of a stream in one segment.
-const SEGMENT_BYTES: u64 = 1448;
-
-/// Segments that open and close a stream, half of them from each side.
-const STREAM_SEGMENTS: u64 = 6;
 
 impl Measure {
     /// `clean`: whether the network is without fault throughout.
@@ -603,35 +592,4 @@ fn is_up(cluster: &Cluster, pid: Pid) -> bool {
         Condition::Running | Condition::Paused => true,
         Condition::Crashed | Condition::Stopped(..) => false,
     }
-}
-
-fn segments(traffic: &Traffic) -> u64 {
-    let data = traffic
-        .stream_messages_sent
-        .max(traffic.stream_bytes_sent / SEGMENT_BYTES);
-    data + STREAM_SEGMENTS * traffic.streams_opened
-}
-
-fn packets_sent(traffic: &Traffic) -> u64 {
-    traffic.datagrams_sent + segments(traffic)
-}
-
-fn bytes_sent(traffic: &Traffic) -> u64 {
-    traffic.bytes_sent
-        + DATAGRAM_OVERHEAD * traffic.datagrams_sent
-        + traffic.stream_bytes_sent
-        + SEGMENT_OVERHEAD * segments(traffic)
-}
-
-fn bytes_received(traffic: &Traffic) -> u64 {
-    let segments = traffic.stream_bytes_received / SEGMENT_BYTES + STREAM_SEGMENTS / 2;
-    let streams = if traffic.stream_bytes_received > 0 {
-        segments
-    } else {
-        0
-    };
-    traffic.bytes_received
-        + DATAGRAM_OVERHEAD * traffic.datagrams_received
-        + traffic.stream_bytes_received
-        + SEGMENT_OVERHEAD * streams
 }

@@ -14,6 +14,7 @@ mod run;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod traffic;
 
 use std::time::Duration;
 

@@ -67,6 +67,7 @@ Mistakes, in all runs together
   false deaths                                     11
   false deaths told by healthy members             12
   false suspicions                                 14
+  well members held unreachable by one             19
   deaths of hurt members that lived                13
   deaths of one hurt member, most                  15
 
