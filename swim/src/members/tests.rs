@@ -12,6 +12,7 @@ use proptest::prelude::*;
 
 use super::{Incarnation, Instance, Merge, Name, Record, Statement, Status, Table, Tags};
 use crate::config::Config;
+use crate::coordinator::VoterId;
 use crate::detector::Suspicion;
 use crate::time::Time;
 
@@ -33,6 +34,8 @@ fn statement(of: &str, instance: u64, incarnation: u32, status: Status) -> State
         instance: Instance(instance),
         incarnation: Incarnation(incarnation),
         tags: Tags::default(),
+        voter: VoterId::NEVER,
+        returns: 0,
     };
     Statement {
         record: record.into(),

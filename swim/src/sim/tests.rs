@@ -90,7 +90,9 @@ impl Wire {
                     words.push(format!("{end:?}"));
                     joined.clear();
                 }
-                Input::Datagram { .. } | Input::Resolved { .. } => panic!("{input:?}"),
+                Input::Datagram { .. } | Input::Resolved { .. } | Input::Saved { .. } => {
+                    panic!("{input:?}")
+                }
             }
         }
         if !joined.is_empty() {
@@ -237,7 +239,8 @@ fn streams_are_cut_to_the_mtu_and_pass() {
         | Input::Opened { .. }
         | Input::Connected { .. }
         | Input::Closed { .. }
-        | Input::Resolved { .. } => None,
+        | Input::Resolved { .. }
+        | Input::Saved { .. } => None,
     });
     assert_eq!(longest.max(), Some(100));
 }

@@ -2,6 +2,8 @@
 
 mod golden;
 mod hostile;
+mod overlong;
+mod samples;
 mod sizes;
 
 use std::net::SocketAddr;
@@ -10,6 +12,7 @@ use super::{
     ClusterId, Datagram, DropReason, Entry, Frame, FrameReader, Header, Message, Update, decode,
     encode_frame, encode_head, encode_update,
 };
+use crate::coordinator::{Change, Cut, VoterId, Voters};
 use crate::limits;
 use crate::members::{Incarnation, Instance, Name, NameRef, Record, RecordRef, Status, Tags};
 
@@ -20,6 +23,7 @@ const HEADER: fn() -> Header<'static> = || Header {
     instance: Instance(1_767_225_600_000_001),
     incarnation: Incarnation(7),
     digest: 0x0123_4567_89ab_cdef_u64.to_le_bytes(),
+    outlook: samples::outlook(),
 };
 
 fn cluster() -> ClusterId {
@@ -88,7 +92,15 @@ pub(crate) fn owned_frame(frame: Frame<RecordRef<'_>>) -> Frame {
             target,
             seq,
         },
-        Frame::Ack { seq, digest } => Frame::Ack { seq, digest },
+        Frame::Ack {
+            seq,
+            digest,
+            outlook,
+        } => Frame::Ack {
+            seq,
+            digest,
+            outlook,
+        },
         Frame::Pull {
             cluster,
             record,
@@ -117,6 +129,48 @@ pub(crate) fn owned_frame(frame: Frame<RecordRef<'_>>) -> Frame {
             }
         }
         Frame::Refuse(refusal) => Frame::Refuse(refusal),
+        Frame::Catch {
+            cluster,
+            lineage,
+            view,
+        } => Frame::Catch {
+            cluster,
+            lineage,
+            view,
+        },
+        Frame::Cuts {
+            lineage,
+            first,
+            cuts,
+        } => Frame::Cuts {
+            lineage,
+            first,
+            cuts,
+        },
+        Frame::Roster {
+            head,
+            standings,
+            removed,
+            last,
+        } => Frame::Roster {
+            head,
+            standings,
+            removed,
+            last,
+        },
+        Frame::Letter {
+            cluster,
+            from,
+            tag,
+            configuration,
+            bytes,
+        } => Frame::Letter {
+            cluster,
+            from,
+            tag,
+            configuration,
+            bytes,
+        },
     }
 }
 
@@ -144,9 +198,41 @@ fn assert_record_within_limits(record: &Record) {
     assert!(bytes <= limits::TAGS_BYTES);
 }
 
+fn assert_voters_within_limits(voters: &Voters) {
+    assert!((1..=limits::VOTERS).contains(&voters.voters.len()));
+}
+
+fn assert_cut_within_limits(cut: &Cut) {
+    assert!(cut.changes.len() <= limits::CUT_CHANGES);
+    cut.voters.iter().for_each(assert_voters_within_limits);
+    for change in &cut.changes {
+        match change {
+            Change::Dead { evidence, .. } | Change::Degraded { evidence, .. } => {
+                assert!(evidence.testimonies.len() <= limits::TESTIMONIES);
+            }
+            Change::Up { .. } | Change::Left { .. } | Change::Restored { .. } => {}
+        }
+    }
+}
+
 fn assert_frame_within_limits(frame: &Frame) {
     match frame {
-        Frame::Ping { .. } | Frame::Ack { .. } | Frame::Refuse(_) => {}
+        Frame::Ping { .. } | Frame::Ack { .. } | Frame::Refuse(_) | Frame::Catch { .. } => {}
+        Frame::Cuts { cuts, .. } => {
+            assert!(cuts.len() <= limits::CUTS);
+            cuts.iter().for_each(|cut| assert_cut_within_limits(cut));
+        }
+        Frame::Roster {
+            head,
+            standings,
+            removed,
+            ..
+        } => {
+            assert_voters_within_limits(&head.voters);
+            assert!(standings.len() <= limits::ROSTER_PART);
+            assert!(removed.len() <= limits::ROSTER_PART);
+        }
+        Frame::Letter { bytes, .. } => assert!(bytes.len() <= limits::FRAME_LETTER_BYTES),
         Frame::Pull {
             record, buckets, ..
         } => {
@@ -192,5 +278,7 @@ fn longest_record() -> Record {
         instance: Instance(u64::MAX),
         incarnation: Incarnation(u32::MAX),
         tags: fullest_tags(),
+        voter: VoterId(u64::MAX),
+        returns: u32::MAX,
     }
 }

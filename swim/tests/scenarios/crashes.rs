@@ -146,9 +146,16 @@ fn the_kind_of_silence_is_told() {
                 EventKind::Suspect { silence, .. } => *silence,
                 EventKind::Reachable
                 | EventKind::Unreachable { .. }
+                | EventKind::Degraded { .. }
+                | EventKind::Up
+                | EventKind::Dead { .. }
                 | EventKind::Left
                 | EventKind::Updated
-                | EventKind::SelfRemoved { .. } => None,
+                | EventKind::CoordinatorChanged
+                | EventKind::QuorumLost
+                | EventKind::QuorumRegained { .. }
+                | EventKind::SelfRemoved { .. }
+                | EventKind::SelfReadmitted => None,
             }));
         }
         assert!(!seen.is_empty(), "somebody met {expected:?} itself");

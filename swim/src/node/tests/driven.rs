@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::name;
 use crate::config::Config;
-use crate::event::{Event, EventKind, RemovedCause, UnreachableCause};
+use crate::event::{DeadCause, Event, EventKind, RemovedCause, UnreachableCause};
 use crate::limits;
 use crate::members::{Incarnation, Instance, Tags};
 use crate::node::{Action, Identity, Memory, Node, Stop, StreamId};
@@ -101,7 +101,9 @@ impl Driven {
                 action @ (Action::Connect { .. }
                 | Action::Send { .. }
                 | Action::Close { .. }
-                | Action::Resolve { .. }) => self.actions.push(action),
+                | Action::Resolve { .. }
+                | Action::Save { .. }
+                | Action::Answered { .. }) => self.actions.push(action),
             }
         }
         while let Some(event) = self.node.poll_event() {
@@ -156,6 +158,8 @@ impl Driven {
             Action::Send { .. }
             | Action::Close { .. }
             | Action::Resolve { .. }
+            | Action::Save { .. }
+            | Action::Answered { .. }
             | Action::Stopped(_) => None,
         };
         self.actions().into_iter().filter_map(connect).collect()
@@ -173,6 +177,8 @@ impl Driven {
                 | Action::Close { .. }
                 | Action::Connect { .. }
                 | Action::Resolve { .. }
+                | Action::Save { .. }
+                | Action::Answered { .. }
                 | Action::Stopped(_) => {}
             }
         }
@@ -190,6 +196,8 @@ impl Driven {
             Action::Connect { .. }
             | Action::Send { .. }
             | Action::Close { .. }
+            | Action::Save { .. }
+            | Action::Answered { .. }
             | Action::Stopped(_) => None,
         };
         self.actions().into_iter().filter_map(resolve).collect()
@@ -235,7 +243,44 @@ fn words(event: &Event) -> String {
         } => {
             format!("{about} unreachable, superseded by {instance}")
         }
-        EventKind::Left => format!("{about} left"),
+        EventKind::Unreachable {
+            cause: UnreachableCause::Goodbye,
+        } => {
+            format!("{about} unreachable, goodbye")
+        }
+        EventKind::Unreachable {
+            cause: UnreachableCause::Verdict,
+        } => {
+            format!("{about} unreachable, verdict")
+        }
+        EventKind::Degraded { evidence } => {
+            let known = if evidence.is_some() {
+                "with"
+            } else {
+                "without"
+            };
+            format!("{about} degraded, {known} evidence")
+        }
+        EventKind::Up => format!("{about} up in {}", event.view),
+        EventKind::Dead { cause } => {
+            let cause = match cause {
+                DeadCause::Convicted { .. } => "convicted".to_owned(),
+                DeadCause::Replaced { instance } => format!("replaced by {instance}"),
+                DeadCause::Unknown => "unknown why".to_owned(),
+            };
+            format!("{about} dead in {}, {cause}", event.view)
+        }
+        EventKind::Left => format!("{about} left in {}", event.view),
+        EventKind::CoordinatorChanged => format!("{about} coordinates in {}", event.epoch),
+        EventKind::QuorumLost => "quorum lost".to_owned(),
+        EventKind::QuorumRegained { recovered: false } => "quorum regained".to_owned(),
+        EventKind::QuorumRegained { recovered: true } => "quorum recovered".to_owned(),
+        EventKind::SelfReadmitted => format!("{about} readmitted in {}", event.view),
+        EventKind::SelfRemoved {
+            cause: RemovedCause::Verdict { view },
+        } => {
+            format!("{about} removed in {view}")
+        }
         EventKind::Updated => format!("{about} updated"),
         EventKind::SelfRemoved {
             cause: RemovedCause::NameTaken { addr, instance },

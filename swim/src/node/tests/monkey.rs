@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 
 use super::driven::{Driven, address, identity};
-use super::puppets::{Puppet, puppet};
+use super::puppets::{Puppet, puppet, stream_ack};
 use super::{fullest_tags, ms, name};
 use crate::config::Config;
+use crate::coordinator::VoterId;
 use crate::members::{Incarnation, Instance, Record, Status, Tags};
 use crate::node::{Action, Lifecycle, Node, StreamEnd, StreamId};
 use crate::wire::{self, Entry, Frame, Message, Refusal, RelayTarget, Update};
@@ -137,7 +138,8 @@ prop_compose! {
     ) -> Record {
         let few = Tags::new([("zone", "b")]).expect("a valid tag");
         let tags = [Tags::default(), few, fullest_tags()][tagged].clone();
-        Record { name: name(of), addr: address(host), instance, incarnation, tags }
+        let (voter, returns) = (VoterId(instance.0), u32::from(host % 2));
+        Record { name: name(of), addr: address(host), instance, incarnation, tags, voter, returns }
     }
 }
 
@@ -203,7 +205,7 @@ fn any_frame() -> impl Strategy<Value = Frame> {
             target,
             seq
         }),
-        (0u32..5).prop_map(|seq| Frame::Ack { seq, digest: 7 }),
+        (0u32..5).prop_map(|seq| stream_ack(seq, 7)),
         pull.prop_map(|(cluster, record, buckets)| Frame::Pull {
             cluster,
             record,
@@ -367,7 +369,8 @@ impl Monkey {
                 Message::Ack { .. }
                 | Message::Nack { .. }
                 | Message::Gossip
-                | Message::Wrong { .. } => None,
+                | Message::Wrong { .. }
+                | Message::Errand(_) => None,
             });
         let Some((to, seq, target)) = pings.clone().nth(back) else {
             return;
@@ -426,7 +429,11 @@ impl Monkey {
         for action in self.driven.actions() {
             match action {
                 Action::Resolve { seed } => self.resolving.push(seed),
-                Action::Connect { .. } | Action::Send { .. } | Action::Close { .. } => {}
+                Action::Connect { .. }
+                | Action::Send { .. }
+                | Action::Close { .. }
+                | Action::Save { .. }
+                | Action::Answered { .. } => {}
                 Action::Stopped(_) => unreachable!("it is kept apart"),
             }
         }

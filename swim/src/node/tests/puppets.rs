@@ -6,10 +6,27 @@ use std::time::Duration;
 
 use super::driven::{Driven, address, cluster};
 use super::name;
+use crate::coordinator::{View, VoterId};
 use crate::members::{Incarnation, Instance, Record, Tags};
 use crate::node::{Action, Node, StreamEnd, StreamId};
 use crate::time::Time;
-use crate::wire::{self, Frame, Header, Message, Update};
+use crate::wire::{self, Frame, Header, LineageTag, Message, Outlook, Update};
+
+/// What a member shows that is in no history.
+pub(super) const KNOWS_NO_VIEW: Outlook = Outlook {
+    lineage: LineageTag::NONE,
+    view: View(0),
+    quorum_age: u8::MAX,
+};
+
+/// The answer to a stream probe, of a member that is in no history.
+pub(super) fn stream_ack(seq: u32, digest: u64) -> Frame {
+    Frame::Ack {
+        seq,
+        digest,
+        outlook: KNOWS_NO_VIEW,
+    }
+}
 
 /// A member without a mind of its own.
 #[derive(Clone, Debug)]
@@ -37,6 +54,8 @@ impl Puppet {
             instance: Instance(self.instance),
             incarnation: Incarnation(self.incarnation),
             tags: Tags::default(),
+            voter: VoterId::NEVER,
+            returns: 0,
         }
     }
 
@@ -47,6 +66,7 @@ impl Puppet {
             instance: Instance(self.instance),
             incarnation: Incarnation(self.incarnation),
             digest: digest.to_le_bytes(),
+            outlook: KNOWS_NO_VIEW,
         };
         let mut bytes = Vec::new();
         wire::encode_head(&header, message, &mut bytes);
@@ -223,7 +243,10 @@ impl Wired {
                 let resolved = |node: &mut Node, now| node.handle_resolved(&seed, &addresses, now);
                 self.nodes[at].call(resolved);
             }
-            Action::Stopped(_) => {}
+            Action::Save { ticket, .. } => {
+                self.nodes[at].call(|node, now| node.handle_saved(ticket, true, now));
+            }
+            Action::Answered { .. } | Action::Stopped(_) => {}
         }
     }
 

@@ -4,6 +4,7 @@ use super::driven::{Driven, identity};
 use super::puppets::{Puppet, Wired, puppet};
 use super::{fullest_tags, ms, name, secs};
 use crate::config::Config;
+use crate::coordinator::VoterId;
 use crate::limits;
 use crate::members::{self, Instance, Record, Status};
 use crate::node::{Action, StreamEnd, StreamId};
@@ -302,6 +303,8 @@ fn a_large_table_is_told_in_frames_within_their_limit() {
         instance: Instance(u64::MAX - n),
         incarnation: crate::Incarnation(u32::MAX),
         tags: fullest_tags(),
+        voter: VoterId(u64::MAX),
+        returns: u32::MAX,
     };
     for n in 0..200 {
         let stream = node.accept();
@@ -330,6 +333,8 @@ fn a_large_table_is_told_in_frames_within_their_limit() {
             Action::Connect { .. }
             | Action::Close { .. }
             | Action::Resolve { .. }
+            | Action::Save { .. }
+            | Action::Answered { .. }
             | Action::Stopped(_) => None,
         })
         .collect();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::coordinator::{Epoch, View};
 use crate::event::{Event, EventKind, MemberInfo, State, UnreachableCause};
 use crate::members::{Incarnation, Instance, Name, Tags};
 use crate::sim::{Cluster, Launch, Options, Pid};
@@ -49,8 +50,13 @@ fn event(name: &str, kind: EventKind, state: State) -> Event {
             since: Time::ZERO,
             tags: Tags::default(),
             rtt: None,
+            verdict: None,
+            view: View(0),
+            voter: false,
         },
         kind,
+        view: View(0),
+        epoch: Epoch(0),
     }
 }
 

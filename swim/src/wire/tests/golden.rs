@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use super::*;
+use crate::coordinator::VoterId;
 use crate::members::Status;
 use crate::wire::{Entry, Refusal, RelayTarget};
 
@@ -55,6 +56,7 @@ fn vectors() -> Vec<Vector> {
         Frame::Ack {
             seq: 300,
             digest: 0x0123_4567_89ab_cdef,
+            outlook: samples::outlook(),
         },
         frame_after,
     ) {
@@ -71,7 +73,7 @@ fn vectors() -> Vec<Vector> {
     vectors
 }
 
-fn chain<T>(first: T, after: impl Fn(&T) -> Option<T>) -> Vec<T> {
+pub(super) fn chain<T>(first: T, after: impl Fn(&T) -> Option<T>) -> Vec<T> {
     let mut all = vec![first];
     while let Some(next) = after(all.last().expect("it begins with one")) {
         all.push(next);
@@ -92,19 +94,21 @@ fn message_after(message: &Message) -> Option<Message> {
         Message::Nack { .. } => Some(Message::PingRequest { seq: 0, target }),
         Message::PingRequest { .. } => Some(Message::Gossip),
         Message::Gossip => Some(Message::Wrong { seq: 0 }),
-        Message::Wrong { .. } => None,
+        Message::Wrong { .. } => Some(Message::Errand(samples::first_errand())),
+        Message::Errand(errand) => samples::errand_after(errand).map(Message::Errand),
     }
 }
 
-fn message_samples(message: &Message) -> (&'static str, Vec<(&'static str, Message)>) {
+fn message_samples(message: &Message) -> (&'static str, Vec<(String, Message)>) {
     let seq = 70_000;
+    let plain = |message| vec![(String::new(), message)];
     match message {
         Message::Ping { .. } => {
             let target = Instance(1_767_225_600_000_002);
-            ("ping", vec![("", Message::Ping { seq, target })])
+            ("ping", plain(Message::Ping { seq, target }))
         }
-        Message::Ack { .. } => ("ack", vec![("", Message::Ack { seq })]),
-        Message::Nack { .. } => ("nack", vec![("", Message::Nack { seq })]),
+        Message::Ack { .. } => ("ack", plain(Message::Ack { seq })),
+        Message::Nack { .. } => ("nack", plain(Message::Nack { seq })),
         Message::PingRequest { target, .. } => {
             let over_ipv6 = RelayTarget {
                 addr: address("[2001:db8::7]:7946"),
@@ -118,10 +122,18 @@ fn message_samples(message: &Message) -> (&'static str, Vec<(&'static str, Messa
                 seq,
                 target: over_ipv6,
             };
-            ("ping-request", vec![("-ipv4", ipv4), ("-ipv6", ipv6)])
+            let both = [("-ipv4", ipv4), ("-ipv6", ipv6)];
+            let both = both.map(|(suffix, message)| (suffix.to_owned(), message));
+            ("ping-request", both.to_vec())
         }
-        Message::Gossip => ("gossip", vec![("", Message::Gossip)]),
-        Message::Wrong { .. } => ("wrong", vec![("", Message::Wrong { seq })]),
+        Message::Gossip => ("gossip", plain(Message::Gossip)),
+        Message::Wrong { .. } => ("wrong", plain(Message::Wrong { seq })),
+        Message::Errand(errand) => {
+            let (file, errands) = samples::errand_samples(errand);
+            let errands = errands.into_iter();
+            let messages = errands.map(|(suffix, errand)| (suffix, Message::Errand(errand)));
+            (file, messages.collect())
+        }
     }
 }
 
@@ -132,6 +144,8 @@ fn record_ipv4() -> Record {
         instance: Instance(1_767_225_600_000_002),
         incarnation: Incarnation(3),
         tags: Tags::default(),
+        voter: VoterId::NEVER,
+        returns: 0,
     }
 }
 
@@ -142,6 +156,8 @@ fn record_ipv6() -> Record {
         instance: Instance(1_767_225_600_000_003),
         incarnation: Incarnation(200),
         tags: Tags::new([("zone", "b"), ("role", "db")]).expect("two valid tags"),
+        voter: VoterId(0x0123_4567_89ab_cdef),
+        returns: 300,
     }
 }
 
@@ -201,7 +217,11 @@ fn frame_after(frame: &Frame) -> Option<Frame> {
             last: true,
         }),
         Frame::State { .. } => Some(Frame::Refuse(Refusal::Cluster)),
-        Frame::Refuse(_) => None,
+        Frame::Refuse(_) => Some(samples::catch()),
+        Frame::Catch { .. } => Some(samples::cuts_frame()),
+        Frame::Cuts { .. } => Some(samples::roster()),
+        Frame::Roster { .. } => Some(samples::letter()),
+        Frame::Letter { .. } => None,
     }
 }
 
@@ -257,6 +277,9 @@ fn frame_samples(frame: &Frame) -> Vec<(String, Frame)> {
             .into_iter()
             .map(|why| (format!("refuse-{why:?}").to_lowercase(), Frame::Refuse(why)))
             .collect(),
+        Frame::Catch { .. } | Frame::Cuts { .. } | Frame::Roster { .. } | Frame::Letter { .. } => {
+            samples::frame_samples(frame)
+        }
     }
 }
 
@@ -322,6 +345,7 @@ fn every_file_is_understood() {
         Frame::Ack {
             seq: 300,
             digest: 0x0123_4567_89ab_cdef,
+            outlook: samples::outlook(),
         },
         frame_after,
     ) {
