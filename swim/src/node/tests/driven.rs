@@ -61,9 +61,12 @@ impl Driven {
     }
 
     pub(super) fn with(config: Config, identity: Identity) -> Driven {
+        Driven::with_memory(config, identity, Memory::never_votes())
+    }
+
+    pub(super) fn with_memory(config: Config, identity: Identity, memory: Memory) -> Driven {
         let now = Time::from_nanos(1_000_000_000);
-        let node =
-            Node::new(config, identity, Memory::never_votes(), 1, now).expect("valid settings");
+        let node = Node::new(config, identity, memory, 1, now).expect("valid settings");
         Driven {
             node,
             now,

@@ -60,13 +60,24 @@ impl Puppet {
     }
 
     pub(super) fn datagram(&self, digest: u64, message: &Message, updates: &[Update]) -> Vec<u8> {
+        self.datagram_showing(KNOWS_NO_VIEW, digest, message, updates)
+    }
+
+    /// A datagram that shows what it knows of the views.
+    pub(super) fn datagram_showing(
+        &self,
+        outlook: Outlook,
+        digest: u64,
+        message: &Message,
+        updates: &[Update],
+    ) -> Vec<u8> {
         let header = Header {
             cluster: cluster(),
             from: self.name,
             instance: Instance(self.instance),
             incarnation: Incarnation(self.incarnation),
             digest: digest.to_le_bytes(),
-            outlook: KNOWS_NO_VIEW,
+            outlook,
         };
         let mut bytes = Vec::new();
         wire::encode_head(&header, message, &mut bytes);
