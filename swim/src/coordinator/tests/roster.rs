@@ -184,6 +184,8 @@ fn the_chain_is_equal_for_equal_histories_only() {
     let others = [
         vec![],
         vec![first.clone()],
+        // The same in the end, and not before.
+        vec![cut(vec![up("b", 10)]), history[1].clone()],
         vec![history[1].clone(), first.clone()],
         vec![first.clone(), cut(vec![dead("a", 10)])],
         vec![first.clone(), cut(vec![left("b", 10)])],
