@@ -108,7 +108,12 @@ impl Node {
                 State::Alive if roster.standing(name).is_some_and(|held| held.degraded) => {
                     State::Degraded
                 }
-                state => state,
+                state @ (State::Alive
+                | State::Suspect
+                | State::Degraded
+                | State::Unreachable
+                | State::Left
+                | State::Dead) => state,
             },
             Verdict::Dead => State::Dead,
             Verdict::Left => State::Left,
@@ -425,7 +430,9 @@ impl Node {
             Status::Alive | Status::Suspect if self.is_condemned(name, rank.instance) => {
                 Status::Unreachable
             }
-            status => status,
+            status @ (Status::Alive | Status::Suspect | Status::Unreachable | Status::Left) => {
+                status
+            }
         }
     }
 

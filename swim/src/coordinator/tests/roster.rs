@@ -221,7 +221,8 @@ fn a_roster_that_contradicts_itself_is_refused() {
     };
     let taken = |(head, standings, removed): Parts| Roster::from_parts(head, standings, removed);
     assert_eq!(taken(parts()).as_ref(), Some(&roster));
-    let spoils: [(&str, fn(&mut Parts)); 16] = [
+    type Spoil = fn(&mut Parts);
+    let spoils: [(&str, Spoil); 16] = [
         ("members out of order", |parts| parts.1.swap(0, 1)),
         ("a member twice", |parts| parts.1[1].name = name("a")),
         ("a member of the future", |parts| parts.1[1].since = View(3)),

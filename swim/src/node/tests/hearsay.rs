@@ -136,7 +136,7 @@ fn one_that_is_behind_asks_and_follows() {
         view: View(7),
     };
     assert_eq!(asked, expected);
-    let cuts = vec![Arc::new(Cut::default()); 2];
+    let cuts = [Cut::default(), Cut::default()].map(Arc::new).to_vec();
     node.read(
         stream,
         &Frame::Cuts {
@@ -153,7 +153,7 @@ fn cuts_that_lead_elsewhere_change_nothing() {
     for first in [0, 6, 9, u64::MAX - 1, u64::MAX] {
         let (mut node, a) = following();
         let (stream, _) = asks(&mut node, &a, shows(LINEAGE, u64::MAX));
-        let cuts = vec![Arc::new(Cut::default()); 2];
+        let cuts = [Cut::default(), Cut::default()].map(Arc::new).to_vec();
         node.read(
             stream,
             &Frame::Cuts {
