@@ -4,6 +4,7 @@
 //! own: the caller hands in time, datagrams and streams, and carries out what the node asks for.
 //! The sidecar, the embedded agent and the simulator drive the same few calls.
 
+mod bounded;
 pub mod config;
 mod coordinator;
 mod detector;

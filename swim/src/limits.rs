@@ -26,12 +26,18 @@ pub const SEAL_BYTES: usize = 41;
 /// What a datagram may hold before it is sealed.
 pub const PLAIN_DATAGRAM_BYTES: usize = DATAGRAM_BYTES - SEAL_BYTES;
 
-/// Longest header and message of a datagram: version, cluster, a name, message with an IPv6
-/// address.
+/// Longest header and message of a datagram that tells of members: version, cluster, a name, what
+/// is known of the views, message with an IPv6 address.
 pub const DATAGRAM_HEAD_BYTES: usize = 216;
 
 /// The longest update that fits into any datagram. A longer record travels by stream only.
 pub const UPDATE_BYTES: usize = PLAIN_DATAGRAM_BYTES - DATAGRAM_HEAD_BYTES;
+
+/// Largest letter of the consensus that goes by datagram; a longer one goes by stream.
+pub const DATAGRAM_LETTER_BYTES: usize = UPDATE_BYTES;
+
+/// Largest cut that is pushed by datagram; a longer one is announced and pulled.
+pub const DATAGRAM_CUT_BYTES: usize = UPDATE_BYTES;
 
 /// Most updates decoded from one datagram: as many as fit, the smallest has 8 bytes.
 pub const DATAGRAM_UPDATES: usize = DATAGRAM_BYTES / 8;
@@ -93,6 +99,13 @@ pub const VOTERS: usize = 7;
 /// Lives that were removed and are remembered in the roster.
 pub const REMOVALS: usize = 1024;
 
+/// Highest view and epoch: what a JSON number holds exactly, and out of reach for any cluster. A
+/// roster beyond is refused, so that counting on never ends.
+pub const VIEWS: u64 = 1 << 53;
+
+/// Highest number of a configuration of voters, and of a generation, in a roster.
+pub const CONFIGURATIONS: u32 = 1 << 31;
+
 /// Changes in one cut.
 pub const CUT_CHANGES: usize = 1024;
 
@@ -119,6 +132,10 @@ pub const LOG_CUTS: usize = 512;
 
 /// Largest body of a stream frame that carries cuts.
 pub const FRAME_CUTS_BYTES: usize = CUTS_BYTES + CUT_BYTES + 1024;
+
+/// Members, or removed lives, in one frame of a roster: with the longest names, and the head, it
+/// keeps [`FRAME_STATE_BYTES`].
+pub const ROSTER_PART: usize = FRAME_STATE_FILL / (NAME_BYTES + 32);
 
 /// Largest letter of the consensus: a whole log, as a rule far less.
 pub const LETTER_BYTES: usize = 4 * 1024 * 1024;

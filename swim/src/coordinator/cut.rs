@@ -1,11 +1,14 @@
 //! What is decided: a cut, and the numbers by which decisions are known.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::evidence::Evidence;
+use crate::bounded::at_most;
 use crate::limits;
 use crate::members::{Instance, Name};
 
@@ -164,6 +167,7 @@ pub(crate) struct Voters {
     /// Counts configurations from 1; never reused within a lineage.
     pub(crate) configuration: u32,
     /// 1, 3, 5 or 7, or fewer while no more are there. In the order of their numbers from 1.
+    #[serde(deserialize_with = "voters")]
     pub(crate) voters: Vec<Voter>,
 }
 
@@ -175,20 +179,16 @@ pub(crate) struct Cut {
     /// Who votes from the next view on: the last cut of its configuration.
     pub(crate) voters: Option<Voters>,
     /// What happened to members.
+    #[serde(deserialize_with = "at_most::<{ limits::CUT_CHANGES }, _, _>")]
     pub(crate) changes: Vec<Change>,
 }
 
-impl Cut {
-    /// Whether it keeps the limits of a cut: no correct coordinator makes another one.
-    pub(crate) fn is_sound(&self) -> bool {
-        let few = |evidence: &Evidence| evidence.testimonies.len() <= limits::TESTIMONIES;
-        let sound = |change: &Change| match change {
-            Change::Dead { evidence, .. } | Change::Degraded { evidence, .. } => few(evidence),
-            Change::Up { .. } | Change::Left { .. } | Change::Restored { .. } => true,
-        };
-        let votes = |voters: &Voters| (1..=limits::VOTERS).contains(&voters.voters.len());
-        self.changes.len() <= limits::CUT_CHANGES
-            && self.changes.iter().all(sound)
-            && self.voters.as_ref().is_none_or(votes)
+/// Voters as somebody else tells them: at least one, and none twice.
+fn voters<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Voter>, D::Error> {
+    let voters: Vec<Voter> = at_most::<{ limits::VOTERS }, _, _>(deserializer)?;
+    let names: BTreeSet<&Name> = voters.iter().map(|voter| &voter.name).collect();
+    if voters.is_empty() || names.len() < voters.len() {
+        return Err(D::Error::custom("no voters, or one twice"));
     }
+    Ok(voters)
 }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded::at_most;
 use crate::event::Silence;
+use crate::limits;
 use crate::members::Name;
 
 /// What an observer found when it probed the subject by itself.
@@ -65,6 +67,7 @@ pub struct Evidence {
     /// Why it was decided so.
     pub reason: Reason,
     /// In the order in which they came; at most [`limits::TESTIMONIES`](crate::limits).
+    #[serde(deserialize_with = "at_most::<{ limits::TESTIMONIES }, _, _>")]
     pub testimonies: Vec<Testimony>,
     /// How long the case took, in milliseconds.
     pub took_ms: u32,

@@ -51,6 +51,18 @@ pub(crate) struct RosterHead {
     pub(crate) chain: u64,
 }
 
+impl RosterHead {
+    /// Whether its numbers leave room to count on from, and do not contradict each other.
+    fn is_possible(&self) -> bool {
+        let epoch = self.office.as_ref().map_or(Epoch(0), |office| office.epoch);
+        let highest = self.lineage.generation.max(self.voters.configuration);
+        self.base <= self.view
+            && self.view.0.max(epoch.0) <= limits::VIEWS
+            && highest <= limits::CONFIGURATIONS
+            && (1..=limits::VOTERS).contains(&self.voters.voters.len())
+    }
+}
+
 /// The agreed membership after one view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Roster {
@@ -105,10 +117,9 @@ impl Roster {
         removed: Vec<Removal>,
     ) -> Option<Roster> {
         let ordered = standings.windows(2).all(|pair| pair[0].name < pair[1].name);
-        let voters = &head.voters.voters;
         let few = standings.len() <= limits::MEMBERS && removed.len() <= limits::REMOVALS;
-        let fits = (1..=limits::VOTERS).contains(&voters.len()) && head.base <= head.view;
-        if !ordered || !few || !fits {
+        let past = standings.iter().all(|held| held.since <= head.view);
+        if !ordered || !few || !past || !head.is_possible() {
             return None;
         }
         let mut roster = Roster {
@@ -118,6 +129,13 @@ impl Roster {
             removed_order: BTreeSet::new(),
         };
         for removal in removed {
+            let again = roster.removed.contains_key(&removal.name);
+            // A newer life of it may be a member.
+            let standing = roster.standing(removal.name.as_str());
+            let stays = again || standing.is_some_and(|held| held.instance <= removal.instance);
+            if stays || removal.verdict == Verdict::Up || removal.view > roster.head.view {
+                return None;
+            }
             roster.remember(removal);
         }
         Some(roster)
@@ -204,6 +222,16 @@ impl Roster {
             self.change(change, &mut turns);
         }
         turns
+    }
+
+    /// Whether a cut that somebody tells can be the next one: the numbers of a coordinator's term
+    /// and of a configuration of voters count up by one, so what jumps was never committed.
+    pub(crate) fn can_follow(&self, cut: &Cut) -> bool {
+        let next = self.head.voters.configuration.checked_add(1);
+        let office = cut.office.as_ref();
+        let voters = cut.voters.as_ref();
+        office.is_none_or(|office| office.epoch <= self.epoch().next())
+            && voters.is_none_or(|voters| Some(voters.configuration) == next)
     }
 
     fn change(&mut self, change: &Change, turns: &mut Vec<Turn>) {

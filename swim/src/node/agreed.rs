@@ -89,7 +89,7 @@ impl Agreed {
 
     pub(super) fn tag(&self) -> LineageTag {
         let lineage = self.history.as_ref().map(History::lineage);
-        lineage.map_or(LineageTag::default(), LineageTag::of)
+        lineage.map_or(LineageTag::NONE, LineageTag::of)
     }
 }
 
@@ -228,6 +228,7 @@ impl Node {
             self.agreed.office = None;
             self.agreed.quorum_heard = None;
             self.agreed.conflict = None;
+            self.agreed.catching.forget_shown();
         }
         match &mut self.agreed.history {
             Some(history) => history.replace(roster),
@@ -508,6 +509,10 @@ impl Node {
         self.agreed.removed_in = Some(view);
         let cause = RemovedCause::Verdict { view };
         self.tell(self.me(), EventKind::SelfRemoved { cause }, now);
+        if instance.next() == instance {
+            // At the end of the counter: there is no newer life to begin.
+            return;
+        }
         self.me.returns = self.me.returns.saturating_add(1);
         self.begin_life_after(instance, now);
     }
@@ -539,7 +544,7 @@ impl Node {
     /// everybody, and to random members (DESIGN 4.2).
     fn push_cut(&mut self, cut: &Cut) {
         let mut bytes = postcard::to_allocvec(cut).expect("cuts serialize into memory");
-        if bytes.len() > CUT_IN_DATAGRAM {
+        if bytes.len() > limits::DATAGRAM_CUT_BYTES {
             bytes.clear();
         }
         let errand = Errand::Cut {
@@ -572,6 +577,3 @@ fn evidence_of(cut: &Cut, name: &Name) -> Option<Arc<crate::coordinator::Evidenc
         | Change::Restored { .. } => None,
     })
 }
-
-/// The largest cut that a datagram holds beside its longest head.
-const CUT_IN_DATAGRAM: usize = limits::PLAIN_DATAGRAM_BYTES - limits::DATAGRAM_HEAD_BYTES - 16;

@@ -26,6 +26,11 @@ pub(super) struct Catching {
 }
 
 impl Catching {
+    /// What was shown of another lineage says nothing about this one.
+    pub(super) fn forget_shown(&mut self) {
+        self.shown = None;
+    }
+
     /// Who knows a later view than this one.
     pub(super) fn ahead(&self, ours: View) -> Option<(&str, View)> {
         let (view, name) = self.shown.as_ref()?;
@@ -162,10 +167,12 @@ impl Node {
         if ours != Some(lineage) {
             return;
         }
-        for (at, cut) in (first.0..).zip(cuts) {
-            if View(at) == self.agreed.view().next() {
-                self.apply(&cut, now);
+        let mut leads_to = first;
+        for cut in cuts {
+            if leads_to == self.agreed.view().next() && !self.take_cut(&cut, now) {
+                break;
             }
+            leads_to = leads_to.next();
         }
         self.agree(now);
     }
@@ -264,13 +271,24 @@ impl Node {
         if view != self.agreed.view().next() || bytes.is_empty() {
             return self.catch_up(from, PATIENCE, now);
         }
-        match postcard::from_bytes::<Cut>(bytes) {
-            Ok(cut) => {
-                self.apply(&Arc::new(cut), now);
+        match postcard::take_from_bytes::<Cut>(bytes) {
+            Ok((cut, [])) => {
+                self.take_cut(&Arc::new(cut), now);
                 self.agree(now);
             }
-            Err(_) => self.stats.dropped.malformed += 1,
+            Ok(_) | Err(_) => self.stats.dropped.malformed += 1,
         }
+    }
+
+    /// Applies the next cut as somebody told it; false when it cannot be the next one.
+    fn take_cut(&mut self, cut: &Arc<Cut>, now: Time) -> bool {
+        let roster = self.agreed.roster();
+        if !roster.is_some_and(|roster| roster.can_follow(cut)) {
+            self.stats.dropped.malformed += 1;
+            return false;
+        }
+        self.apply(cut, now);
+        true
     }
 }
 
@@ -293,12 +311,12 @@ fn roster_frames(roster: &Roster) -> Vec<Vec<u8>> {
     let removed: Vec<Removal> = roster.removed().cloned().collect();
     let mut parts: Vec<(Vec<Standing>, Vec<Removal>)> = roster
         .standings()
-        .chunks(ROSTER_PART)
+        .chunks(limits::ROSTER_PART)
         .map(|part| (part.to_vec(), Vec::new()))
         .collect();
     parts.extend(
         removed
-            .chunks(ROSTER_PART)
+            .chunks(limits::ROSTER_PART)
             .map(|part| (Vec::new(), part.to_vec())),
     );
     if parts.is_empty() {
@@ -318,6 +336,3 @@ fn roster_frames(roster: &Roster) -> Vec<Vec<u8>> {
         })
         .collect()
 }
-
-/// Members in one frame of a roster: with the longest names, and the head, below its limit.
-const ROSTER_PART: usize = limits::FRAME_STATE_FILL / (limits::NAME_BYTES + 32);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Lifecycle, Node};
 use crate::coordinator::{
-    Candidate, Change, Cut, Ruling, Voter, VoterId, Voters, choose_voters, removals_after,
+    Candidate, Change, Cut, Reason, Ruling, Voter, VoterId, Voters, choose_voters, removals_after,
     suitable_voters,
 };
 use crate::limits;
@@ -43,11 +43,15 @@ impl Room {
 }
 
 /// An upper bound of a change's encoding.
-fn weight(change: &Change) -> usize {
+pub(super) fn weight(change: &Change) -> usize {
     let evidence = match change {
         Change::Dead { evidence, .. } | Change::Degraded { evidence, .. } => {
+            let operator = match &evidence.reason {
+                Reason::Operator { at } => at.as_str().len() + 2,
+                Reason::Unreached | Reason::Disputed | Reason::DegradedTooLong => 0,
+            };
             let names = evidence.testimonies.iter();
-            16 + names.map(|said| said.by.as_str().len() + 12).sum::<usize>()
+            16 + operator + names.map(|said| said.by.as_str().len() + 12).sum::<usize>()
         }
         Change::Up { .. } | Change::Left { .. } | Change::Restored { .. } => 0,
     };

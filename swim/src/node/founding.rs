@@ -44,7 +44,8 @@ impl Node {
     }
 
     pub(super) fn on_found_timeout(&mut self, now: Time) {
-        if self.agreed.history.is_some() || !self.config.parts.verdicts {
+        let never = self.agreed.voter == VoterId::NEVER || !self.config.parts.verdicts;
+        if never || self.agreed.history.is_some() {
             return;
         }
         if self.config.expect == 1 {

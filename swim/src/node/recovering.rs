@@ -21,16 +21,16 @@ impl Node {
             return Err(RecoverError::NoHistory);
         };
         let head = &mut roster.head;
-        head.lineage.generation += 1;
-        head.view = View(head.view.0 + JUMP);
+        head.lineage.generation = head.lineage.generation.saturating_add(1);
+        head.view = View(head.view.0.saturating_add(JUMP));
         head.base = head.view;
-        head.voters.configuration += 1;
+        head.voters.configuration = head.voters.configuration.saturating_add(1);
         head.voters.voters = vec![Voter {
             name: self.me.name.clone(),
             id: self.agreed.voter,
         }];
         if let Some(office) = &mut head.office {
-            office.epoch.0 += JUMP;
+            office.epoch.0 = office.epoch.0.saturating_add(JUMP);
             // Whoever held it: the next one takes office anew.
             office.instance.0 = 0;
         }

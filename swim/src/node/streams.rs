@@ -256,7 +256,10 @@ impl Node {
                     lineage,
                     view,
                 },
-            ) if !serve.expects_state() => self.on_catch(stream, &cluster, lineage, view),
+            ) if serve.may_tell_views() => {
+                serve.on_views_told();
+                self.on_catch(stream, &cluster, lineage, view);
+            }
             (
                 Purpose::Serve(_),
                 Frame::Letter {

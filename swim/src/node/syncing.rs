@@ -54,12 +54,22 @@ impl Pull {
 #[derive(Debug, Default)]
 pub(super) struct Serve {
     puller: Option<Name>,
+    told_views: bool,
 }
 
 impl Serve {
     /// Whether it asked, so that it may return what it knows better.
     pub(super) fn expects_state(&self) -> bool {
         self.puller.is_some()
+    }
+
+    /// Whether it may still be told of the views: once, an answer may be a whole roster.
+    pub(super) fn may_tell_views(&self) -> bool {
+        !self.expects_state() && !self.told_views
+    }
+
+    pub(super) fn on_views_told(&mut self) {
+        self.told_views = true;
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod driven;
 mod forgetting;
+mod hearsay;
 mod joining;
 mod leaving;
 mod limits;

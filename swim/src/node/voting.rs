@@ -74,7 +74,7 @@ impl Voting {
 
     /// The view to which the committed cuts led that were taken, from the base on.
     pub(super) fn reached(&self) -> View {
-        View(self.base.0 + self.taken)
+        View(self.base.0.saturating_add(self.taken))
     }
 
     /// How many cuts this configuration has committed.
@@ -315,7 +315,7 @@ impl Node {
                 Output::Letter { to, bytes } => self.send_letter(to, configuration, bytes, now),
                 Output::Committed(cut) => {
                     voting.taken += 1;
-                    let view = View(voting.base.0 + voting.taken);
+                    let view = voting.reached();
                     self.on_committed(view, cut, now);
                 }
             }
@@ -344,7 +344,7 @@ impl Node {
             return;
         };
         let addr = member.statement.record.addr;
-        if bytes.len() <= LETTER_IN_DATAGRAM {
+        if bytes.len() <= limits::DATAGRAM_LETTER_BYTES {
             let errand = Errand::Letter {
                 configuration,
                 bytes,
@@ -399,9 +399,6 @@ const ROSTER: &[u8] = b"roster";
 
 /// What the keys of the consensus begin with.
 const CONSENSUS: &[u8] = b"log/";
-
-/// The largest letter that a datagram holds beside its longest head.
-const LETTER_IN_DATAGRAM: usize = limits::PLAIN_DATAGRAM_BYTES - limits::DATAGRAM_HEAD_BYTES - 16;
 
 fn encode_roster(roster: &Roster) -> Vec<u8> {
     let removed: Vec<&Removal> = roster.removed().collect();

@@ -59,7 +59,7 @@ pub(crate) fn decode(bytes: &[u8], cluster: ClusterId) -> Result<Datagram<'_>, D
     }
     members::check_name(header.from).map_err(|_| DropReason::Malformed)?;
     let (message, mut bytes): (Message, _) = take(bytes)?;
-    check_addresses(&message)?;
+    check(&message)?;
     let mut updates = SmallVec::new();
     while !bytes.is_empty() {
         if updates.len() == limits::DATAGRAM_UPDATES {
@@ -80,16 +80,35 @@ pub(crate) fn decode(bytes: &[u8], cluster: ClusterId) -> Result<Datagram<'_>, D
 }
 
 /// What the types alone do not refuse of a message.
-fn check_addresses(message: &Message) -> Result<(), DropReason> {
+fn check(message: &Message) -> Result<(), DropReason> {
     match message {
         Message::PingRequest { target, .. } => reachable(target.addr),
-        Message::Errand(Errand::Summon { addr, .. }) => addr.map_or(Ok(()), reachable),
         Message::Ping { .. }
         | Message::Ack { .. }
         | Message::Nack { .. }
         | Message::Gossip
-        | Message::Wrong { .. }
-        | Message::Errand(_) => Ok(()),
+        | Message::Wrong { .. } => Ok(()),
+        Message::Errand(errand) => check_errand(errand),
+    }
+}
+
+fn check_errand(errand: &Errand) -> Result<(), DropReason> {
+    match errand {
+        Errand::Summon { addr, .. } => addr.map_or(Ok(()), reachable),
+        Errand::Report { health, .. } | Errand::Testimony { health, .. } => {
+            if *health <= limits::HEALTH {
+                Ok(())
+            } else {
+                Err(DropReason::Malformed)
+            }
+        }
+        Errand::Reported { .. }
+        | Errand::Letter { .. }
+        | Errand::Cut { .. }
+        | Errand::Ask { .. }
+        | Errand::Told { .. }
+        | Errand::Found { .. }
+        | Errand::Grant { .. } => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded;
 use crate::coordinator::{Finding, View};
 use crate::event::Silence;
 use crate::members::{Instance, Name};
@@ -38,9 +39,17 @@ pub(crate) enum Errand {
         health: u8,
     },
     /// Between voters: of the consensus, which reads it.
-    Letter { configuration: u32, bytes: Vec<u8> },
+    Letter {
+        configuration: u32,
+        #[serde(with = "bounded::bytes")]
+        bytes: Vec<u8>,
+    },
     /// The cut that led to this view; empty when it fits no datagram: then it is pulled.
-    Cut { view: View, cut: Vec<u8> },
+    Cut {
+        view: View,
+        #[serde(with = "bounded::bytes")]
+        cut: Vec<u8>,
+    },
     /// A question to the coordinator.
     Ask { seq: u32, question: Question },
     /// Its answer.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::VERSION;
 use super::datagram::{DropReason, append, reachable};
 use super::message::{Entry, LineageTag, Outlook, Refusal};
+use crate::bounded::at_most;
 use crate::coordinator::{Cut, Lineage, Removal, RosterHead, Standing, View};
 use crate::limits;
 use crate::members::{Instance, Name, Record, RecordRef};
@@ -95,6 +96,33 @@ struct StateBody<'a> {
     buckets: Vec<u64>,
     #[serde(borrow)]
     members: Vec<Entry<RecordRef<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct CutsBody {
+    lineage: Lineage,
+    first: View,
+    #[serde(deserialize_with = "at_most::<{ limits::CUTS }, _, _>")]
+    cuts: Vec<Arc<Cut>>,
+}
+
+#[derive(Deserialize)]
+struct RosterBody {
+    head: Box<RosterHead>,
+    #[serde(deserialize_with = "at_most::<{ limits::ROSTER_PART }, _, _>")]
+    standings: Vec<Standing>,
+    #[serde(deserialize_with = "at_most::<{ limits::ROSTER_PART }, _, _>")]
+    removed: Vec<Removal>,
+    last: bool,
+}
+
+#[derive(Deserialize)]
+struct LetterBody<'a> {
+    cluster: Name,
+    from: Name,
+    tag: LineageTag,
+    configuration: u32,
+    bytes: &'a [u8],
 }
 
 const PING: u8 = 1;
@@ -325,7 +353,11 @@ fn decode_body(kind: u8, body: &[u8]) -> Result<Frame<RecordRef<'_>>, DropReason
             })
         }
         CUTS => {
-            let (lineage, first, cuts) = whole(body)?;
+            let CutsBody {
+                lineage,
+                first,
+                cuts,
+            } = whole(body)?;
             Ok(Frame::Cuts {
                 lineage,
                 first,
@@ -333,7 +365,12 @@ fn decode_body(kind: u8, body: &[u8]) -> Result<Frame<RecordRef<'_>>, DropReason
             })
         }
         ROSTER => {
-            let (head, standings, removed, last) = whole(body)?;
+            let RosterBody {
+                head,
+                standings,
+                removed,
+                last,
+            } = whole(body)?;
             Ok(Frame::Roster {
                 head,
                 standings,
@@ -342,13 +379,19 @@ fn decode_body(kind: u8, body: &[u8]) -> Result<Frame<RecordRef<'_>>, DropReason
             })
         }
         LETTER => {
-            let (cluster, from, tag, configuration, bytes) = whole(body)?;
-            Ok(Frame::Letter {
+            let LetterBody {
                 cluster,
                 from,
                 tag,
                 configuration,
                 bytes,
+            } = whole(body)?;
+            Ok(Frame::Letter {
+                cluster,
+                from,
+                tag,
+                configuration,
+                bytes: bytes.to_vec(),
             })
         }
         _ => Err(DropReason::Malformed),

@@ -59,6 +59,9 @@ impl Default for Outlook {
 pub(crate) struct LineageTag([u8; 4]);
 
 impl LineageTag {
+    /// Of a member that is in no history.
+    pub(crate) const NONE: LineageTag = LineageTag([0; 4]);
+
     pub(crate) fn of(lineage: Lineage) -> LineageTag {
         let mut bytes = [0; 12];
         bytes[..8].copy_from_slice(&lineage.family.to_le_bytes());
@@ -69,7 +72,7 @@ impl LineageTag {
     }
 
     pub(crate) fn is_none(self) -> bool {
-        self == LineageTag::default()
+        self == LineageTag::NONE
     }
 }
 

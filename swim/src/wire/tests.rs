@@ -2,15 +2,17 @@
 
 mod golden;
 mod hostile;
+mod overlong;
+mod samples;
 mod sizes;
 
 use std::net::SocketAddr;
 
 use super::{
-    ClusterId, Datagram, DropReason, Entry, Frame, FrameReader, Header, LineageTag, Message,
-    Outlook, Update, decode, encode_frame, encode_head, encode_update,
+    ClusterId, Datagram, DropReason, Entry, Frame, FrameReader, Header, Message, Update, decode,
+    encode_frame, encode_head, encode_update,
 };
-use crate::coordinator::{Lineage, View, VoterId};
+use crate::coordinator::{Change, Cut, VoterId, Voters};
 use crate::limits;
 use crate::members::{Incarnation, Instance, Name, NameRef, Record, RecordRef, Status, Tags};
 
@@ -21,23 +23,8 @@ const HEADER: fn() -> Header<'static> = || Header {
     instance: Instance(1_767_225_600_000_001),
     incarnation: Incarnation(7),
     digest: 0x0123_4567_89ab_cdef_u64.to_le_bytes(),
-    outlook: outlook(),
+    outlook: samples::outlook(),
 };
-
-fn lineage() -> Lineage {
-    Lineage {
-        family: 0x0123_4567_89ab_cdef,
-        generation: 1,
-    }
-}
-
-fn outlook() -> Outlook {
-    Outlook {
-        lineage: LineageTag::of(lineage()),
-        view: View(300),
-        quorum_age: 4,
-    }
-}
 
 fn cluster() -> ClusterId {
     ClusterId::of(&name("muster"))
@@ -211,11 +198,41 @@ fn assert_record_within_limits(record: &Record) {
     assert!(bytes <= limits::TAGS_BYTES);
 }
 
+fn assert_voters_within_limits(voters: &Voters) {
+    assert!((1..=limits::VOTERS).contains(&voters.voters.len()));
+}
+
+fn assert_cut_within_limits(cut: &Cut) {
+    assert!(cut.changes.len() <= limits::CUT_CHANGES);
+    cut.voters.iter().for_each(assert_voters_within_limits);
+    for change in &cut.changes {
+        match change {
+            Change::Dead { evidence, .. } | Change::Degraded { evidence, .. } => {
+                assert!(evidence.testimonies.len() <= limits::TESTIMONIES);
+            }
+            Change::Up { .. } | Change::Left { .. } | Change::Restored { .. } => {}
+        }
+    }
+}
+
 fn assert_frame_within_limits(frame: &Frame) {
     match frame {
         Frame::Ping { .. } | Frame::Ack { .. } | Frame::Refuse(_) | Frame::Catch { .. } => {}
-        // Read as a whole by those who check them before they act.
-        Frame::Cuts { .. } | Frame::Roster { .. } | Frame::Letter { .. } => {}
+        Frame::Cuts { cuts, .. } => {
+            assert!(cuts.len() <= limits::CUTS);
+            cuts.iter().for_each(|cut| assert_cut_within_limits(cut));
+        }
+        Frame::Roster {
+            head,
+            standings,
+            removed,
+            ..
+        } => {
+            assert_voters_within_limits(&head.voters);
+            assert!(standings.len() <= limits::ROSTER_PART);
+            assert!(removed.len() <= limits::ROSTER_PART);
+        }
+        Frame::Letter { bytes, .. } => assert!(bytes.len() <= limits::FRAME_LETTER_BYTES),
         Frame::Pull {
             record, buckets, ..
         } => {

@@ -78,7 +78,6 @@ impl Facts {
             && sync.stopsign.is_none()
             && (self.decided..=self.accepted).contains(&sync.sync_idx)
             && sync.sync_idx + sync.suffix.len() <= LONGEST
-            && sync.suffix.iter().all(Cut::is_sound)
     }
 
     /// Whether a letter may be acted on. What no correct voter writes is refused: some of it would
@@ -131,9 +130,7 @@ impl Facts {
                 self.is_theirs(sync.n) && self.fits(&sync.log_sync) && sync.decided_idx <= longest
             }
             PaxosMsg::AcceptDecide(accept) => {
-                self.is_theirs(accept.n)
-                    && self.accepted + accept.entries.len() <= LONGEST
-                    && accept.entries.iter().all(Cut::is_sound)
+                self.is_theirs(accept.n) && self.accepted + accept.entries.len() <= LONGEST
             }
             PaxosMsg::Accepted(accepted) => {
                 self.is_mine(accepted.n) && accepted.accepted_idx <= self.accepted

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::name;
 use crate::config::Config;
-use crate::event::{Event, EventKind, RemovedCause, UnreachableCause};
+use crate::event::{DeadCause, Event, EventKind, RemovedCause, UnreachableCause};
 use crate::limits;
 use crate::members::{Incarnation, Instance, Tags};
 use crate::node::{Action, Identity, Memory, Node, Stop, StreamId};
@@ -61,9 +61,12 @@ impl Driven {
     }
 
     pub(super) fn with(config: Config, identity: Identity) -> Driven {
+        Driven::with_memory(config, identity, Memory::never_votes())
+    }
+
+    pub(super) fn with_memory(config: Config, identity: Identity, memory: Memory) -> Driven {
         let now = Time::from_nanos(1_000_000_000);
-        let node =
-            Node::new(config, identity, Memory::never_votes(), 1, now).expect("valid settings");
+        let node = Node::new(config, identity, memory, 1, now).expect("valid settings");
         Driven {
             node,
             now,
@@ -245,21 +248,42 @@ fn words(event: &Event) -> String {
         }
         EventKind::Unreachable {
             cause: UnreachableCause::Goodbye,
-        } => format!("{about} left"),
+        } => {
+            format!("{about} unreachable, goodbye")
+        }
         EventKind::Unreachable {
             cause: UnreachableCause::Verdict,
+        } => {
+            format!("{about} unreachable, verdict")
         }
-        | EventKind::Degraded { .. }
-        | EventKind::Up
-        | EventKind::Dead { .. }
-        | EventKind::Left
-        | EventKind::CoordinatorChanged
-        | EventKind::QuorumLost
-        | EventKind::QuorumRegained { .. }
-        | EventKind::SelfReadmitted
-        | EventKind::SelfRemoved {
-            cause: RemovedCause::Verdict { .. },
-        } => format!("{about} {}", event.kind.as_str()),
+        EventKind::Degraded { evidence } => {
+            let known = if evidence.is_some() {
+                "with"
+            } else {
+                "without"
+            };
+            format!("{about} degraded, {known} evidence")
+        }
+        EventKind::Up => format!("{about} up in {}", event.view),
+        EventKind::Dead { cause } => {
+            let cause = match cause {
+                DeadCause::Convicted { .. } => "convicted".to_owned(),
+                DeadCause::Replaced { instance } => format!("replaced by {instance}"),
+                DeadCause::Unknown => "unknown why".to_owned(),
+            };
+            format!("{about} dead in {}, {cause}", event.view)
+        }
+        EventKind::Left => format!("{about} left in {}", event.view),
+        EventKind::CoordinatorChanged => format!("{about} coordinates in {}", event.epoch),
+        EventKind::QuorumLost => "quorum lost".to_owned(),
+        EventKind::QuorumRegained { recovered: false } => "quorum regained".to_owned(),
+        EventKind::QuorumRegained { recovered: true } => "quorum recovered".to_owned(),
+        EventKind::SelfReadmitted => format!("{about} readmitted in {}", event.view),
+        EventKind::SelfRemoved {
+            cause: RemovedCause::Verdict { view },
+        } => {
+            format!("{about} removed in {view}")
+        }
         EventKind::Updated => format!("{about} updated"),
         EventKind::SelfRemoved {
             cause: RemovedCause::NameTaken { addr, instance },

@@ -178,7 +178,7 @@ fn a_departed_member_is_remembered_for_a_day() {
     let (mut node, a, b, _) = with_a_lost_one();
     let gone = super::claim("b", b.instance, b.incarnation, Status::Left, "b");
     node.hear(&b, Message::Gossip, &[gone]);
-    assert_eq!(node.events(), ["b left"]);
+    assert_eq!(node.events(), ["b unreachable, goodbye"]);
     node.hear(&a, Message::Gossip, &[Update::Record(b.record())]);
     assert_eq!(node.state("b"), "left", "old news do not bring it back");
     node.wait_among(&[&a], limits::TOMBSTONE - ms(1));

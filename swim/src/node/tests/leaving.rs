@@ -128,7 +128,7 @@ fn others_hear_that_it_left_and_do_not_accuse_it() {
     assert_eq!(wired.nodes[2].stop, Some(Stop::Left), "no time passed");
     wired.wait(secs(60));
     for at in [0, 1] {
-        assert_eq!(wired.nodes[at].events(), ["c left"]);
+        assert_eq!(wired.nodes[at].events(), ["c unreachable, goodbye"]);
         assert_eq!(wired.nodes[at].node.stats().probes_failed, 0);
     }
 }

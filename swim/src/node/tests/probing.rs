@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::driven::{Driven, address};
-use super::puppets::{Puppet, puppet};
+use super::puppets::{Puppet, puppet, stream_ack};
 use super::{ms, name, secs};
 use crate::config::Config;
 use crate::detector::Purpose;
 use crate::limits;
 use crate::members::Instance;
 use crate::node::{Action, StreamEnd, StreamId};
-use crate::wire::{Frame, Message, Outlook, Refusal, RelayTarget};
+use crate::wire::{Frame, Message, Refusal, RelayTarget};
 
 /// The node pings `target` and hears nothing for as long as it waits. Gives the number of the round
 /// and its stream.
@@ -170,14 +170,7 @@ fn an_answer_on_the_stream_clears_the_target() {
     let (mut node, puppets) = among_five();
     let (seq, stream) = unanswered(&mut node, &puppets[0]);
     node.connected(stream);
-    node.read(
-        stream,
-        &Frame::Ack {
-            seq,
-            digest: 0,
-            outlook: Outlook::default(),
-        },
-    );
+    node.read(stream, &stream_ack(seq, 0));
     assert_eq!(node.node.stats().probes_answered, 1);
     assert!(node.actions().contains(&Action::Close { stream }));
     node.calm();
@@ -196,14 +189,7 @@ fn an_answer_on_the_stream_shows_whether_tables_differ() {
         node.wait(ms(100));
         node.connects();
         let digest = node.node.digest() ^ u64::from(differs);
-        node.read(
-            stream,
-            &Frame::Ack {
-                seq,
-                digest,
-                outlook: Outlook::default(),
-            },
-        );
+        node.read(stream, &stream_ack(seq, digest));
         assert_eq!(node.connects().len(), usize::from(differs));
     }
 }

@@ -6,11 +6,27 @@ use std::time::Duration;
 
 use super::driven::{Driven, address, cluster};
 use super::name;
-use crate::coordinator::VoterId;
+use crate::coordinator::{View, VoterId};
 use crate::members::{Incarnation, Instance, Record, Tags};
 use crate::node::{Action, Node, StreamEnd, StreamId};
 use crate::time::Time;
-use crate::wire::{self, Frame, Header, Message, Outlook, Update};
+use crate::wire::{self, Frame, Header, LineageTag, Message, Outlook, Update};
+
+/// What a member shows that is in no history.
+pub(super) const KNOWS_NO_VIEW: Outlook = Outlook {
+    lineage: LineageTag::NONE,
+    view: View(0),
+    quorum_age: u8::MAX,
+};
+
+/// The answer to a stream probe, of a member that is in no history.
+pub(super) fn stream_ack(seq: u32, digest: u64) -> Frame {
+    Frame::Ack {
+        seq,
+        digest,
+        outlook: KNOWS_NO_VIEW,
+    }
+}
 
 /// A member without a mind of its own.
 #[derive(Clone, Debug)]
@@ -44,13 +60,24 @@ impl Puppet {
     }
 
     pub(super) fn datagram(&self, digest: u64, message: &Message, updates: &[Update]) -> Vec<u8> {
+        self.datagram_showing(KNOWS_NO_VIEW, digest, message, updates)
+    }
+
+    /// A datagram that shows what it knows of the views.
+    pub(super) fn datagram_showing(
+        &self,
+        outlook: Outlook,
+        digest: u64,
+        message: &Message,
+        updates: &[Update],
+    ) -> Vec<u8> {
         let header = Header {
             cluster: cluster(),
             from: self.name,
             instance: Instance(self.instance),
             incarnation: Incarnation(self.incarnation),
             digest: digest.to_le_bytes(),
-            outlook: Outlook::default(),
+            outlook,
         };
         let mut bytes = Vec::new();
         wire::encode_head(&header, message, &mut bytes);
@@ -204,7 +231,6 @@ impl Wired {
 
     fn carry_action(&mut self, at: usize, action: Action) {
         match action {
-            Action::Save { .. } | Action::Answered { .. } => {}
             Action::Connect { stream, to } => self.carry_connect(at, stream, to),
             Action::Send { stream, bytes } => {
                 self.carried += bytes.len();
@@ -228,7 +254,10 @@ impl Wired {
                 let resolved = |node: &mut Node, now| node.handle_resolved(&seed, &addresses, now);
                 self.nodes[at].call(resolved);
             }
-            Action::Stopped(_) => {}
+            Action::Save { ticket, .. } => {
+                self.nodes[at].call(|node, now| node.handle_saved(ticket, true, now));
+            }
+            Action::Answered { .. } | Action::Stopped(_) => {}
         }
     }
 

@@ -1,22 +1,18 @@
 //! Streams: what does not belong, what is damaged, what makes no progress.
 
 use super::driven::Driven;
-use super::puppets::puppet;
+use super::puppets::{puppet, stream_ack};
 use super::syncing::{held, pulling, settled_among, state};
 use super::{ms, name};
 use crate::limits;
 use crate::members::{Instance, Status};
-use crate::wire::{Frame, Outlook, Refusal};
+use crate::wire::{Frame, Refusal};
 
 #[test]
 fn frames_that_do_not_belong_end_their_stream() {
     let members = || vec![held(puppet("stranger", 77).record(), Status::Alive)];
     let wrong_on_serve = [
-        Frame::Ack {
-            seq: 1,
-            digest: 0,
-            outlook: Outlook::default(),
-        },
+        stream_ack(1, 0),
         Frame::Refuse(Refusal::Full),
         state("p0", vec![], members()),
     ];
@@ -30,14 +26,7 @@ fn frames_that_do_not_belong_end_their_stream() {
     }
     let (mut node, puppets) = settled_among(1);
     let (stream, _) = pulling(&mut node, &puppets[0]);
-    node.read(
-        stream,
-        &Frame::Ack {
-            seq: 1,
-            digest: 0,
-            outlook: Outlook::default(),
-        },
-    );
+    node.read(stream, &stream_ack(1, 0));
     assert_eq!(node.frames(stream), (vec![], true));
 }
 
@@ -95,14 +84,7 @@ fn a_stream_ping_is_answered_for_this_life_only() {
     let stream = node.accept();
     let digest = node.node.digest();
     for (target, answer) in [
-        (
-            100,
-            Frame::Ack {
-                seq: 5,
-                digest,
-                outlook: Outlook::default(),
-            },
-        ),
+        (100, stream_ack(5, digest)),
         (101, Frame::Refuse(Refusal::Instance)),
     ] {
         let target = Instance(target);

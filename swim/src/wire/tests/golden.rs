@@ -3,16 +3,11 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::*;
-use crate::coordinator::{
-    Change, Cut, Epoch, Evidence, Finding, Office, Reason, Removal, RosterHead, Standing,
-    Testimony, Verdict, Voter, Voters,
-};
-use crate::event::Silence;
+use crate::coordinator::VoterId;
 use crate::members::Status;
-use crate::wire::{Entry, Errand, Question, Refusal, RelayTarget, Reply};
+use crate::wire::{Entry, Refusal, RelayTarget};
 
 /// A message and the file that holds its bytes.
 struct Vector {
@@ -61,7 +56,7 @@ fn vectors() -> Vec<Vector> {
         Frame::Ack {
             seq: 300,
             digest: 0x0123_4567_89ab_cdef,
-            outlook: outlook(),
+            outlook: samples::outlook(),
         },
         frame_after,
     ) {
@@ -78,7 +73,7 @@ fn vectors() -> Vec<Vector> {
     vectors
 }
 
-fn chain<T>(first: T, after: impl Fn(&T) -> Option<T>) -> Vec<T> {
+pub(super) fn chain<T>(first: T, after: impl Fn(&T) -> Option<T>) -> Vec<T> {
     let mut all = vec![first];
     while let Some(next) = after(all.last().expect("it begins with one")) {
         all.push(next);
@@ -99,157 +94,21 @@ fn message_after(message: &Message) -> Option<Message> {
         Message::Nack { .. } => Some(Message::PingRequest { seq: 0, target }),
         Message::PingRequest { .. } => Some(Message::Gossip),
         Message::Gossip => Some(Message::Wrong { seq: 0 }),
-        Message::Wrong { .. } => Some(Message::Errand(Errand::Reported { seq: 0 })),
-        Message::Errand(errand) => errand_after(errand).map(Message::Errand),
+        Message::Wrong { .. } => Some(Message::Errand(samples::first_errand())),
+        Message::Errand(errand) => samples::errand_after(errand).map(Message::Errand),
     }
 }
 
-/// Every kind of errand once.
-fn errand_after(errand: &Errand) -> Option<Errand> {
-    let (subject, instance) = (name("n3"), Instance(1_767_225_600_000_003));
-    match errand {
-        Errand::Reported { .. } => Some(Errand::Report {
-            seq: 70_000,
-            subject,
-            instance,
-            silence: Silence::Refused,
-            health: 2,
-        }),
-        Errand::Report { .. } => Some(Errand::Summon {
-            subject,
-            instance,
-            addr: Some(address("192.0.2.3:7946")),
-        }),
-        Errand::Summon { .. } => Some(Errand::Testimony {
-            subject,
-            instance,
-            finding: Finding::Unreached(Silence::CutOff),
-            health: 0,
-        }),
-        Errand::Testimony { .. } => Some(Errand::Letter {
-            configuration: 3,
-            bytes: vec![1, 2, 255],
-        }),
-        Errand::Letter { .. } => Some(Errand::Cut {
-            view: View(300),
-            cut: postcard::to_allocvec(&cut()).expect("it serializes"),
-        }),
-        Errand::Cut { .. } => Some(Errand::Ask {
-            seq: 70_000,
-            question: Question::Remove {
-                name: subject,
-                force: true,
-            },
-        }),
-        Errand::Ask { .. } => Some(Errand::Told {
-            seq: 70_000,
-            reply: Reply::Removed(View(300)),
-        }),
-        Errand::Told { .. } => Some(Errand::Found { seq: 70_000 }),
-        Errand::Found { .. } => Some(Errand::Grant { seq: 70_000 }),
-        Errand::Grant { .. } => None,
-    }
-}
-
-fn errand_file(errand: &Errand) -> &'static str {
-    match errand {
-        Errand::Reported { .. } => "errand-reported",
-        Errand::Report { .. } => "errand-report",
-        Errand::Summon { .. } => "errand-summon",
-        Errand::Testimony { .. } => "errand-testimony",
-        Errand::Letter { .. } => "errand-letter",
-        Errand::Cut { .. } => "errand-cut",
-        Errand::Ask { .. } => "errand-ask",
-        Errand::Told { .. } => "errand-told",
-        Errand::Found { .. } => "errand-found",
-        Errand::Grant { .. } => "errand-grant",
-    }
-}
-
-fn voters() -> Voters {
-    Voters {
-        configuration: 3,
-        voters: vec![Voter {
-            name: name("n1"),
-            id: VoterId(7),
-        }],
-    }
-}
-
-fn office() -> Office {
-    Office {
-        epoch: Epoch(2),
-        coordinator: name("n1"),
-        instance: Instance(1_767_225_600_000_001),
-    }
-}
-
-/// A cut that says one thing of every kind.
-fn cut() -> Cut {
-    let instance = Instance(1_767_225_600_000_003);
-    let testimonies = [
-        Finding::Reached,
-        Finding::Unreached(Silence::Stalled),
-        Finding::NoTestimony,
-    ];
-    let testimonies = testimonies.into_iter().enumerate();
-    let evidence = |reason| {
-        Arc::new(Evidence {
-            reason,
-            testimonies: testimonies
-                .clone()
-                .map(|(at, finding)| Testimony {
-                    by: name(&format!("n{at}")),
-                    asked: at > 0,
-                    finding,
-                    after_ms: 300,
-                    weight: 100,
-                })
-                .collect(),
-            took_ms: 301,
-        })
-    };
-    Cut {
-        office: Some(office()),
-        voters: Some(voters()),
-        changes: vec![
-            Change::Up {
-                name: name("n2"),
-                instance,
-                removals: 1,
-            },
-            Change::Dead {
-                name: name("n3"),
-                instance,
-                removals: 2,
-                evidence: evidence(Reason::Unreached),
-            },
-            Change::Left {
-                name: name("n4"),
-                instance,
-            },
-            Change::Degraded {
-                name: name("n5"),
-                instance,
-                evidence: evidence(Reason::Operator { at: name("n1") }),
-            },
-            Change::Restored {
-                name: name("n6"),
-                instance,
-            },
-        ],
-    }
-}
-
-fn message_samples(message: &Message) -> (&'static str, Vec<(&'static str, Message)>) {
+fn message_samples(message: &Message) -> (&'static str, Vec<(String, Message)>) {
     let seq = 70_000;
+    let plain = |message| vec![(String::new(), message)];
     match message {
         Message::Ping { .. } => {
             let target = Instance(1_767_225_600_000_002);
-            ("ping", vec![("", Message::Ping { seq, target })])
+            ("ping", plain(Message::Ping { seq, target }))
         }
-        Message::Ack { .. } => ("ack", vec![("", Message::Ack { seq })]),
-        Message::Nack { .. } => ("nack", vec![("", Message::Nack { seq })]),
+        Message::Ack { .. } => ("ack", plain(Message::Ack { seq })),
+        Message::Nack { .. } => ("nack", plain(Message::Nack { seq })),
         Message::PingRequest { target, .. } => {
             let over_ipv6 = RelayTarget {
                 addr: address("[2001:db8::7]:7946"),
@@ -263,11 +122,18 @@ fn message_samples(message: &Message) -> (&'static str, Vec<(&'static str, Messa
                 seq,
                 target: over_ipv6,
             };
-            ("ping-request", vec![("-ipv4", ipv4), ("-ipv6", ipv6)])
+            let both = [("-ipv4", ipv4), ("-ipv6", ipv6)];
+            let both = both.map(|(suffix, message)| (suffix.to_owned(), message));
+            ("ping-request", both.to_vec())
         }
-        Message::Gossip => ("gossip", vec![("", Message::Gossip)]),
-        Message::Wrong { .. } => ("wrong", vec![("", Message::Wrong { seq })]),
-        Message::Errand(errand) => (errand_file(errand), vec![("", message.clone())]),
+        Message::Gossip => ("gossip", plain(Message::Gossip)),
+        Message::Wrong { .. } => ("wrong", plain(Message::Wrong { seq })),
+        Message::Errand(errand) => {
+            let (file, errands) = samples::errand_samples(errand);
+            let errands = errands.into_iter();
+            let messages = errands.map(|(suffix, errand)| (suffix, Message::Errand(errand)));
+            (file, messages.collect())
+        }
     }
 }
 
@@ -278,7 +144,7 @@ fn record_ipv4() -> Record {
         instance: Instance(1_767_225_600_000_002),
         incarnation: Incarnation(3),
         tags: Tags::default(),
-        voter: VoterId(7),
+        voter: VoterId::NEVER,
         returns: 0,
     }
 }
@@ -290,8 +156,8 @@ fn record_ipv6() -> Record {
         instance: Instance(1_767_225_600_000_003),
         incarnation: Incarnation(200),
         tags: Tags::new([("zone", "b"), ("role", "db")]).expect("two valid tags"),
-        voter: VoterId::NEVER,
-        returns: 2,
+        voter: VoterId(0x0123_4567_89ab_cdef),
+        returns: 300,
     }
 }
 
@@ -351,48 +217,10 @@ fn frame_after(frame: &Frame) -> Option<Frame> {
             last: true,
         }),
         Frame::State { .. } => Some(Frame::Refuse(Refusal::Cluster)),
-        Frame::Refuse(_) => Some(Frame::Catch {
-            cluster,
-            lineage: Some(lineage()),
-            view: View(300),
-        }),
-        Frame::Catch { .. } => Some(Frame::Cuts {
-            lineage: lineage(),
-            first: View(300),
-            cuts: vec![Arc::new(cut())],
-        }),
-        Frame::Cuts { .. } => Some(Frame::Roster {
-            head: Box::new(RosterHead {
-                lineage: lineage(),
-                view: View(300),
-                office: Some(office()),
-                voters: voters(),
-                base: View(200),
-                chain: 0x0123_4567_89ab_cdef,
-            }),
-            standings: vec![Standing {
-                name: name("n1"),
-                instance: target,
-                since: View(2),
-                degraded: true,
-                removals: 1,
-            }],
-            removed: vec![Removal {
-                name: name("n3"),
-                instance: target,
-                view: View(299),
-                verdict: Verdict::Dead,
-                removals: 2,
-            }],
-            last: true,
-        }),
-        Frame::Roster { .. } => Some(Frame::Letter {
-            cluster,
-            from: name("n1"),
-            tag: LineageTag::of(lineage()),
-            configuration: 3,
-            bytes: vec![1, 2, 255],
-        }),
+        Frame::Refuse(_) => Some(samples::catch()),
+        Frame::Catch { .. } => Some(samples::cuts_frame()),
+        Frame::Cuts { .. } => Some(samples::roster()),
+        Frame::Roster { .. } => Some(samples::letter()),
         Frame::Letter { .. } => None,
     }
 }
@@ -449,10 +277,9 @@ fn frame_samples(frame: &Frame) -> Vec<(String, Frame)> {
             .into_iter()
             .map(|why| (format!("refuse-{why:?}").to_lowercase(), Frame::Refuse(why)))
             .collect(),
-        Frame::Catch { .. } => vec![("catch".to_owned(), frame.clone())],
-        Frame::Cuts { .. } => vec![("cuts".to_owned(), frame.clone())],
-        Frame::Roster { .. } => vec![("roster".to_owned(), frame.clone())],
-        Frame::Letter { .. } => vec![("letter".to_owned(), frame.clone())],
+        Frame::Catch { .. } | Frame::Cuts { .. } | Frame::Roster { .. } | Frame::Letter { .. } => {
+            samples::frame_samples(frame)
+        }
     }
 }
 
@@ -518,7 +345,7 @@ fn every_file_is_understood() {
         Frame::Ack {
             seq: 300,
             digest: 0x0123_4567_89ab_cdef,
-            outlook: outlook(),
+            outlook: samples::outlook(),
         },
         frame_after,
     ) {

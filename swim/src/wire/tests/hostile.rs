@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::members::Status;
+use crate::wire::Errand;
 
 /// Whatever is accepted keeps the limits and can be said again.
 fn accept_datagram(bytes: &[u8]) -> Result<(), DropReason> {
@@ -24,6 +25,11 @@ fn accept_datagram(bytes: &[u8]) -> Result<(), DropReason> {
         (decoded.header, &decoded.message)
     );
     assert_eq!(updates_of(&said), updates);
+    if let Message::Errand(Errand::Report { health, .. } | Errand::Testimony { health, .. }) =
+        decoded.message
+    {
+        assert!(health <= limits::HEALTH);
+    }
     Ok(())
 }
 
@@ -89,11 +95,7 @@ fn another_version_is_its_own_reason() {
         let mut bytes = datagram(&HEADER(), &Message::Gossip, &[]);
         bytes[0] = version;
         assert_eq!(decode(&bytes, cluster()), Err(DropReason::Version));
-        let mut bytes = encode_frame::<Record>(&Frame::Ack {
-            seq: 1,
-            digest: 2,
-            outlook: outlook(),
-        });
+        let mut bytes = encode_frame(&samples::catch());
         bytes[4] = version;
         assert_eq!(one_frame(&bytes), Err(DropReason::Version));
     }
@@ -124,12 +126,12 @@ fn a_datagram_beyond_the_limit_is_too_long_whatever_it_holds() {
 fn an_unknown_kind_of_message_update_or_frame_is_malformed() {
     let head = datagram(&HEADER(), &Message::Gossip, &[]);
     let mut bytes = head.clone();
-    *bytes.last_mut().expect("gossip is one byte") = 6;
+    *bytes.last_mut().expect("gossip is one byte") = 7;
     assert_eq!(decode(&bytes, cluster()), Err(DropReason::Malformed));
     let mut bytes = head;
     bytes.push(2);
     assert_eq!(decode(&bytes, cluster()), Err(DropReason::Malformed));
-    for kind in (0..=255).filter(|kind| !(1..=5).contains(kind)) {
+    for kind in (0..=255).filter(|kind| !(1..=9).contains(kind)) {
         let head = [0, 0, 0, 0, crate::wire::VERSION, kind];
         assert_eq!(one_frame(&head), Err(DropReason::Malformed), "kind {kind}");
     }
@@ -223,7 +225,7 @@ fn names_and_tags_beyond_their_limits_are_malformed() {
             instance: 1,
             incarnation: 0,
             tags,
-            voter: 1,
+            voter: 0,
             returns: 0,
         };
         let mut bytes = datagram(&HEADER(), &Message::Gossip, &[]);
@@ -288,7 +290,9 @@ fn a_frame_longer_than_its_kind_is_refused_before_its_body() {
         limits::FRAME_PULL_BYTES,
         limits::FRAME_STATE_BYTES,
     );
-    for (kind, limit) in [(1, small), (2, small), (3, pull), (4, state), (5, small)] {
+    let (cuts, letter) = (limits::FRAME_CUTS_BYTES, limits::FRAME_LETTER_BYTES);
+    let limits = [small, small, pull, state, small, small, cuts, state, letter];
+    for (kind, limit) in (1..).zip(limits) {
         for length in [limit + 1, u32::MAX as usize] {
             let mut head = (length as u32).to_le_bytes().to_vec();
             head.extend([crate::wire::VERSION, kind]);
@@ -360,7 +364,7 @@ proptest! {
 
     #[test]
     fn random_bodies_of_every_kind_of_frame_stay_within_limits(
-        kind in 0u8..7,
+        kind in 0u8..11,
         body in prop::collection::vec(any::<u8>(), 0..600),
     ) {
         let mut bytes = (body.len() as u32).to_le_bytes().to_vec();

@@ -1,8 +1,20 @@
 //! The largest that can be: every bound in `limits` that one encoder promises another holds.
 
+use std::sync::Arc;
+
 use super::*;
+use crate::coordinator::{CatchUp, Cut, History, Roster, View, Voter};
 use crate::members::Status;
-use crate::wire::{Refusal, RelayTarget};
+use crate::time::Time;
+use crate::wire::{Errand, LineageTag, Outlook, Refusal, RelayTarget};
+
+fn longest_outlook() -> Outlook {
+    Outlook {
+        lineage: LineageTag::of(samples::lineage()),
+        view: View(u64::MAX),
+        quorum_age: u8::MAX,
+    }
+}
 
 fn longest_head(message: &Message) -> usize {
     let from = longest_name();
@@ -15,14 +27,6 @@ fn longest_head(message: &Message) -> usize {
         ..HEADER()
     };
     datagram(&header, message, &[]).len()
-}
-
-fn longest_outlook() -> Outlook {
-    Outlook {
-        view: View(u64::MAX),
-        quorum_age: u8::MAX,
-        ..outlook()
-    }
 }
 
 fn encoded(update: &Update) -> Vec<u8> {
@@ -102,6 +106,7 @@ fn a_datagram_full_of_the_smallest_updates_is_accepted() {
     let header = Header {
         from: "c",
         instance: Instance(1),
+        outlook: Outlook::default(),
         ..HEADER()
     };
     let mut bytes = datagram(&header, &Message::Gossip, &[]);
@@ -137,6 +142,11 @@ fn the_largest_frames_keep_the_limits_of_their_kinds() {
             digest: u64::MAX,
             outlook: longest_outlook(),
         },
+        Frame::Catch {
+            cluster: longest_name(),
+            lineage: Some(samples::longest_head().lineage),
+            view: View(u64::MAX),
+        },
         Frame::Refuse(Refusal::Instance),
     ] {
         assert!(
@@ -155,4 +165,116 @@ fn one_more_member_fits_behind_the_fill_mark_of_a_state_frame() {
         limits::FRAME_STATE_FILL + entry <= limits::FRAME_STATE_BYTES,
         "{entry} bytes"
     );
+}
+
+/// What voters and coordinators put into a datagram fits beside the longest name, and is taken.
+#[test]
+fn the_largest_letter_and_cut_of_a_datagram_fit() {
+    for errand in [
+        Errand::Letter {
+            configuration: u32::MAX,
+            bytes: vec![255; limits::DATAGRAM_LETTER_BYTES],
+        },
+        Errand::Cut {
+            view: View(u64::MAX),
+            cut: vec![255; limits::DATAGRAM_CUT_BYTES],
+        },
+        Errand::Report {
+            seq: u32::MAX,
+            subject: longest_name(),
+            instance: Instance(u64::MAX),
+            silence: crate::event::Silence::Replaced,
+            health: limits::HEALTH,
+        },
+        Errand::Summon {
+            subject: longest_name(),
+            instance: Instance(u64::MAX),
+            addr: Some(longest_record().addr),
+        },
+    ] {
+        let message = Message::Errand(errand);
+        let from = longest_name();
+        let header = Header {
+            from: from.as_str(),
+            instance: Instance(u64::MAX),
+            incarnation: Incarnation(u32::MAX),
+            outlook: longest_outlook(),
+            ..HEADER()
+        };
+        let bytes = datagram(&header, &message, &[]);
+        assert!(
+            bytes.len() <= limits::PLAIN_DATAGRAM_BYTES,
+            "{} bytes",
+            bytes.len()
+        );
+        let decoded = decode(&bytes, cluster()).expect("a datagram of a peer");
+        assert_eq!(decoded.message, message);
+    }
+}
+
+/// The head is repeated in every part; names are as long as they may be.
+#[test]
+fn the_largest_part_of_a_roster_keeps_its_limit() {
+    let standings: Vec<_> = (0..limits::ROSTER_PART)
+        .map(samples::longest_standing)
+        .collect();
+    let removed: Vec<_> = (0..limits::ROSTER_PART)
+        .map(samples::longest_removal)
+        .collect();
+    let part = |standings, removed| Frame::Roster {
+        head: Box::new(samples::longest_head()),
+        standings,
+        removed,
+        last: true,
+    };
+    for frame in [part(standings, Vec::new()), part(Vec::new(), removed)] {
+        let bytes = encode_frame(&frame);
+        assert!(bytes.len() <= 6 + limits::FRAME_STATE_BYTES);
+        assert_eq!(one_frame(&bytes), Ok(frame));
+    }
+}
+
+/// Whatever a member keeps of the cuts, it can tell all of it to one that is as far behind.
+#[test]
+fn all_cuts_that_are_kept_fit_into_one_frame() {
+    let founder = Voter {
+        name: name("n1"),
+        id: VoterId(1),
+    };
+    let mut history = History::new(Roster::genesis(samples::lineage(), founder));
+    // About as many bytes each as lets the most cuts of the most bytes be kept.
+    let testimonies = [limits::TESTIMONIES, 0];
+    let mut largest = 0;
+    for at in 0..2 * limits::CUTS {
+        let changes = testimonies.map(|count| samples::longest_change(at, count));
+        let count = if at % 3 == 0 { 1 } else { 2 };
+        let changes = changes.into_iter().cycle().take(count % 2 + 1).collect();
+        history.apply(
+            Arc::new(Cut {
+                changes,
+                ..Cut::default()
+            }),
+            Time::ZERO,
+        );
+        let kept = (1..=limits::CUTS as u64).rev().find_map(|behind| {
+            let view = View(history.view().0.checked_sub(behind)?);
+            match history.catch_up(Some(samples::lineage()), view) {
+                CatchUp::Cuts(cuts) => Some((view, cuts)),
+                CatchUp::Nothing | CatchUp::Roster => None,
+            }
+        });
+        let (view, cuts) = kept.expect("the last cuts are kept");
+        let frame = Frame::Cuts {
+            lineage: samples::lineage(),
+            first: view.next(),
+            cuts,
+        };
+        let bytes = encode_frame(&frame);
+        assert!(bytes.len() <= 6 + limits::FRAME_CUTS_BYTES);
+        largest = largest.max(bytes.len());
+        if at % 64 == 0 {
+            assert_eq!(one_frame(&bytes), Ok(frame));
+        }
+    }
+    assert!(largest > limits::CUTS_BYTES - 8 * 1024, "{largest} bytes");
 }
