@@ -52,7 +52,11 @@ fn every_change_does_what_it_says_and_nothing_where_it_does_not_fit() {
         ),
         (up("c", 10), SAME, vec![]),
         (up("c", 9), SAME, vec![]),
-        (up("c", 11), "a10 b10! c11", turned(Turn::Up, of("c", 11))),
+        (
+            up("c", 11),
+            "a10 b10! c11 -c10dead",
+            turned(Turn::Up, of("c", 11)),
+        ),
         (
             dead("a", 10),
             "b10! -a10dead -c10dead",

@@ -23,8 +23,20 @@ fn candidate(word: &str) -> Candidate {
     }
 }
 
+/// The one that chooses, which must stand last, then the others.
 fn chosen(target: usize, text: &str) -> String {
-    let voters = choose_voters(target, candidates(text));
+    let mut voters = choose_voters(target, candidates(text));
+    let all = candidates(text);
+    let chooser = all.iter().find(|candidate| candidate.chooses);
+    let place = chooser.and_then(|it| voters.iter().position(|voter| *voter == it.voter));
+    if let Some(place) = place {
+        assert_eq!(
+            place + 1,
+            voters.len(),
+            "the highest number leads: {voters:?}"
+        );
+        voters.rotate_right(1);
+    }
     voters.iter().map(|voter| voter.name.as_str()).collect()
 }
 

@@ -152,7 +152,7 @@ fn streams_that_are_reset_are_opened_again() {
     let reset = Step::once(secs(1), Whom::All, Fault::ResetStreams);
     let broken = scenario
         .clone()
-        .step(reset.repeated(Duration::from_millis(10), Some(10)));
+        .step(reset.repeated(Duration::from_millis(10), Some(40)));
     let (usual, broken) = (outcome(&scenario, 1), outcome(&broken, 1));
     assert!(usual.settled_after.is_some_and(|after| after < secs(10)));
     assert!(broken.settled_after > usual.settled_after, "it cost time");
