@@ -254,6 +254,9 @@ impl Node {
             // A round for the same asker runs, and will tell; or there are too many.
             return;
         }
+        // Twice: where every fourth packet is lost, several witnesses would often lose theirs at
+        // once, and what they say decides.
+        self.ping_life(subject, addr, instance, seq);
         self.ping_life(subject, addr, instance, seq);
         let timeout = known_timeout(self, subject);
         self.set_timer(Timer::Round(seq), now + timeout);
