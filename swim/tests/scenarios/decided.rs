@@ -344,6 +344,8 @@ fn a_lone_member_that_lost_its_memory_admits_nobody_of_its_old_cluster() {
     for seed in seeds(0..10) {
         let (mut cluster, pids) = agreed(seed, 5);
         let lineage = cluster.node(pids[1]).mark().map(|mark| mark.lineage);
+        // It hears of them sooner than it learns their history.
+        cluster.network().faults().latency = (ms(40)..ms(50)).into();
         cluster.crash(pids[0]);
         cluster.wipe_disk(pids[0]);
         cluster.run_for(ms(100));
@@ -448,7 +450,7 @@ fn voters_that_restart_keep_quiet_while_the_old_lease_lasts() {
 #[test]
 fn a_coordinator_that_is_cut_off_answers_nothing_from_the_past() {
     for seed in seeds(0..10) {
-        let (mut cluster, pids) = agreed(seed, 7);
+        let (mut cluster, _) = agreed(seed, 7);
         let old = coordinator(&cluster).expect("one decides");
         cluster.partition(&[old]);
         // It may take the quorum for held for a while; an older view than others saw is no answer.
@@ -479,5 +481,25 @@ fn the_word_of_one_convicts_nobody_when_nobody_else_can_tell() {
         cluster.network().heal();
         cluster.resume(others[1]);
         must(&mut cluster, secs(30), "all agree", Cluster::is_unanimous);
+    }
+}
+
+#[test]
+fn what_was_proposed_under_loss_is_decided() {
+    for seed in seeds(0..20) {
+        let (mut cluster, mut pids) = agreed(seed, 5);
+        for round in 0..6 {
+            cluster.network().faults().loss = 0.4;
+            let newcomer = Launch::numbered(10 + round).seed(Launch::numbered(0).addr);
+            pids.push(cluster.launch(newcomer));
+            cluster.run_for(secs(3));
+            cluster.network().faults().loss = 0.0;
+            must(
+                &mut cluster,
+                secs(60),
+                "it is decided",
+                Cluster::is_unanimous,
+            );
+        }
     }
 }
