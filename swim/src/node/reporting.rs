@@ -39,6 +39,10 @@ const TO_ALL: Duration = Duration::from_millis(300);
 /// After so long it is given up: the next round that fails makes another one.
 const GIVE_UP: Duration = Duration::from_secs(30);
 
+/// Pings of a witness: where every fourth packet is lost, several witnesses would often lose a
+/// single one at once, and what they say decides.
+const WITNESS_PINGS: usize = 2;
+
 impl Node {
     /// A round of ours failed: the coordinator must hear of it.
     pub(super) fn report(
@@ -271,7 +275,9 @@ impl Node {
             // A round for the same asker runs, and will tell; or there are too many.
             return;
         }
-        self.ping_life(subject, addr, instance, seq);
+        for _ in 0..WITNESS_PINGS {
+            self.ping_life(subject, addr, instance, seq);
+        }
         let timeout = known_timeout(self, subject);
         self.set_timer(Timer::Round(seq), now + timeout);
     }

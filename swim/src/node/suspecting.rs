@@ -42,6 +42,10 @@ impl Node {
 
     /// Another member says that it could not reach this one.
     pub(super) fn on_suspect_claim(&mut self, name: &Name, rank: Rank, by: Name, now: Time) {
+        if self.is_condemned(name.as_str(), rank.instance) {
+            // More than a suspicion is known of it.
+            return;
+        }
         let Some(status) = self.held_at(name, rank) else {
             return;
         };

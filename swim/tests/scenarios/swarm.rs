@@ -428,14 +428,55 @@ fn swarm(range: std::ops::Range<u64>) {
 /// Seeds that found something, each with what it was. What it says must stay fixed.
 const KEPT: &[(u64, &str)] = &[
     (
+        0,
+        "newcomers were to be admitted while a cut was being saved: the coordinator span",
+    ),
+    (
+        7,
+        "a voter that had promised a higher ballot than the coordinator's granted nothing ever again",
+    ),
+    (
+        13,
+        "a newer life came and went unseen: the older one stayed in the view for ever",
+    ),
+    (
+        22,
+        "the first member lost its memory, began a history of its own and admitted those of the old",
+    ),
+    (
+        31,
+        "under a clock that was set back a restart went on as a life that its disk condemned",
+    ),
+    (
+        36,
+        "a report about a removed member had it looked for every ten seconds for ever; a verdict \
+         'left' became 'dead' when a newer life was admitted",
+    ),
+    (
+        44,
+        "a voter that could not save went on to count as one: no quorum, and none to be rebuilt",
+    ),
+    (
         50,
         "without rings (plain SWIM) the table was said to break its invariants: nobody stood on the \
          rings that there were not",
     ),
     (
+        57,
+        "an 'accepted' that was lost left two logs of equal length undecided for ever",
+    ),
+    (
+        59,
+        "a cluster of one voter took its quorum for lost when nothing happened",
+    ),
+    (
         280,
         "the simulated kernel of a dead process went on to retransmit for minutes: a forgotten life \
          joined again",
+    ),
+    (
+        557,
+        "a degraded member that became the coordinator stayed degraded",
     ),
     (
         1325,
@@ -452,21 +493,41 @@ fn seeds_that_found_something_stay_green() {
 }
 
 #[test]
-fn seeds_0_to_49() {
-    swarm(0..50);
+fn seeds_0_to_249() {
+    swarm(0..250);
 }
 
 #[test]
-fn seeds_50_to_99() {
-    swarm(50..100);
+fn seeds_250_to_499() {
+    swarm(250..500);
 }
 
 #[test]
-fn seeds_100_to_149() {
-    swarm(100..150);
+fn seeds_500_to_749() {
+    swarm(500..750);
 }
 
 #[test]
-fn seeds_150_to_199() {
-    swarm(150..200);
+fn seeds_750_to_999() {
+    swarm(750..1000);
+}
+
+#[test]
+fn seeds_1000_to_1249() {
+    swarm(1000..1250);
+}
+
+#[test]
+fn seeds_1250_to_1499() {
+    swarm(1250..1500);
+}
+
+#[test]
+fn seeds_1500_to_1749() {
+    swarm(1500..1750);
+}
+
+#[test]
+fn seeds_1750_to_1999() {
+    swarm(1750..2000);
 }

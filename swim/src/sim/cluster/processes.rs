@@ -7,6 +7,7 @@ use crate::members::{Instance, Name, TagError};
 use crate::node::{Identity, Node, RecoverError, Ticket};
 use crate::sim::checks::Watch;
 use crate::sim::clock::Clock;
+use crate::sim::disks::Keeping;
 use crate::sim::lateness::Lateness;
 use crate::sim::process::{Condition, Launch, Pid, Process, Sockets, Traffic};
 use crate::time::Time;
@@ -27,7 +28,14 @@ impl Cluster {
             instance: self.instance_at(&launch, &clock),
             tags: launch.tags.clone(),
         };
-        let memory = self.memory_of(launch.name.as_str(), launch.keeping);
+        // A namesake that runs elsewhere has not the same directory.
+        let mut others = self.processes.iter().filter(|process| process.is_up());
+        let taken = others.any(|process| process.launch.name == launch.name);
+        let keeping = match launch.keeping {
+            Keeping::Disk if taken => Keeping::Process,
+            keeping => keeping,
+        };
+        let memory = self.memory_of(launch.name.as_str(), keeping);
         let mut node = Node::new(
             launch.config.clone(),
             identity,
