@@ -11,6 +11,10 @@ use std::process::{Command, Stdio};
 
 use crate::sweep;
 
+/// With more hosts than this their neighbours are written down: the kernel learns 1024 for all
+/// namespaces together (arp(7), `gc_thresh3`), and drops what goes to any other.
+const LEARNT_HOSTS: usize = 31;
+
 /// Something wrong with the switch. Hosts are numbered from 1.
 #[derive(Clone, Debug)]
 pub enum Cut {
@@ -164,11 +168,31 @@ impl Network {
                 let _ = writeln!(script, "addr add {v6}/64 dev eth0 nodad");
             }
             script.push_str("link set eth0 up\n");
+            if self.hosts.len() > LEARNT_HOSTS {
+                script.push_str(&self.neighbours_of(index + 1));
+            }
             feed(
                 Command::new("ip").args(["-n", namespace, "-batch", "-"]),
                 &script,
             );
         }
+    }
+}
+
+impl Network {
+    /// Gives a host a known hardware address, and it those of all others.
+    fn neighbours_of(&self, host: usize) -> String {
+        let hardware = |host: usize| format!("02:00:00:00:00:{host:02x}");
+        let mut script = format!("link set eth0 address {}\n", hardware(host));
+        for other in (1..=self.hosts.len()).filter(|&other| other != host) {
+            for second in [false, true] {
+                for ip in [Self::ipv4(other, second), Self::ipv6(other, second)] {
+                    let to = hardware(other);
+                    let _ = writeln!(script, "neigh add {ip} lladdr {to} dev eth0 nud permanent");
+                }
+            }
+        }
+        script
     }
 }
 
