@@ -31,9 +31,10 @@ impl Cluster {
         // A namesake that runs elsewhere has not the same directory.
         let mut others = self.processes.iter().filter(|process| process.is_up());
         let taken = others.any(|process| process.launch.name == launch.name);
-        let keeping = match launch.keeping {
-            Keeping::Disk if taken => Keeping::Process,
-            keeping => keeping,
+        let keeping = if taken && launch.keeping == Keeping::Disk {
+            Keeping::Process
+        } else {
+            launch.keeping
         };
         let memory = self.memory_of(launch.name.as_str(), keeping);
         let mut node = Node::new(
