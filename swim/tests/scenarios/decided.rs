@@ -196,15 +196,19 @@ fn members_restarted_one_by_one_keep_their_quorum() {
 }
 
 #[test]
-fn a_tenth_of_all_packets_lost_for_a_minute_removes_nobody() {
-    for seed in seeds(0..5) {
-        let (mut cluster, _) = agreed(seed, 15);
-        let since = cluster.now();
-        cluster.network().faults().loss = 0.1;
-        cluster.run_for(secs(60));
-        cluster.network().faults().loss = 0.0;
-        cluster.run_for(secs(10));
-        assert_eq!(all_told(&cluster, "member-dead", since), []);
+fn a_quarter_of_all_datagrams_or_a_tenth_of_all_packets_lost_for_a_minute_removes_nobody() {
+    for seed in seeds(0..10) {
+        for (datagrams, all) in [(0.25, 0.0), (0.0, 0.1)] {
+            let (mut cluster, _) = agreed(seed, 15);
+            let since = cluster.now();
+            cluster.network().faults().datagram_loss = datagrams;
+            cluster.network().faults().loss = all;
+            cluster.run_for(secs(60));
+            cluster.network().faults().datagram_loss = 0.0;
+            cluster.network().faults().loss = 0.0;
+            cluster.run_for(secs(10));
+            assert_eq!(all_told(&cluster, "member-dead", since), []);
+        }
     }
 }
 

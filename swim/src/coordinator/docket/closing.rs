@@ -21,7 +21,8 @@ const DISPUTES: u32 = 2;
 /// A degraded member is looked at so often without new reports.
 const DEGRADED_RECESS: Duration = Duration::from_secs(2);
 
-/// A member that stays degraded for so long is removed as a whole.
+/// A member that stays degraded for so long is removed as a whole, when half of those that look, by
+/// their weight, do not reach it.
 const DEGRADED_FOR: Duration = Duration::from_secs(15);
 
 /// After so long without trouble a degraded member is restored.
@@ -171,7 +172,9 @@ impl Docket {
         if let Some(degraded) = &mut case.degraded {
             degraded.trouble = now;
             let long = now.since(degraded.since) >= DEGRADED_FOR;
-            if long && tally.unreached_by >= CORROBORATED {
+            // Where every fourth packet is lost everybody is degraded now and then.
+            let many = tally.unreached() >= tally.reached;
+            if long && many && tally.unreached_by >= CORROBORATED {
                 self.convict(subject, tally.patience(), Reason::DegradedTooLong, now);
                 return;
             }
