@@ -175,23 +175,23 @@ impl Case {
     }
 
     fn say(&mut self, by: &Name, finding: Finding, health: u8, asked: bool, now: Time) {
-        self.turns = self.turns.saturating_add(1);
-        let turn = self.turns;
         let Some(observer) = self.observers.get_mut(by) else {
             return;
         };
-        observer.word = match finding {
-            Finding::NoTestimony => None,
-            Finding::Reached | Finding::Unreached(_) => Some(Word {
-                finding,
-                health,
-                asked,
-                at: now,
-                turn,
-                hearing: self.hearing,
-                void: false,
-            }),
-        };
+        if finding == Finding::NoTestimony && observer.fresh(self.hearing).is_some() {
+            // That it cannot tell now takes nothing back.
+            return;
+        }
+        self.turns = self.turns.saturating_add(1);
+        observer.word = Some(Word {
+            finding,
+            health,
+            asked,
+            at: now,
+            turn: self.turns,
+            hearing: self.hearing,
+            void: false,
+        });
     }
 
     /// Has an observer asked, unless it has told already or there is no room. True when it must be.
@@ -382,7 +382,8 @@ impl Case {
             };
             let weight = weight(name, word);
             let reached = match word.finding {
-                Finding::Reached | Finding::NoTestimony => {
+                Finding::NoTestimony => continue,
+                Finding::Reached => {
                     tally.reached += weight;
                     true
                 }
@@ -414,7 +415,11 @@ impl Case {
         let mut words: Vec<(u32, Testimony)> = Vec::with_capacity(self.observers.len());
         for (name, observer) in &self.observers {
             let said = observer.fresh(self.hearing).map(|word| {
-                let weight = u8::try_from(weight(name, word)).unwrap_or(u8::MAX);
+                let weight = match word.finding {
+                    Finding::Reached | Finding::Unreached(_) => weight(name, word),
+                    Finding::NoTestimony => 0,
+                };
+                let weight = u8::try_from(weight).unwrap_or(u8::MAX);
                 (word.turn, word.finding, word.asked, word.at, weight)
             });
             let (turn, finding, asked, at, weight) = match said {

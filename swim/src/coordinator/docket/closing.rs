@@ -88,11 +88,11 @@ impl Docket {
             // A host may say in between that the process is gone.
             Stage::Recess { .. } => (false, refused),
             Stage::Convicted { reason, .. } => {
-                let reached = match outcome {
-                    Outcome::Reached | Outcome::Disputed => true,
-                    Outcome::Unreached | Outcome::Unclear => false,
-                };
-                (reached && *reason == Reason::Unreached, false)
+                let too_long = *reason == Reason::DegradedTooLong
+                    && outcome == Outcome::Disputed
+                    && tally.unreached_by >= CORROBORATED;
+                let stands = outcome == Outcome::Unreached || too_long;
+                (!stands, false)
             }
             Stage::Doubted { .. } | Stage::Decided { .. } => return,
         };

@@ -110,7 +110,9 @@ impl Docket {
         else {
             return;
         };
-        (*since, *until, *settled) = (Some(now), now + self.patience, false);
+        if since.is_none() {
+            (*since, *until, *settled) = (Some(now), now + self.patience, false);
+        }
         case.voters = summons.voters;
         case.voters
             .retain(|voter| voter != subject && *voter != self.me);

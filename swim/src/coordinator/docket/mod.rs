@@ -205,13 +205,14 @@ impl Docket {
     /// Names the witnesses of a case, or of a candidate.
     pub(crate) fn summon(&mut self, subject: &Name, summons: Summons, now: Time) {
         self.clock = now;
-        self.members = summons.members;
+        let before = std::mem::replace(&mut self.members, summons.members);
+        // Whether anybody else is there to corroborate may have changed, for all.
+        self.stirred |= weigh::is_alone(before) != weigh::is_alone(self.members);
         self.removed.expire(now);
         self.removed.note_view(summons.members);
         if self.candidates.contains(subject) {
             let orders = self.candidates.summon(subject, &summons.witnesses, now);
             self.orders.extend(orders);
-            return;
         }
         self.call_witnesses(subject, summons, now);
         self.touch(subject, now);

@@ -22,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// A report about a candidate has it looked at at once, but not more often than this.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// A candidate that nobody reaches and that is silent for so long is forgotten until it answers.
+/// A candidate that was silent and not reached for so long is forgotten until it answers.
 const FORGET_AFTER: Duration = Duration::from_secs(30);
 
 /// How long a name that was removed so often must be reachable.
@@ -48,6 +48,8 @@ struct Candidate {
     since: Time,
     /// When it last asked to be a member.
     heard: Time,
+    /// When it was last looked at without a lapse.
+    reached: Time,
     /// At most [`limits::WITNESSES`]; some of them look each time, in turn.
     witnesses: Vec<Name>,
     turn: usize,
@@ -118,6 +120,7 @@ impl Candidates {
             wait,
             since: now,
             heard: now,
+            reached: now,
             witnesses: Vec::new(),
             turn: 0,
             look: None,
@@ -254,20 +257,19 @@ impl Candidates {
         let look = candidate.look.take();
         let lapsed = look.is_some_and(|look| look.reached == 0 || look.unreached >= CORROBORATED);
         if lapsed {
-            if now.since(candidate.heard) >= FORGET_AFTER {
+            if now.since(candidate.heard.max(candidate.reached)) >= FORGET_AFTER {
                 self.candidates.remove(name);
                 return None;
             }
             candidate.since = now;
-        } else if candidate.looked.since(candidate.since) >= candidate.wait
-            || candidate.witnesses.is_empty()
-        {
-            let instance = candidate.instance;
-            self.candidates.remove(name);
-            return Some(Order::Readmit {
-                name: name.clone(),
-                instance,
-            });
+        } else {
+            candidate.reached = now;
+            let waited = candidate.looked.since(candidate.since) >= candidate.wait;
+            if waited || candidate.witnesses.is_empty() {
+                let (name, instance) = (name.clone(), candidate.instance);
+                self.candidates.remove(&name);
+                return Some(Order::Readmit { name, instance });
+            }
         }
         let soon = (now + candidate.interval()).min(candidate.since + candidate.wait);
         // The last look may have begun just before the end: then the next one follows at once.

@@ -128,9 +128,14 @@ pub(super) enum Outcome {
     Unclear,
 }
 
+/// Whether in a view of so many nobody but the coordinator can tell anything of a member.
+pub(super) fn is_alone(members: usize) -> bool {
+    members <= 2
+}
+
 /// What all words say about a member of a view with so many `members`.
 pub(super) fn judge(tally: &Tally, members: usize) -> Outcome {
-    if members <= 2 {
+    if is_alone(members) {
         // Nobody else is there to corroborate it.
         return match tally.own {
             Some(true) => Outcome::Reached,
