@@ -159,7 +159,7 @@ impl Handle {
     }
 
     /// Waits until `look` gives something. It looks at once, and again whenever the agreed state
-    /// changed or [`Handle::wake`] was called.
+    /// changed or `Handle::wake` was called.
     pub async fn until<T>(&self, mut look: impl FnMut(&Node) -> Option<T>) -> T {
         let waiter = Waiter::new(self);
         poll_fn(|context| match self.read(&mut look) {

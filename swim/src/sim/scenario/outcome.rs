@@ -20,8 +20,8 @@ pub struct Outcome {
     /// One for each time that a member was hurt, in order.
     pub fates: Vec<Fate>,
     /// Verdicts `member-dead` on members that were well, counted at each member that told it;
-    /// without verdicts, events `member-unreachable`. A member is well unless a step concerns it now
-    /// or did in the last minute; members that a partition keeps apart do not count.
+    /// without verdicts, events `member-unreachable`. A member is well unless a step concerns it
+    /// now or did in the last minute; members that a partition keeps apart do not count.
     pub false_deaths: u64,
     /// Those told by a member that was itself well.
     pub false_deaths_at_healthy: u64,

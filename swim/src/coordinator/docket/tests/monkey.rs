@@ -93,13 +93,30 @@ fn any_step() -> impl Strategy<Value = Step> {
     let some = || prop::collection::vec(0usize..30, 0..24);
     prop_oneof![
         8 => (who(), life(), who(), any_silence(), 0u8..12).prop_map(
-            |(subject, life, by, silence, health)| Step::Report { subject, life, by, silence, health }
+            |(subject, life, by, silence, health)| Step::Report {
+                subject,
+                life,
+                by,
+                silence,
+                health,
+            }
         ),
         2 => (who(), some(), some(), 0usize..20).prop_map(
-            |(subject, witnesses, voters, members)| Step::Summon { subject, witnesses, voters, members }
+            |(subject, witnesses, voters, members)| Step::Summon {
+                subject,
+                witnesses,
+                voters,
+                members,
+            }
         ),
         4 => (who(), life(), who(), any_finding(), 0u8..12).prop_map(
-            |(subject, life, by, finding, health)| Step::Testify { subject, life, by, finding, health }
+            |(subject, life, by, finding, health)| Step::Testify {
+                subject,
+                life,
+                by,
+                finding,
+                health,
+            }
         ),
         6 => (1usize..20, any_finding()).prop_map(|(many, finding)| Step::Answer { many, finding }),
         2 => who().prop_map(|subject| Step::Refute { subject }),
@@ -112,7 +129,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         ),
         6 => prop::sample::select(vec![0u64, 1, 49, 50, 300, 1_000, 1_300, 6_000, 70_000])
             .prop_map(|millis| Step::Wait { millis }),
-        1 => prop::sample::select(vec![1u64, 1_000, 20_000]).prop_map(|millis| Step::Sleep { millis }),
+        1 => prop::sample::select(vec![1u64, 1_000, 20_000])
+            .prop_map(|millis| Step::Sleep { millis }),
     ]
 }
 
@@ -313,7 +331,8 @@ proptest! {
         helpful in any::<bool>(),
     ) {
         let docket = Docket::new(&Config::lan(), &name(0), Time::ZERO);
-        let mut monkey = Monkey { docket, now: Time::ZERO, asked: Vec::new(), helpful, members: 12 };
+        let (now, asked) = (Time::ZERO, Vec::new());
+        let mut monkey = Monkey { docket, now, asked, helpful, members: 12 };
         for step in &steps {
             monkey.take(step);
         }
