@@ -155,9 +155,7 @@ fn streams_that_are_reset_are_opened_again() {
         .step(reset.repeated(Duration::from_millis(10), Some(40)));
     let (usual, broken) = (outcome(&scenario, 1), outcome(&broken, 1));
     assert!(usual.settled_after.is_some_and(|after| after < secs(10)));
-    assert!(
-        broken.settled_after >= usual.settled_after,
-        "it saved no time"
-    );
+    let mended = broken.settled_after.is_some_and(|after| after < secs(20));
+    assert!(mended, "{:?}", broken.settled_after);
     assert_eq!((broken.fates.len(), broken.violations.len()), (0, 0));
 }
