@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use muster_tests::{Cluster, Options};
+use muster_tests::{Cluster, Cut, Options, View};
 
 use crate::SOON;
 
@@ -55,4 +55,41 @@ fn a_client_that_names_its_view_never_sees_an_older_one_elsewhere() {
         last >= first + 2 * ROUNDS as u64,
         "the client went along with all changes"
     );
+}
+
+/// The client above rarely meets a sidecar that is behind; this one is.
+#[test]
+fn a_sidecar_that_is_behind_waits_until_it_has_the_view_that_is_asked_for() {
+    let mut cluster = Cluster::formed(Options {
+        non_voting: vec![4, 5],
+        ..Options::of(5)
+    });
+    let before = cluster.wait_all_agree().view;
+    let behind = 4;
+    cluster.network().impose(&[Cut::Incoming(vec![behind])]);
+    cluster.host_mut(5).kill();
+    let mut after = 0;
+    cluster.wait(SOON, "the others have a later view", |cluster| {
+        for host in cluster.others(&[behind]) {
+            after = host.view()?.view;
+            if after <= before {
+                return Err(format!("{} has view {after}", host.name()));
+            }
+        }
+        Ok(())
+    });
+    let host = cluster.host(behind);
+    let known = host.view().expect("it answers").view;
+    assert_eq!(known, before, "it hears nothing");
+    let path = |timeout: &str| format!("/v1/members?at_least={after}&timeout={timeout}");
+    let late = host
+        .request("GET", &path("300ms"))
+        .expect_err("it is behind");
+    assert!(late.starts_with("504"), "{late}");
+    cluster.network().heal();
+    cluster.wait(SOON, "it has caught up", |cluster| {
+        let seen: View = cluster.host(behind).get(&path("3s"))?;
+        assert!(seen.view >= after, "{after} was asked for: {seen}");
+        Ok(())
+    });
 }
