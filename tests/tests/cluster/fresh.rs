@@ -64,6 +64,8 @@ fn a_sidecar_that_is_behind_waits_until_it_has_the_view_that_is_asked_for() {
         non_voting: vec![4, 5],
         ..Options::of(5)
     });
+    // After that nothing more is decided by itself.
+    cluster.wait_voters(3);
     let before = cluster.wait_all_agree().view;
     let behind = 4;
     cluster.network().impose(&[Cut::Incoming(vec![behind])]);
