@@ -8,6 +8,7 @@ use super::agreement::{Memory, Quorum};
 use super::asking::Asking;
 use super::catching::Catching;
 use super::founding::Founding;
+use super::leaving::HandOver;
 use super::office::InOffice;
 use super::reporting::Reporting;
 use super::voting::{Saves, Voting};
@@ -33,6 +34,7 @@ pub(super) struct Agreed {
     /// What it does as the coordinator, while it is.
     pub(super) office: Option<InOffice>,
     pub(super) founding: Founding,
+    pub(super) hand_over: Option<HandOver>,
     pub(super) catching: Catching,
     pub(super) reporting: Reporting,
     pub(super) asking: Asking,
@@ -55,6 +57,7 @@ impl Agreed {
             saves: Saves::new(memory),
             office: None,
             founding: Founding::default(),
+            hand_over: None,
             catching: Catching::default(),
             reporting: Reporting::default(),
             asking: Asking::default(),

@@ -76,6 +76,7 @@ impl Node {
             let heard = Time::from_nanos(now.as_nanos().saturating_sub(nanos));
             self.on_quorum_heard(heard, now);
         }
+        self.note_heir(from, theirs.view, now);
         if theirs.view > self.agreed.view() {
             self.agreed.catching.shown = Some((theirs.view, from.to_owned()));
             self.catch_up(at, PATIENCE, now);

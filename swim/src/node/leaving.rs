@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::outputs::{Outgoing, Stop};
 use super::{Lifecycle, Node, Timer};
+use crate::coordinator::View;
 use crate::members::{Name, Statement, Status};
 use crate::time::Time;
 use crate::wire::Message;
@@ -16,6 +17,15 @@ pub(super) struct Goodbye {
     acked: BTreeSet<Name>,
     seq: u32,
     until: Time,
+}
+
+/// A vote that this node laid down while it leaves, and who knows of it.
+#[derive(Debug)]
+pub(super) struct HandOver {
+    /// The view since which others vote.
+    since: View,
+    /// Those of them that showed it.
+    aware: BTreeSet<Name>,
 }
 
 impl Node {
@@ -80,6 +90,46 @@ impl Node {
             .collect()
     }
 
+    /// Others vote in this node's place from this view on. Until most of them know, the memory of
+    /// this node may be the only one that tells who votes: it must not leave before.
+    pub(super) fn hand_over(&mut self, since: View) {
+        self.agreed.hand_over = Some(HandOver {
+            since,
+            aware: BTreeSet::new(),
+        });
+    }
+
+    /// A member of this history shows which view it knows.
+    pub(super) fn note_heir(&mut self, from: &str, view: View, now: Time) {
+        let Some(hand_over) = &mut self.agreed.hand_over else {
+            return;
+        };
+        let Ok(name) = Name::new(from) else {
+            return;
+        };
+        let voters = self.agreed.history.as_ref().map(|held| held.roster());
+        let votes = voters.is_some_and(|roster| roster.is_voter(from));
+        if votes && view >= hand_over.since && hand_over.aware.insert(name) {
+            self.go_on_leaving(now);
+        }
+    }
+
+    /// Those that vote in the place of this one and may not know it, unless most do.
+    fn unaware_heirs(&self) -> BTreeSet<Name> {
+        let (Some(hand_over), Some(roster)) = (&self.agreed.hand_over, self.agreed.roster()) else {
+            return BTreeSet::new();
+        };
+        let heirs = &roster.head.voters.voters;
+        if hand_over.aware.len() > heirs.len() / 2 {
+            return BTreeSet::new();
+        }
+        let names = heirs.iter().map(|voter| &voter.name);
+        names
+            .filter(|name| **name != self.me.name && !hand_over.aware.contains(*name))
+            .cloned()
+            .collect()
+    }
+
     fn say_goodbye(&mut self, now: Time) {
         let Some(goodbye) = &mut self.goodbye else {
             return;
@@ -96,8 +146,10 @@ impl Node {
         let Some(goodbye) = self.goodbye.clone() else {
             return;
         };
-        let waiting = self.unaware_buddies(&goodbye.acked);
-        let done = waiting.is_empty() && !self.leaves_as_voter();
+        let mut waiting = self.unaware_buddies(&goodbye.acked);
+        let heirs = self.unaware_heirs();
+        let done = waiting.is_empty() && heirs.is_empty() && !self.leaves_as_voter();
+        waiting.extend(heirs);
         if done || now >= goodbye.until {
             self.goodbye = None;
             self.lifecycle = Lifecycle::Left;

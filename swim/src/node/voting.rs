@@ -146,6 +146,7 @@ impl Node {
             return;
         }
         let led = running.is_some_and(|voting| voting.consensus.leads(now));
+        let voted = running.is_some();
         // Who decided until now may vote no more: then the last by number leads.
         let office = roster
             .head
@@ -162,6 +163,9 @@ impl Node {
         };
         self.agreed.voting = None;
         self.timers.cancel(&Timer::Voting);
+        if voted && self.lifecycle == Lifecycle::Leaving {
+            self.hand_over(base);
+        }
         let votes = voters.voters.contains(&me) && me.id != VoterId::NEVER;
         if !votes || self.agreed.saves.failed || !self.is_active() {
             self.agreed.office = None;

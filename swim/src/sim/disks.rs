@@ -143,9 +143,10 @@ impl Cluster {
 }
 
 impl Disks {
-    /// Whether the data directory of a name holds this memory.
+    /// Whether the data directory of a name holds this memory, and anything in it.
     pub(super) fn holds(&self, name: &str, memory: VoterId) -> bool {
-        self.disks.get(name).is_some_and(|disk| disk.id == memory)
+        let disk = self.disks.get(name);
+        disk.is_some_and(|disk| disk.id == memory && !disk.stored.is_empty())
     }
 }
 

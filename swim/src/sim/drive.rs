@@ -187,6 +187,7 @@ impl Cluster {
     /// A running process takes an input.
     pub(super) fn apply(&mut self, pid: Pid, input: Input) {
         let now = self.agenda.now();
+        self.process_mut(pid).watch.on_input();
         match input {
             Input::Datagram { from, bytes } => {
                 let process = self.process_mut(pid);

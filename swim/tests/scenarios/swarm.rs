@@ -7,6 +7,7 @@
 mod blows;
 mod draws;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use muster_swim::sim::checks::{Budget, constant_cost, disagreements};
@@ -38,6 +39,8 @@ pub(crate) struct Swarm {
     begun: bool,
     /// Whether some lose their data directory.
     forgets: bool,
+    /// Where those are that go on with the history of the cluster, besides the anchors.
+    known: Vec<SocketAddr>,
 }
 
 /// Names of members that are never down for good: the seeds of all.
@@ -70,6 +73,7 @@ impl Swarm {
             seedless: topic("seedless").chance(0.4),
             begun: false,
             forgets: false,
+            known: Vec::new(),
         };
         swarm.forgets = swarm.blows.iter().any(|blow| blow.word() == "forget");
         let mut spacing = topic("spacing");
@@ -107,9 +111,9 @@ impl Swarm {
         if first && (self.seedless || !std::mem::replace(&mut self.begun, true)) {
             return launch;
         }
-        (0..ANCHORS).fold(launch, |launch, seed| {
-            launch.seed(Launch::numbered(seed).addr)
-        })
+        let anchors = (0..ANCHORS).map(|seed| Launch::numbered(seed).addr);
+        let seeds = anchors.chain(self.known.iter().copied());
+        seeds.fold(launch, |launch, seed| launch.seed(seed))
     }
 
     /// The safety phase: whatever happens, every step must pass the checks.
@@ -125,7 +129,7 @@ impl Swarm {
         self.cluster.check();
     }
 
-    fn new_host(&mut self) -> std::net::SocketAddr {
+    fn new_host(&mut self) -> SocketAddr {
         self.next_host += 1;
         Launch::numbered(self.next_host).addr
     }
@@ -219,6 +223,9 @@ impl Swarm {
             }
         }
         self.seedless = false;
+        // Without a memory they must be told of those that have one, lest they begin anew.
+        let up = self.cluster.up();
+        self.known = up.iter().map(|pid| self.cluster.launched(*pid).addr).collect();
         self.start_those(|at| at < ANCHORS);
         self.regain_quorum();
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use super::{Findings, Property, Violation};
-use crate::coordinator::{Epoch, Lineage, View, Voters};
+use crate::coordinator::{Epoch, Lineage, View};
 use crate::event::{Event, EventKind};
 use crate::members::{Instance, Name};
 use crate::node::{Answer, Mark, Node, Ticket};
@@ -20,8 +20,6 @@ pub(in crate::sim) struct Ledger {
     offices: BTreeMap<(Lineage, Epoch), (Name, Instance)>,
     /// The last of each lineage.
     last: BTreeMap<Lineage, (View, Epoch)>,
-    /// Who votes after the last view of each lineage.
-    electorates: BTreeMap<Lineage, (View, Voters)>,
     /// What each process showed last.
     shown: BTreeMap<Pid, Mark>,
     /// The first and the last view that was shown of each epoch, whatever the generation.
@@ -56,7 +54,7 @@ impl Ledger {
             });
         };
         if let Some(mark) = node.mark() {
-            self.compare(pid, node, mark, &mut report);
+            self.compare(pid, mark, &mut report);
         }
         self.note_ways(pid, node, now, open);
         if !node.decides(read) {
@@ -209,7 +207,6 @@ impl Ledger {
     fn compare(
         &mut self,
         pid: Pid,
-        node: &Node,
         mark: Mark,
         report: &mut impl FnMut(Property, String),
     ) {
@@ -261,24 +258,12 @@ impl Ledger {
         }
         let last = self.last.entry(lineage).or_default();
         *last = (last.0.max(view), last.1.max(epoch));
-        if let Some(voters) = node.electorate() {
-            let known = self.electorates.entry(lineage);
-            let known = known.or_insert_with(|| (view, voters.clone()));
-            if known.0 < view {
-                *known = (view, voters.clone());
-            }
-        }
     }
 
     /// The last view that anybody ever showed, of the lineage that has most.
     pub(in crate::sim) fn last_view(&self) -> View {
         let views = self.last.values().map(|(view, _)| *view);
         views.max().unwrap_or_default()
-    }
-
-    /// Who votes after the last view that anybody showed of this lineage.
-    pub(in crate::sim) fn electorate(&self, lineage: Lineage) -> Option<&Voters> {
-        self.electorates.get(&lineage).map(|(_, voters)| voters)
     }
 
     /// A process has ended: it decides nothing.

@@ -40,7 +40,8 @@ struct Seen {
     tags: Tags,
 }
 
-/// A node that wants to be woken more often at one instant than this is in a busy loop.
+/// A node that wants to be woken more often at one instant than this, while nothing arrives, is in
+/// a busy loop.
 const WAKES_AT_ONCE: u32 = 64;
 
 impl Watch {
@@ -81,6 +82,11 @@ impl Watch {
             self.report(Property::NoBusyLoop, now, text, found);
         }
         count <= WAKES_AT_ONCE
+    }
+
+    /// Something arrived: that is a reason to be woken again.
+    pub(in crate::sim) fn on_input(&mut self) {
+        self.wakes.1 = 0;
     }
 
     /// The node is in this history now.

@@ -9,7 +9,7 @@ use crate::event::{Event, MemberInfo, State};
 use crate::members::Name;
 use crate::node::{Answer, Node, Ticket};
 use crate::sim::checks::Violation;
-use crate::sim::process::{Condition, Pid, Traffic};
+use crate::sim::process::{Condition, Pid, Process, Traffic};
 use crate::time::Time;
 
 impl Cluster {
@@ -40,10 +40,21 @@ impl Cluster {
             && up.iter().any(|pid| decides(&pid))
     }
 
-    /// Those who vote after the last view of a lineage and still have the memory that they vote
-    /// with: in their process, or in a data directory that a restart finds. With how many vote.
+    /// Those who vote in the last view of a lineage that anybody who is up knows (if nobody knows
+    /// any: that anybody knew), and still have the memory that they vote with: in their process, or
+    /// in a data directory that a restart finds. With how many vote.
     pub fn voter_memories(&self, lineage: Lineage) -> (Vec<Name>, usize) {
-        let Some(electorate) = self.ledger.electorate(lineage) else {
+        let knows = |process: &&Process| {
+            let mark = process.node.mark();
+            mark.is_some_and(|mark| mark.lineage == lineage)
+        };
+        let know: Vec<&Process> = self.processes.iter().filter(knows).collect();
+        let up = know.iter().any(|process| process.is_up());
+        let last = know
+            .into_iter()
+            .filter(|process| process.is_up() == up)
+            .max_by_key(|process| process.node.mark().map(|mark| mark.view));
+        let Some(electorate) = last.and_then(|process| process.node.electorate()) else {
             return (Vec::new(), 0);
         };
         let voters = &electorate.voters;
@@ -51,7 +62,7 @@ impl Cluster {
             let mut up = self.processes.iter().filter(|process| process.is_up());
             let process = up.find(|process| process.launch.name == voter.name);
             match process {
-                Some(process) => process.node.memory() == Some(voter.id),
+                Some(process) => process.node.memory() == Some(voter.id) && knows(&process),
                 None => self.disks.holds(voter.name.as_str(), voter.id),
             }
         };
