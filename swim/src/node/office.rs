@@ -24,7 +24,8 @@ pub(super) struct InOffice {
     pub(super) since: Time,
     /// Members that something happened to.
     review: BTreeSet<Name>,
-    /// Members of the view that are not present here: looked at again and again.
+    /// Members of the view that are not present here, and present ones that wait to be in it: looked
+    /// at again and again.
     absent: BTreeSet<Name>,
     next_look: Time,
     /// What must be said without delay, the last word on each member.
@@ -285,6 +286,8 @@ impl Node {
                 if self.may_be_of_another_history(name) {
                     absent = true;
                 } else if status == Status::Alive {
+                    // Who waits to come back may be given up by the witnesses, and answers later.
+                    absent = returns > 0;
                     self.on_newcomer(name, instance, returns, removals, standing.is_some(), now);
                 } else if standing.is_none()
                     && let Some(office) = &mut self.agreed.office

@@ -246,19 +246,17 @@ impl Swarm {
         if names.len() > voters / 2 {
             return;
         }
-        let up = self.cluster.up();
-        if !up
-            .iter()
-            .any(|pid| self.cluster.node(*pid).mark().is_some())
-        {
-            return self.begin_anew();
-        }
         println!(
             "seed {}: {} of {voters} voters remember",
             self.seed,
             names.len()
         );
         for _ in 0..200 {
+            // The last one that knows may yet be ended, by a namesake that knows nothing.
+            let up = self.cluster.up().into_iter();
+            if up.filter_map(|pid| self.cluster.node(pid).mark()).count() == 0 {
+                return self.begin_anew();
+            }
             if self.rebuild() {
                 return;
             }
