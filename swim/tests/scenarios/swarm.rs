@@ -154,8 +154,11 @@ impl Swarm {
         self.cluster.run_for(secs(6));
         self.start_those(|at| at < ANCHORS);
         if self.config.parts.verdicts {
-            self.regain_quorum();
-            self.end_conflicts();
+            // Who is started to regain a quorum may know yet another history.
+            for _ in 0..2 {
+                self.end_conflicts();
+                self.regain_quorum();
+            }
         }
         self.converge(secs(300), "all agree when the faults end");
         if self.config.parts.verdicts {
@@ -227,7 +230,6 @@ impl Swarm {
         let up = self.cluster.up();
         self.known = up.iter().map(|pid| self.cluster.launched(*pid).addr).collect();
         self.start_those(|at| at < ANCHORS);
-        self.regain_quorum();
     }
 
     /// Starts what remembers, and rebuilds by hand a quorum of which too little does.
@@ -354,6 +356,8 @@ impl Swarm {
         // To go on may mean to end.
         for pid in self.with_condition(&Condition::Running) {
             self.cluster.starve(pid, ms(0)..ms(0));
+        }
+        for pid in self.with_condition(&Condition::Running) {
             let now = self.cluster.clock(pid);
             if self.cluster.node(pid).agreement(now).memory_failed {
                 // Whose disk was full votes again when it is started again.
