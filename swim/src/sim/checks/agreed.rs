@@ -204,12 +204,7 @@ impl Ledger {
         }
     }
 
-    fn compare(
-        &mut self,
-        pid: Pid,
-        mark: Mark,
-        report: &mut impl FnMut(Property, String),
-    ) {
+    fn compare(&mut self, pid: Pid, mark: Mark, report: &mut impl FnMut(Property, String)) {
         let before = self.shown.insert(pid, mark.clone());
         if before.as_ref() == Some(&mark) {
             return;
