@@ -1,67 +1,45 @@
-//! A small file system that can be full.
+//! Disks of sidecars that can be full.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Written at once while the disk is filled.
-const BLOCK: [u8; 4096] = [0; 4096];
-
-/// A file system in memory, mounted on a folder. Unmounted when dropped.
+/// A disk that is full at will (`full_disk.c`).
 #[derive(Debug)]
-pub struct Disk {
-    folder: PathBuf,
+pub(crate) struct Disk {
+    library: PathBuf,
+    mark: PathBuf,
 }
 
 impl Disk {
-    /// Mounts it on this folder, which is made. Panics without the rights of root.
-    pub fn new(folder: &Path, kib: u32) -> Disk {
+    /// Panics without a C compiler.
+    pub(crate) fn new(folder: &Path) -> Disk {
         fs::create_dir_all(folder).expect("the test's folder can be written");
-        let mut command = Command::new("mount");
-        let size = format!("size={kib}k,mode=700");
-        command
-            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
-            .arg(folder);
-        let status = command.status().expect("`mount` is installed");
-        assert!(status.success(), "{command:?}: {status}");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/full_disk.c");
+        let library = folder.join("full_disk.so");
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-Wall", "-Werror", "-o"]);
+        compiler.args([&library, &source]).arg("-ldl");
+        let status = compiler.status().expect("`cc` is installed");
+        assert!(status.success(), "{compiler:?}: {status}");
         Disk {
-            folder: folder.to_owned(),
+            library,
+            mark: folder.join("full"),
         }
     }
 
-    /// Leaves no byte free, not even those that files have taken in advance and never written.
-    pub fn fill(&self) {
-        for entry in fs::read_dir(&self.folder).expect("it is mounted").flatten() {
-            let mut command = Command::new("fallocate");
-            let status = command.arg("--dig-holes").arg(entry.path()).status();
-            assert!(
-                status.expect("`fallocate` is installed").success(),
-                "{command:?}"
-            );
+    /// Gives this disk to a process that is about to start.
+    pub(crate) fn give(&self, command: &mut Command) {
+        command.env("LD_PRELOAD", &self.library);
+        command.env("FULL_DISK", &self.mark);
+    }
+
+    /// From now on nothing can be written, until there is room again.
+    pub(crate) fn fill(&self, full: bool) {
+        if full {
+            File::create(&self.mark).expect("the test's folder can be written");
+        } else {
+            fs::remove_file(&self.mark).expect("the disk was full");
         }
-        let mut file = File::create(self.filler()).expect("a file can be made on an empty disk");
-        while file.write_all(&BLOCK).is_ok() {}
     }
-
-    /// Makes room again.
-    pub fn free(&self) {
-        fs::remove_file(self.filler()).expect("the disk was filled");
-    }
-
-    fn filler(&self) -> PathBuf {
-        self.folder.join("filler")
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        unmount(&self.folder);
-    }
-}
-
-/// Takes a file system off its folder, also while it is in use.
-pub(crate) fn unmount(folder: &Path) {
-    // It may be gone already: that is what we want.
-    let _ = Command::new("umount").arg("--lazy").arg(folder).output();
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde_json::Value;
 
+use crate::disk::Disk;
 use crate::http::Asked;
 use crate::log::{Line, Log, Mark};
 use crate::view::{CoordinatorView, View};
@@ -40,6 +41,7 @@ pub struct Host {
     socket: PathBuf,
     data: PathBuf,
     log: Log,
+    disk: Option<Disk>,
     process: Option<Child>,
 }
 
@@ -50,6 +52,7 @@ impl Host {
             data: folder.join(format!("{name}.data")),
             log: Log::new(folder.join(format!("{name}.log"))),
             namespace: namespace.to_owned(),
+            disk: None,
             process: None,
             name,
         }
@@ -68,6 +71,17 @@ impl Host {
     /// The data directory of its sidecars, one life after the other, if they vote.
     pub fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// Gives the sidecars of this host, from the next one on, a disk that can be full.
+    pub fn give_disk(&mut self) {
+        self.disk = Some(Disk::new(&self.data.with_extension("disk")));
+    }
+
+    /// Fills the disk of this host, or makes room on it.
+    pub fn fill_disk(&self, full: bool) {
+        let disk = self.disk.as_ref().expect("it was given one");
+        disk.fill(full);
     }
 
     /// Whether a sidecar was started and not yet ended by [`Host::kill`] or [`Host::wait_exit`].
@@ -100,6 +114,9 @@ impl Host {
             if name.starts_with("MUSTER_") && name != "MUSTER_BIN" {
                 command.env_remove(&variable);
             }
+        }
+        if let Some(disk) = &self.disk {
+            disk.give(&mut command);
         }
         self.process = Some(command.spawn().expect("`ip` of iproute2 is installed"));
     }

@@ -18,7 +18,6 @@ pub mod wait;
 
 pub use binary::muster_binary;
 pub use cluster::{Cluster, Family, Options};
-pub use disk::Disk;
 pub use host::{Exit, Footprint, Host};
 pub use http::{Asked, members_at};
 pub use log::{Line, Mark};

@@ -5,10 +5,8 @@
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{self, Command};
-
-use crate::disk;
 
 const PREFIX: &str = "muster";
 
@@ -26,23 +24,9 @@ pub(crate) fn sweep() {
     }
     let folders = env::temp_dir();
     for name in orphans(&folders) {
-        let folder = folders.join(name);
-        for mounted in mounts_in(&folder) {
-            disk::unmount(&mounted);
-        }
         // Another run may be sweeping it too.
-        let _ = fs::remove_dir_all(folder);
+        let _ = fs::remove_dir_all(folders.join(name));
     }
-}
-
-/// What is mounted inside a folder (proc(5): field 5 of `mountinfo`).
-fn mounts_in(folder: &Path) -> Vec<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
-    points
-        .map(PathBuf::from)
-        .filter(|point| point.starts_with(folder))
-        .collect()
 }
 
 fn orphans(folder: &Path) -> Vec<String> {

@@ -2,14 +2,9 @@
 
 use std::fs;
 
-use muster_tests::{Cluster, Disk, Exit, Options};
+use muster_tests::{Cluster, Exit, Options};
 
 use crate::SOON;
-
-const DISK_KIB: u32 = 16 << 10;
-
-/// Rounds of views within which a full disk must show.
-const VIEWS: usize = 20;
 
 #[test]
 fn all_killed_at_once_go_on_at_new_addresses_with_the_same_history() {
@@ -51,45 +46,21 @@ fn all_killed_at_once_go_on_at_new_addresses_with_the_same_history() {
     cluster.one_history();
 }
 
-#[test]
-fn a_voter_whose_disk_is_full_votes_no_more_and_the_others_go_on() {
+/// Five members, four of which may vote, on disks that can be full; the fifth comes and goes.
+fn on_disks() -> Cluster {
     let mut cluster = Cluster::new(Options {
         non_voting: vec![5],
         ..Options::of(5)
     });
-    let disks: Vec<Disk> = (1..=4)
-        .map(|number| Disk::new(cluster.host(number).data(), DISK_KIB))
-        .collect();
-    (1..=5).for_each(|number| cluster.start(number));
-    let voters = cluster.wait_voters(3);
-    let before = cluster.wait_all_agree();
-    let old = cluster.coordinator();
-    let victim = *voters
-        .iter()
-        .find(|&&voter| voter != old)
-        .expect("there are three");
-    let marks = cluster.marks();
-    disks[victim - 1].fill();
-    // Every view is saved by the voters; what the store has freed it fills first.
-    let has_failed = |cluster: &Cluster| {
-        let status = cluster.host(victim).status();
-        status.expect("it answers")["memory_failed"] == true
-    };
-    cluster.host_mut(5).kill();
-    cluster.wait(SOON, "a view is decided", |cluster| {
-        cluster.others_agree(&[5], "dead")
-    });
-    for _ in 0..VIEWS {
-        if has_failed(&cluster) {
-            break;
-        }
-        cluster.start(5);
-        cluster.wait_all_agree();
-        cluster.host_mut(5).kill();
-        cluster.wait(SOON, "a view is decided", |cluster| {
-            cluster.others_agree(&[5], "dead")
-        });
+    for number in 1..=5 {
+        cluster.host_mut(number).give_disk();
+        cluster.start(number);
     }
+    cluster
+}
+
+/// The member says that it votes no more, to whoever asks and in its log.
+fn wait_failed(cluster: &mut Cluster, victim: usize) {
     cluster.wait(SOON, "it says that it votes no more", |cluster| {
         let status = cluster.host(victim).status()?;
         let log = cluster.host(victim).log_text();
@@ -102,6 +73,34 @@ fn a_voter_whose_disk_is_full_votes_no_more_and_the_others_go_on() {
             Err(format!("told {told}; {status}"))
         }
     });
+}
+
+/// With room on its disk a member that is started again votes as before.
+fn wait_well(cluster: &mut Cluster, victim: usize) {
+    cluster.host(victim).fill_disk(false);
+    cluster.host_mut(victim).kill();
+    cluster.start(victim);
+    cluster.wait_all_see_all();
+    cluster.wait_all_agree();
+    let status = cluster.host(victim).status().expect("it answers");
+    assert_eq!(status["memory_failed"], false, "with room it is well again");
+    cluster.one_history();
+}
+
+#[test]
+fn a_voter_whose_disk_is_full_votes_no_more_and_the_others_go_on() {
+    let mut cluster = on_disks();
+    let voters = cluster.wait_voters(3);
+    let before = cluster.wait_all_agree();
+    let old = cluster.coordinator();
+    let victim = *voters
+        .iter()
+        .find(|&&voter| voter != old)
+        .expect("there are three");
+    let marks = cluster.marks();
+    cluster.host(victim).fill_disk(true);
+    cluster.host_mut(5).kill();
+    wait_failed(&mut cluster, victim);
     cluster.wait(SOON, "the others decide, and it hears of that", |cluster| {
         cluster.others_agree(&[5], "dead")?;
         cluster.others_were_warned(&marks, &[5])?;
@@ -113,15 +112,29 @@ fn a_voter_whose_disk_is_full_votes_no_more_and_the_others_go_on() {
     assert_eq!(after.epoch, before.epoch, "the coordinator goes on");
     let name = cluster.host(victim).name();
     assert_eq!(after.up[name], before.up[name], "it is a member as before");
+    wait_well(&mut cluster, victim);
+}
 
-    disks[victim - 1].free();
-    cluster.host_mut(victim).kill();
-    cluster.start(victim);
-    cluster.wait_all_see_all();
-    cluster.wait_all_agree();
-    let status = cluster.host(victim).status().expect("it answers");
-    assert_eq!(status["memory_failed"], false, "with room it is well again");
-    cluster.one_history();
+#[test]
+fn a_coordinator_whose_disk_is_full_makes_way_for_another() {
+    let mut cluster = on_disks();
+    cluster.wait_voters(3);
+    let before = cluster.wait_all_agree();
+    let victim = cluster.coordinator();
+    cluster.host(victim).fill_disk(true);
+    cluster.host_mut(5).kill();
+    wait_failed(&mut cluster, victim);
+    cluster.wait(SOON, "another one decides", |cluster| {
+        cluster.others_agree(&[5], "dead")?;
+        cluster.all_agree().map(|_| ())
+    });
+    let after = cluster.wait_all_agree();
+    assert!(after.epoch > before.epoch, "{after:?} after {before:?}");
+    assert_ne!(cluster.coordinator(), victim);
+    let name = cluster.host(victim).name();
+    assert_eq!(after.up[name], before.up[name], "it is a member as before");
+    cluster.start(5);
+    wait_well(&mut cluster, victim);
 }
 
 #[test]
