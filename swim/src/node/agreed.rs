@@ -526,13 +526,6 @@ impl Node {
         roster.is_some_and(|roster| roster.is_condemned(name, instance))
     }
 
-    /// Whether this life is a member of the view.
-    pub(super) fn is_up(&self, name: &str, instance: Instance) -> bool {
-        let roster = self.agreed.roster();
-        let standing = roster.and_then(|roster| roster.standing(name));
-        standing.is_some_and(|standing| standing.instance == instance)
-    }
-
     /// The status in which a record counts: what is condemned is unreachable, whatever it says.
     pub(super) fn status_under_verdict(&self, name: &str, rank: Rank) -> Status {
         let present = matches!(rank.status, Status::Alive | Status::Suspect);

@@ -332,14 +332,10 @@ impl Node {
         if self.forgotten.remove(name).is_some() {
             return;
         }
-        let held = self
-            .table
-            .get(name.as_str())
-            .map(|member| &member.statement);
-        if let Some(held) = held
-            && self.is_up(name.as_str(), held.record.instance)
-        {
-            // Members of the view are not forgotten, however long nobody can decide about them.
+        let roster = self.agreed.roster();
+        if roster.is_some_and(|roster| roster.standing(name.as_str()).is_some()) {
+            // Members of the view are not forgotten, however long nobody can decide about them; nor
+            // is a newer life of theirs, lest a late word brings back the older one.
             return self.set_timer(Timer::Forget(name.clone()), now + self.config.forget_after);
         }
         if let Some(id) = self.table.id(name.as_str()) {
