@@ -206,7 +206,12 @@ impl Node {
                 office.admitted.remove(name);
                 office.docket.on_gone(name, now);
             }
-            Turn::Degraded(..) | Turn::Restored(..) => {}
+            Turn::Degraded(name, instance) => {
+                if office.docket.on_degraded(name, *instance, now) {
+                    self.summon(name, now);
+                }
+            }
+            Turn::Restored(..) => {}
         }
     }
 

@@ -184,19 +184,25 @@ impl Docket {
         opened
     }
 
-    /// A member that an earlier coordinator found degraded: told when a term begins. True when a
-    /// case was opened: then [`Docket::summon`] is due.
+    /// A member is degraded by what was committed, maybe by an earlier coordinator. True when a case
+    /// was opened: then [`Docket::summon`] is due.
     pub(crate) fn on_degraded(&mut self, subject: &Name, instance: Instance, now: Time) -> bool {
         self.clock = now;
-        let known = self.cases.contains_key(subject);
-        if *subject == self.me || known || !self.has_room() {
+        let degraded = Degraded {
+            since: now,
+            trouble: now,
+        };
+        let known = self.cases.get_mut(subject);
+        if let Some(case) = known.filter(|case| case.instance == instance) {
+            // Without the mark nothing would be taken back when the case is closed.
+            case.degraded.get_or_insert(degraded);
+            return false;
+        }
+        if *subject == self.me || self.cases.contains_key(subject) || !self.has_room() {
             return false;
         }
         let mut case = Case::new(instance, self.first_hearing(now), now);
-        case.degraded = Some(Degraded {
-            since: now,
-            trouble: now,
-        });
+        case.degraded = Some(degraded);
         self.candidates.remove(subject);
         self.cases.insert(subject.clone(), case);
         true
