@@ -139,3 +139,13 @@ fn who_took_over_restores_what_was_degraded_before() {
     court.run(at(13_000));
     assert_eq!(court.restored().len(), 1);
 }
+
+#[test]
+fn a_case_that_is_open_when_the_mark_is_committed_restores_it_too() {
+    let mut court = Court::new(50, 5);
+    court.report(at(0), 19, 20, Silence::CutOff);
+    court.run(at(10));
+    assert!(!court.docket.on_degraded(&name(20), LIFE, court.now));
+    court.run(at(20_000));
+    assert_eq!(court.restored().len(), 1);
+}
