@@ -143,8 +143,10 @@ fn who_took_over_restores_what_was_degraded_before() {
 #[test]
 fn a_case_that_is_open_when_the_mark_is_committed_restores_it_too() {
     let mut court = Court::new(50, 5);
+    court.set(20, Condition::Gray);
+    court.set_at(at(800), 20, Condition::Well);
     court.report(at(0), 19, 20, Silence::CutOff);
-    court.run(at(10));
+    court.run(at(700));
     assert!(!court.docket.on_degraded(&name(20), LIFE, court.now));
     court.run(at(20_000));
     assert_eq!(court.restored().len(), 1);
