@@ -7,6 +7,8 @@
 mod lease;
 mod letter;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -87,6 +89,11 @@ pub(crate) struct Consensus {
     saved: u64,
     /// How many cuts were put out.
     told: usize,
+    /// How many of them were taken.
+    given: usize,
+    /// How many cuts this voter found in its log when it began to lead. Another one may have
+    /// decided them, and shown them to others.
+    found: usize,
     /// The last cut named other voters.
     finished: bool,
     failed: bool,
@@ -134,7 +141,13 @@ impl Consensus {
             decided: 0,
         };
         let paxos = (count > 1).then(|| paxos(facts, log.clone()));
-        let leases = Leases::new(settings.lease, voters.voters.len(), restarted, now);
+        log.lock().allow_lease(settings.lease);
+        let silence = if restarted {
+            log.lock().lease()
+        } else {
+            Duration::ZERO
+        };
+        let leases = Leases::new(settings.lease, voters.voters.len(), silence, now);
         let mut consensus = Consensus {
             facts,
             settings,
@@ -152,9 +165,12 @@ impl Consensus {
             last_save: 0,
             saved: 0,
             told: 0,
+            given: 0,
+            found: 0,
             finished: false,
             failed: false,
         };
+        consensus.found = consensus.log.lock().decided();
         consensus.collect(now);
         Ok(consensus)
     }
@@ -185,7 +201,8 @@ impl Consensus {
         }
         let letter: Letter = postcard::from_bytes(bytes).map_err(|_| DropReason::Malformed)?;
         let facts = self.facts(from.0);
-        if from.0 == self.facts.me || !facts.allow(&letter) {
+        let stranger = from.0 == self.facts.me || from.0 > self.facts.voters;
+        if stranger || !facts.allow(&letter) {
             return Err(DropReason::Malformed);
         }
         if self.is_over() {
@@ -211,9 +228,13 @@ impl Consensus {
                 accepted,
                 decided,
             } => self.on_ask(ballot, (round, held), (accepted, decided), now),
-            Letter::Grant { ballot, round } => {
+            Letter::Grant {
+                ballot,
+                round,
+                lasts,
+            } => {
                 if self.leading == Some(ballot) {
-                    self.leases.on_grant(from.0, round);
+                    self.leases.on_grant(from.0, round, lasts);
                 }
             }
             Letter::Outbid { ballot, .. } => {
@@ -250,7 +271,12 @@ impl Consensus {
         drop(kept);
         let promised = promised == ballot;
         if promised && self.leases.on_ask(ballot, held, now) {
-            let grant = Letter::Grant { ballot, round };
+            let lasts = self.leases.lasts();
+            let grant = Letter::Grant {
+                ballot,
+                round,
+                lasts,
+            };
             self.write(ballot.pid, &grant);
         }
         // Of what is not decided a word of one of them may be lost.
@@ -342,8 +368,12 @@ impl Consensus {
             }
         }
         let busy = !held || accepted != decided;
-        let pause = if busy { BEHIND } else { RENEWALS };
-        self.next_ask = now + self.settings.lease / pause;
+        let pause = if busy {
+            self.settings.lease / BEHIND
+        } else {
+            self.leases.length() / RENEWALS
+        };
+        self.next_ask = now + pause;
     }
 
     /// A save is durable, and with it all before it.
@@ -386,9 +416,11 @@ impl Consensus {
         self.lease_left(now).is_some()
     }
 
-    /// How long it may decide without hearing from the others.
+    /// How long it may decide without hearing from the others. Not at all before all that it found
+    /// was taken: until then it knows neither the last view nor whether this configuration has
+    /// ended, and another one may have decided since.
     pub(crate) fn lease_left(&self, now: Time) -> Option<Duration> {
-        if self.is_over() {
+        if self.is_over() || self.given < self.found {
             return None;
         }
         if self.paxos.is_none() {
@@ -443,6 +475,9 @@ impl Consensus {
             return None;
         }
         let (_, output) = self.held.pop_front()?;
+        if let Output::Committed(_) = output {
+            self.given += 1;
+        }
         Some(output)
     }
 
@@ -494,6 +529,7 @@ impl Consensus {
         let ballot = leads.then(|| paxos.get_promise());
         if ballot != self.leading {
             self.leading = ballot;
+            self.found = self.log.lock().cuts.len();
             self.leases.forget_own();
             self.next_ask = now;
             self.behind_since = None;
@@ -519,6 +555,7 @@ impl Consensus {
     pub(crate) fn check_invariants(&self) {
         let kept = self.log.lock();
         assert!(self.told <= kept.cuts.len(), "only what is kept is told");
+        assert!(self.given <= self.told, "only what is told is taken");
         assert!(
             self.saved <= self.last_save,
             "only what was asked for is saved"
