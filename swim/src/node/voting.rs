@@ -24,6 +24,8 @@ pub(super) struct Voting {
     base: View,
     /// Committed cuts of this configuration that were taken.
     taken: u64,
+    /// Their encoded bytes.
+    bytes: usize,
     pub(super) voters: Vec<Voter>,
     pub(super) consensus: Consensus,
 }
@@ -54,7 +56,7 @@ impl Saves {
 
 impl Voting {
     /// This node's number of a voter, from the place in the configuration.
-    fn number_of(&self, name: &str) -> Option<VoterNumber> {
+    pub(super) fn number_of(&self, name: &str) -> Option<VoterNumber> {
         let at = self
             .voters
             .iter()
@@ -77,9 +79,9 @@ impl Voting {
         View(self.base.0.saturating_add(self.taken))
     }
 
-    /// How many cuts this configuration has committed.
-    pub(super) fn length(&self) -> u64 {
-        self.taken
+    /// Whether this configuration has committed so much that a new log is due.
+    pub(super) fn is_long(&self) -> bool {
+        self.taken >= limits::LOG_CUTS as u64 || self.bytes >= limits::LOG_BYTES
     }
 }
 
@@ -122,6 +124,7 @@ impl Node {
             configuration: voters.configuration,
             base,
             taken: 0,
+            bytes: 0,
             voters: voters.voters,
             consensus,
         });
@@ -180,6 +183,7 @@ impl Node {
             configuration: voters.configuration,
             base,
             taken: 0,
+            bytes: 0,
             voters: voters.voters,
             consensus,
         });
@@ -315,6 +319,7 @@ impl Node {
                 Output::Letter { to, bytes } => self.send_letter(to, configuration, bytes, now),
                 Output::Committed(cut) => {
                     voting.taken += 1;
+                    voting.bytes += postcard::to_allocvec(&cut).map_or(0, |bytes| bytes.len());
                     let view = voting.reached();
                     self.on_committed(view, cut, now);
                 }

@@ -141,7 +141,9 @@ impl Consensus {
             decided: 0,
         };
         let paxos = (count > 1).then(|| paxos(facts, log.clone()));
-        log.lock().allow_lease(settings.lease);
+        if count > 1 {
+            log.lock().allow_lease(settings.lease);
+        }
         let silence = if restarted {
             log.lock().lease()
         } else {

@@ -302,5 +302,6 @@ impl Storage<Cut> for Log {
     }
 }
 
-/// The longest log that can be: a configuration ends after so many cuts, and one may be under way.
-pub(super) const LONGEST: usize = limits::LOG_CUTS + 8;
+/// The longest log that can be: a configuration ends after so many cuts; but a coordinator that
+/// took office may fall before it could end it, again and again.
+pub(super) const LONGEST: usize = 2 * limits::LOG_CUTS;
