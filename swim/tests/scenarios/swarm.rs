@@ -500,8 +500,13 @@ fn seeds_0_to_182() {
 }
 
 #[test]
-fn seeds_250_to_455() {
-    swarm(250..456);
+fn seeds_250_to_362() {
+    swarm(250..363);
+}
+
+#[test]
+fn seeds_364_to_455() {
+    swarm(364..456);
 }
 
 #[test]
