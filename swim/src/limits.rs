@@ -106,6 +106,9 @@ pub const VIEWS: u64 = 1 << 53;
 /// Highest number of a configuration of voters, and of a generation, in a roster.
 pub const CONFIGURATIONS: u32 = 1 << 31;
 
+/// Members of which it is remembered that they showed a view that they did not have.
+pub const DOUBTED: usize = 16;
+
 /// Changes in one cut.
 pub const CUT_CHANGES: usize = 1024;
 
@@ -130,6 +133,9 @@ pub const CASES: usize = 4096;
 /// Cuts in one configuration of voters: then the same voters begin a new log.
 pub const LOG_CUTS: usize = 512;
 
+/// Encoded bytes of the cuts in one configuration of voters: then they begin a new log, too.
+pub const LOG_BYTES: usize = 256 * 1024;
+
 /// Largest body of a stream frame that carries cuts.
 pub const FRAME_CUTS_BYTES: usize = CUTS_BYTES + CUT_BYTES + 1024;
 
@@ -137,11 +143,17 @@ pub const FRAME_CUTS_BYTES: usize = CUTS_BYTES + CUT_BYTES + 1024;
 /// keeps [`FRAME_STATE_BYTES`].
 pub const ROSTER_PART: usize = FRAME_STATE_FILL / (NAME_BYTES + 32);
 
-/// Largest letter of the consensus: a whole log, as a rule far less.
-pub const LETTER_BYTES: usize = 4 * 1024 * 1024;
+/// Largest letter of the consensus: a whole log, as a rule far less. Beyond [`LOG_BYTES`] a log
+/// has the cut that went beyond, one that is under way, and one for each coordinator that took
+/// office and fell before it could end the configuration.
+pub const LETTER_BYTES: usize = 2 * LOG_BYTES;
 
 /// Largest body of a stream frame that carries a letter.
 pub const FRAME_LETTER_BYTES: usize = LETTER_BYTES + 1024;
+
+/// Letters of one voter that arrive by streams at one time: with those of all others they hold
+/// 12 MiB. No other stream holds more than a frame of members.
+pub const LETTERS_OF_ONE: usize = 4;
 
 /// Reports under way at one time; what comes beyond is reported when its next round fails.
 pub const REPORTS: usize = 1024;

@@ -1,7 +1,7 @@
 //! Catching up with the agreed views: who is behind pulls the missing cuts, or the whole roster,
 //! from whoever shows that it is ahead (DESIGN 4.2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +19,13 @@ use crate::wire::{Frame, LineageTag, Outlook, encode_frame};
 pub(super) struct Catching {
     stream: Option<StreamId>,
     last: Option<Time>,
-    /// The latest view that anybody showed, and who.
+    /// A later view than this node's that somebody showed, and who.
     shown: Option<(View, String)>,
+    /// Who is asked for the view that it showed.
+    asked: Option<Asked>,
+    /// Who showed a view that it did not have: asked again only after a while, for the others are
+    /// to have their turn.
+    doubted: VecDeque<(String, Time)>,
     /// Which history each one showed last, while this node is in none or alone in its own.
     tags: BTreeMap<Name, LineageTag>,
 }
@@ -31,11 +36,49 @@ impl Catching {
         self.shown = None;
     }
 
+    /// Whether its word counts for nothing.
+    fn doubts(&self, name: &str, now: Time) -> bool {
+        let mut doubted = self.doubted.iter();
+        doubted.any(|(known, until)| known == name && now < *until)
+    }
+
+    /// The exchange with whoever was asked is over, and led to this view.
+    fn on_asked(&mut self, ours: View, now: Time) {
+        let Some(asked) = self.asked.take() else {
+            return;
+        };
+        if ours >= asked.view || ours > asked.ours {
+            return;
+        }
+        if self
+            .shown
+            .as_ref()
+            .is_some_and(|(_, name)| *name == asked.name)
+        {
+            self.shown = None;
+        }
+        self.doubted.retain(|(name, _)| *name != asked.name);
+        self.doubted.push_back((asked.name, now + DOUBT));
+        if self.doubted.len() > limits::DOUBTED {
+            self.doubted.pop_front();
+        }
+    }
+
     /// Who knows a later view than this one.
     pub(super) fn ahead(&self, ours: View) -> Option<(&str, View)> {
         let (view, name) = self.shown.as_ref()?;
         (*view > ours).then_some((name, *view))
     }
+}
+
+/// Somebody is asked for a view.
+#[derive(Debug)]
+struct Asked {
+    name: String,
+    /// The one that it showed.
+    view: View,
+    /// This node's then.
+    ours: View,
 }
 
 /// A roster on its way.
@@ -48,6 +91,10 @@ pub(super) struct Catch {
 
 /// How long an exchange may take before another one is asked.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long somebody is not asked again who did not have what it showed. Short, for it may be that
+/// it could not be reached.
+const DOUBT: Duration = Duration::from_secs(3);
 
 /// How long to rest between two exchanges with those of another history.
 const REST: Duration = Duration::from_secs(2);
@@ -68,7 +115,8 @@ impl Node {
             } else {
                 PATIENCE
             };
-            return self.catch_up(at, pause, now);
+            self.catch_up(at, pause, now);
+            return;
         }
         if theirs.quorum_age < u8::MAX {
             let age = limits::QUORUM_AGE_STEP * u32::from(theirs.quorum_age);
@@ -76,10 +124,24 @@ impl Node {
             let heard = Time::from_nanos(now.as_nanos().saturating_sub(nanos));
             self.on_quorum_heard(heard, now);
         }
-        self.note_heir(from, theirs.view, now);
-        if theirs.view > self.agreed.view() {
-            self.agreed.catching.shown = Some((theirs.view, from.to_owned()));
-            self.catch_up(at, PATIENCE, now);
+        self.heed_view(theirs.view, from, at, now);
+    }
+
+    /// Somebody shows that it knows this view.
+    fn heed_view(&mut self, view: View, from: &str, at: SocketAddr, now: Time) {
+        let ours = self.agreed.view();
+        if view.0 > limits::VIEWS {
+            // No cluster comes that far.
+            self.stats.dropped.malformed += 1;
+            return;
+        }
+        self.note_heir(from, view, now);
+        if view > ours && !self.agreed.catching.doubts(from, now) {
+            self.agreed.catching.shown = Some((view, from.to_owned()));
+            if self.catch_up(at, PATIENCE, now) {
+                let name = from.to_owned();
+                self.agreed.catching.asked = Some(Asked { name, view, ours });
+            }
         }
     }
 
@@ -111,17 +173,21 @@ impl Node {
         alone && *name != self.me.name && !shown.is_some_and(free)
     }
 
-    /// Asks for what is missing, unless that is under way.
-    pub(super) fn catch_up(&mut self, from: SocketAddr, pause: Duration, now: Time) {
+    /// Asks for what is missing, unless that is under way; whether it does.
+    pub(super) fn catch_up(&mut self, from: SocketAddr, pause: Duration, now: Time) -> bool {
         let catching = &self.agreed.catching;
         let recent = catching.last.is_some_and(|last| now.since(last) < pause);
         let rests = catching.stream.is_some() || pause > PATIENCE;
         if recent && rests {
-            return;
+            return false;
         }
+        // Whoever was asked before did not answer in time.
+        let ours = self.agreed.view();
+        self.agreed.catching.on_asked(ours, now);
         self.agreed.catching.last = Some(now);
         let purpose = Purpose::Catch(Box::default());
         self.agreed.catching.stream = self.open_stream(from, purpose, now);
+        self.agreed.catching.stream.is_some()
     }
 
     pub(super) fn catch_frame(&self) -> Frame {
@@ -251,9 +317,11 @@ impl Node {
     }
 
     /// An exchange is over, well or not.
-    pub(super) fn on_catch_over(&mut self, stream: StreamId) {
+    pub(super) fn on_catch_over(&mut self, stream: StreamId, now: Time) {
         if self.agreed.catching.stream == Some(stream) {
             self.agreed.catching.stream = None;
+            let ours = self.agreed.view();
+            self.agreed.catching.on_asked(ours, now);
         }
     }
 
@@ -263,14 +331,14 @@ impl Node {
         tag: LineageTag,
         view: View,
         bytes: &[u8],
-        from: SocketAddr,
+        (from, at): (&str, SocketAddr),
         now: Time,
     ) {
         if tag != self.agreed.tag() || view <= self.agreed.view() {
             return;
         }
         if view != self.agreed.view().next() || bytes.is_empty() {
-            return self.catch_up(from, PATIENCE, now);
+            return self.heed_view(view, from, at, now);
         }
         match postcard::take_from_bytes::<Cut>(bytes) {
             Ok((cut, [])) => {

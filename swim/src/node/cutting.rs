@@ -268,7 +268,7 @@ impl Node {
             .agreed
             .voting
             .as_ref()
-            .is_some_and(|voting| voting.length() >= limits::LOG_CUTS as u64);
+            .is_some_and(|voting| voting.is_long());
         let changes = !next.is_empty() && old != new;
         if !changes && !long {
             return None;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::agreement::Quorum;
 use super::outputs::Action;
 use super::{Lifecycle, Node, Timer};
 use crate::limits;
@@ -55,6 +56,8 @@ struct Seed {
     joined: bool,
     /// It stands for this node alone.
     own: bool,
+    /// Nobody named it: a voter was there when it was last saved.
+    remembered: bool,
     failures: u32,
     /// Streams of the present try that are not over.
     trying: u32,
@@ -65,6 +68,13 @@ struct Seed {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seeds {
     known: BTreeMap<String, Seed>,
+}
+
+impl Seeds {
+    /// Those that somebody named.
+    fn named(&self) -> impl Iterator<Item = (&String, &Seed)> {
+        self.known.iter().filter(|(_, seed)| !seed.remembered)
+    }
 }
 
 impl Node {
@@ -84,9 +94,9 @@ impl Node {
         }
         let new: BTreeSet<&String> = seeds
             .iter()
-            .filter(|seed| !self.seeds.known.contains_key(*seed))
+            .filter(|seed| !self.seeds.named().any(|(known, _)| known == *seed))
             .collect();
-        if self.seeds.known.len() + new.len() > limits::SEEDS {
+        if self.seeds.named().count() + new.len() > limits::SEEDS {
             return Err(SeedError::TooMany);
         }
         if self.table.counted() == 1 && !new.is_empty() {
@@ -96,6 +106,7 @@ impl Node {
             let known = self.seeds.known.entry(seed.clone()).or_default();
             known.joined = false;
             known.own = false;
+            known.remembered = false;
             known.failures = 0;
             self.try_seed(seed, now);
         }
@@ -109,7 +120,25 @@ impl Node {
             joined: seed.joined || seed.own,
             last_error: seed.last_error.clone(),
         };
-        self.seeds.known.iter().map(info).collect()
+        self.seeds.named().map(info).collect()
+    }
+
+    /// Tries the addresses at which voters were when they were last saved, as it does seeds: so
+    /// voters that start again find each other when no seed answers.
+    pub(super) fn try_remembered(
+        &mut self,
+        addresses: impl Iterator<Item = SocketAddr>,
+        now: Time,
+    ) {
+        for addr in addresses.take(limits::VOTERS) {
+            let seed = addr.to_string();
+            let known = Seed {
+                remembered: true,
+                ..Seed::default()
+            };
+            self.seeds.known.insert(seed.clone(), known);
+            self.set_timer(Timer::Seed(seed), now);
+        }
     }
 
     fn try_seed(&mut self, seed: &str, now: Time) {
@@ -121,12 +150,14 @@ impl Node {
     }
 
     pub(super) fn on_seed_timeout(&mut self, seed: &str, now: Time) {
-        if self
-            .seeds
-            .known
-            .get(seed)
-            .is_some_and(|known| !known.joined)
-        {
+        let known = self.seeds.known.get(seed);
+        let Some(known) = known.filter(|known| !known.joined) else {
+            return;
+        };
+        if known.remembered && self.quorum(now) == Quorum::Held {
+            // The voters have found each other, wherever they are now.
+            self.seeds.known.remove(seed);
+        } else {
             self.try_seed(seed, now);
         }
     }
@@ -193,6 +224,11 @@ impl Node {
         };
         known.trying = known.trying.saturating_sub(1);
         match outcome {
+            Ok(()) if known.remembered => {
+                self.seeds.known.remove(seed);
+                self.timers.cancel(&Timer::Seed(seed.to_owned()));
+                self.end_joining();
+            }
             Ok(()) => {
                 known.joined = true;
                 known.failures = 0;
@@ -237,11 +273,8 @@ impl Node {
     /// itself has nobody to wait for either.
     pub(super) fn end_joining(&mut self) {
         let alone = self.table.counted() == 1;
-        let all_joined = self
-            .seeds
-            .known
-            .values()
-            .all(|seed| seed.joined || seed.own);
+        let mut named = self.seeds.named();
+        let all_joined = named.all(|(_, seed)| seed.joined || seed.own);
         if self.lifecycle == Lifecycle::Joining && (!alone || all_joined) {
             self.lifecycle = Lifecycle::Member;
         }
@@ -249,7 +282,7 @@ impl Node {
 
     /// Whether it was given no seed but such as stand for this node alone.
     pub(super) fn has_only_own_seeds(&self) -> bool {
-        self.seeds.known.values().all(|seed| seed.own)
+        self.seeds.named().all(|(_, seed)| seed.own)
     }
 
     /// Looks at one of the seeds that answered before: the cluster may have forgotten it.

@@ -17,6 +17,7 @@ mod held;
 mod joining;
 mod learning;
 mod leaving;
+mod letters;
 mod myself;
 mod office;
 mod outputs;

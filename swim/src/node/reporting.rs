@@ -178,7 +178,7 @@ impl Node {
         match errand {
             Errand::Found { seq } => self.on_found(seq, from, at, now),
             Errand::Grant { seq } => self.on_grant(seq, from, now),
-            Errand::Cut { view, cut } => self.on_cut(tag, view, &cut, at, now),
+            Errand::Cut { view, cut } => self.on_cut(tag, view, &cut, (from, at), now),
             Errand::Letter {
                 configuration,
                 bytes,

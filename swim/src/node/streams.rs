@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::catching::Catch;
+use super::letters::Letters;
 use super::outputs::Action;
 use super::syncing::{Pull, Serve};
 use super::{Node, Timer};
@@ -58,6 +59,7 @@ struct Stream {
 pub(super) struct Streams {
     open: BTreeMap<StreamId, Stream>,
     last: u64,
+    pub(super) letters: Letters,
 }
 
 impl Streams {
@@ -79,6 +81,12 @@ impl Streams {
             },
         );
         Some(id)
+    }
+
+    /// Bytes of frames that have begun to arrive.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.open.values().map(|open| open.reader.held()).sum()
     }
 
     /// What a stream is for.
@@ -167,6 +175,7 @@ impl Node {
                 }
             }
         }
+        self.on_begun(stream, &reader, now);
         if let Some(open) = self.streams.open.get_mut(&stream) {
             open.reader = reader;
         }
@@ -366,6 +375,7 @@ impl Node {
         let Some(open) = self.streams.open.remove(&stream) else {
             return;
         };
+        self.streams.letters.forget(stream);
         self.timers.cancel(&Timer::Stream(stream));
         if close {
             self.actions.push_back(Action::Close { stream });
@@ -378,7 +388,7 @@ impl Node {
                 StreamEnd::Closed => {}
             },
             Purpose::Pull(pull) => self.on_pull_over(stream, *pull, end, now),
-            Purpose::Catch(_) => self.on_catch_over(stream),
+            Purpose::Catch(_) => self.on_catch_over(stream, now),
             Purpose::Letter(_) | Purpose::Serve(_) => {}
         }
     }

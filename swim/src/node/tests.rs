@@ -1,5 +1,6 @@
 //! One node among puppets, and a few nodes wired together by hand; larger clusters live in `sim`.
 
+mod agreed;
 mod driven;
 mod forgetting;
 mod hearsay;

@@ -1,6 +1,7 @@
 //! This node as a voter: its part in the consensus, and what it saves.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::agreement::{Memory, NewError, SaveTicket, Write};
@@ -14,7 +15,7 @@ use crate::coordinator::{
 use crate::limits;
 use crate::members::Name;
 use crate::time::Time;
-use crate::wire::{Errand, Frame, LineageTag, Message};
+use crate::wire::{Errand, Frame, LineageTag, Message, is_reachable};
 
 /// This node's part in one configuration of voters.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(super) struct Voting {
     base: View,
     /// Committed cuts of this configuration that were taken.
     taken: u64,
+    /// Their encoded bytes.
+    bytes: usize,
     pub(super) voters: Vec<Voter>,
     pub(super) consensus: Consensus,
 }
@@ -36,6 +39,8 @@ pub(super) struct Saves {
     last: u64,
     /// All keys that are stored.
     keys: BTreeSet<Vec<u8>>,
+    /// Where the other voters were, as it is stored.
+    addresses: Vec<(Name, SocketAddr)>,
     /// Which save of which configuration's consensus waits.
     waiting: BTreeMap<SaveTicket, (u32, u64)>,
 }
@@ -47,6 +52,7 @@ impl Saves {
             failed: false,
             last: 0,
             keys: memory.stored.iter().map(|(key, _)| key.clone()).collect(),
+            addresses: Vec::new(),
             waiting: BTreeMap::new(),
         }
     }
@@ -54,7 +60,7 @@ impl Saves {
 
 impl Voting {
     /// This node's number of a voter, from the place in the configuration.
-    fn number_of(&self, name: &str) -> Option<VoterNumber> {
+    pub(super) fn number_of(&self, name: &str) -> Option<VoterNumber> {
         let at = self
             .voters
             .iter()
@@ -77,9 +83,9 @@ impl Voting {
         View(self.base.0.saturating_add(self.taken))
     }
 
-    /// How many cuts this configuration has committed.
-    pub(super) fn length(&self) -> u64 {
-        self.taken
+    /// Whether this configuration has committed so much that a new log is due.
+    pub(super) fn is_long(&self) -> bool {
+        self.taken >= limits::LOG_CUTS as u64 || self.bytes >= limits::LOG_BYTES
     }
 }
 
@@ -97,6 +103,14 @@ impl Node {
             .collect();
         let roster = stored.get(ROSTER).ok_or(damaged("the roster is missing"))?;
         let roster = decode_roster(roster).ok_or(damaged("the roster"))?;
+        if let Some(addresses) = stored.get(ADDRESSES) {
+            let addresses = postcard::from_bytes(addresses);
+            let addresses: Vec<(Name, SocketAddr)> =
+                addresses.map_err(|_| damaged("the addresses of the voters"))?;
+            let known = addresses.iter().map(|(_, addr)| *addr);
+            self.try_remembered(known.filter(|addr| is_reachable(*addr)), now);
+            self.agreed.saves.addresses = addresses;
+        }
         let voters = roster.head.voters.clone();
         let me = Voter {
             name: self.me.name.clone(),
@@ -122,6 +136,7 @@ impl Node {
             configuration: voters.configuration,
             base,
             taken: 0,
+            bytes: 0,
             voters: voters.voters,
             consensus,
         });
@@ -184,6 +199,7 @@ impl Node {
             configuration: voters.configuration,
             base,
             taken: 0,
+            bytes: 0,
             voters: voters.voters,
             consensus,
         });
@@ -199,15 +215,26 @@ impl Node {
             return;
         };
         let value = Some(encode_roster(roster));
-        let old = std::mem::take(&mut self.agreed.saves.keys).into_iter();
+        let old = self.agreed.saves.keys.iter();
+        let old = old.filter(|key| *key != ADDRESSES).cloned();
         let mut writes: Vec<Write> = old.map(|key| Write { key, value: None }).collect();
         let key = ROSTER.to_vec();
         writes.push(Write { key, value });
         self.save(writes, None);
     }
 
-    fn save(&mut self, writes: Vec<Write>, consensus: Option<(u32, u64)>) {
+    fn save(&mut self, mut writes: Vec<Write>, consensus: Option<(u32, u64)>) {
+        let addresses = self.voters_addresses();
         let saves = &mut self.agreed.saves;
+        // They are worth no write of their own: something else is saved soon after they change.
+        if saves.addresses != addresses {
+            let value = postcard::to_allocvec(&addresses);
+            writes.push(Write {
+                key: ADDRESSES.to_vec(),
+                value: Some(value.expect("addresses serialize into memory")),
+            });
+            saves.addresses = addresses;
+        }
         saves.last += 1;
         let ticket = SaveTicket(saves.last);
         for write in &writes {
@@ -221,6 +248,19 @@ impl Node {
             saves.waiting.insert(ticket, waiting);
         }
         self.actions.push_back(Action::Save { ticket, writes });
+    }
+
+    /// Where the other voters are, as far as it is known; where they were, if not.
+    fn voters_addresses(&self) -> Vec<(Name, SocketAddr)> {
+        let known = |name: Name| {
+            let held = self.table.get(name.as_str());
+            let held = held.map(|member| member.statement.record.addr);
+            let stored = self.agreed.saves.addresses.iter();
+            let stored = || stored.clone().find(|(of, _)| *of == name);
+            let addr = held.or_else(|| stored().map(|(_, addr)| *addr))?;
+            Some((name, addr))
+        };
+        self.other_voters().into_iter().filter_map(known).collect()
     }
 
     /// A save is on the disk, or failed; then this node never votes again in this life.
@@ -319,6 +359,7 @@ impl Node {
                 Output::Letter { to, bytes } => self.send_letter(to, configuration, bytes, now),
                 Output::Committed(cut) => {
                     voting.taken += 1;
+                    voting.bytes += postcard::to_allocvec(&cut).map_or(0, |bytes| bytes.len());
                     let view = voting.reached();
                     self.on_committed(view, cut, now);
                 }
@@ -400,6 +441,9 @@ const ROUNDS: usize = 64;
 
 /// The key of the stored roster.
 const ROSTER: &[u8] = b"roster";
+
+/// The key of the addresses of the other voters.
+const ADDRESSES: &[u8] = b"addresses";
 
 /// What the keys of the consensus begin with.
 const CONSENSUS: &[u8] = b"log/";

@@ -125,6 +125,52 @@ struct LetterBody<'a> {
     bytes: &'a [u8],
 }
 
+/// What a frame carries, as its head says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FrameKind {
+    Ping,
+    Ack,
+    Pull,
+    State,
+    Refuse,
+    Catch,
+    Cuts,
+    Roster,
+    Letter,
+}
+
+impl FrameKind {
+    fn of(kind: u8) -> Option<FrameKind> {
+        Some(match kind {
+            PING => FrameKind::Ping,
+            ACK => FrameKind::Ack,
+            PULL => FrameKind::Pull,
+            STATE => FrameKind::State,
+            REFUSE => FrameKind::Refuse,
+            CATCH => FrameKind::Catch,
+            CUTS => FrameKind::Cuts,
+            ROSTER => FrameKind::Roster,
+            LETTER => FrameKind::Letter,
+            _ => return None,
+        })
+    }
+}
+
+/// Whose letter it is, which stands before the letter.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct LetterHead {
+    pub(crate) cluster: Name,
+    pub(crate) from: Name,
+    pub(crate) tag: LineageTag,
+    pub(crate) configuration: u32,
+}
+
+/// As many bytes of a letter's frame hold all of its [`LetterHead`].
+const LETTER_HEAD_BYTES: usize = 2 * (NAME_LENGTH_BYTES + limits::NAME_BYTES) + 4 + 5;
+
+/// Longest length of a name on the wire, in bytes.
+const NAME_LENGTH_BYTES: usize = 2;
+
 const PING: u8 = 1;
 const ACK: u8 = 2;
 const PULL: u8 = 3;
@@ -259,8 +305,23 @@ impl FrameReader {
 
     /// Bytes held and not yet given out.
     #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.buffer.len()
+    }
+
+    /// What the frame is that has begun to arrive. `None` before its head has, or when it is none.
+    pub(crate) fn begun(&self) -> Option<FrameKind> {
+        FrameKind::of(*self.buffer.get(self.start + HEAD - 1)?)
+    }
+
+    /// Whose letter has begun to arrive. `None` until enough of it is there to tell.
+    pub(crate) fn letter_head(&self) -> Option<Result<LetterHead, DropReason>> {
+        let body = self.buffer.get(self.start + HEAD..)?;
+        match postcard::take_from_bytes(body) {
+            Ok((head, _)) => Some(Ok(head)),
+            Err(_) if body.len() < LETTER_HEAD_BYTES => None,
+            Err(_) => Some(Err(DropReason::Malformed)),
+        }
     }
 
     /// The next whole frame; `Ok(None)` until there is one. After an error the stream is useless.

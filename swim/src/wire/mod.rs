@@ -17,7 +17,7 @@ pub(crate) use tests::{owned_frame, owned_update};
 
 pub(crate) use datagram::{Datagram, DropReason, decode, encode_head, encode_update, is_reachable};
 pub(crate) use errand::{Errand, Question, Reply};
-pub(crate) use frame::{Frame, FrameReader, encode_frame};
+pub(crate) use frame::{Frame, FrameKind, FrameReader, LetterHead, encode_frame};
 pub(crate) use message::{
     ClusterId, Entry, Header, LineageTag, Message, Outlook, Refusal, RelayTarget, Update,
 };

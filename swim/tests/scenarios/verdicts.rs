@@ -208,6 +208,39 @@ fn all_processes_at_once_come_back_from_their_disks() {
 }
 
 #[test]
+fn voters_that_restart_find_each_other_where_they_were_without_a_seed() {
+    for seed in seeds(0..10) {
+        let (mut cluster, pids) = agreed(seed, 5);
+        let known = cluster.node(pids[0]).agreement(cluster.clock(pids[0]));
+        let votes = |pid: &&Pid| known.voters.contains(&cluster.launched(**pid).name);
+        let voting: Vec<Pid> = pids.iter().filter(votes).copied().collect();
+        assert_eq!(voting.len(), 3);
+        for pid in &pids {
+            cluster.crash(*pid);
+        }
+        cluster.run_for(secs(3));
+        let again = voting.iter().map(|pid| {
+            let launch = cluster.launched(*pid).clone();
+            cluster.launch(Launch {
+                seeds: Vec::new(),
+                ..launch
+            })
+        });
+        let again: Vec<Pid> = again.collect();
+        must(&mut cluster, secs(30), "a quorum is held", |cluster| {
+            let mut again = again.iter();
+            again.all(|pid| quorum(cluster, *pid) == Quorum::Held)
+        });
+        assert!(
+            again
+                .iter()
+                .all(|pid| cluster.node(*pid).seeds().is_empty())
+        );
+        cluster.check();
+    }
+}
+
+#[test]
 fn a_voter_that_lost_its_memory_is_replaced() {
     for seed in seeds(0..10) {
         let (mut cluster, pids) = agreed(seed, 5);

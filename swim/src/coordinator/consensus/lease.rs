@@ -1,6 +1,17 @@
 //! Leases: while the one who leads holds its lease, no voter of a majority lets another one lead
 //! (DESIGN 4.3; Gray and Cheriton, SOSP 1989). Measured on monotonic clocks whose rates differ by
 //! at most 1 %.
+//!
+//! Why the leases of two never overlap. A lease rests on the grants of a majority, the election of
+//! another one on the promises of a majority: some voter gave both. It promises nothing while its
+//! grant runs (and grants nothing but what it promised), and its grant outlives the lease, which
+//! counts from when it was asked for. A ballot of the same voter it may promise: that is the same
+//! process, and gives up its lease as soon as it has the new ballot; one life of it has ended
+//! before the next begins. What is granted is not saved: whoever was restarted keeps quiet for as
+//! long as its former life may have granted for. Voters that are set to leases of different length
+//! grant theirs, and say so. Of two configurations the older one holds no lease any more once its
+//! last cut is decided: who decided it has ended, and who leads later finds that cut in its log
+//! and does not decide before it was put out (`Consensus::lease_left`).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,6 +33,8 @@ pub(super) struct Leases {
     /// Requests under way, oldest first.
     rounds: VecDeque<Round>,
     last_round: u32,
+    /// For how long the last majority granted.
+    length: Duration,
     /// Until when this voter holds the lease as the one who leads.
     held_until: Option<Time>,
     /// It lost its lease and asks for none until then, so that the others may choose another one.
@@ -41,20 +54,24 @@ struct Round {
     asked: Time,
     /// By number of the voter.
     grants: u8,
+    /// The shortest time for which one of them granted it.
+    shortest: Duration,
 }
 
 /// Requests whose grants still count.
 const ROUNDS: usize = 8;
 
 impl Leases {
-    pub(super) fn new(lasts: Duration, voters: usize, restarted: bool, now: Time) -> Leases {
+    /// A voter that grants for so long. `silence`: for how long a former life may have granted.
+    pub(super) fn new(lasts: Duration, voters: usize, silence: Duration, now: Time) -> Leases {
         Leases {
             lasts,
             voters,
             granted: None,
-            silent_until: if restarted { now + lasts } else { now },
+            silent_until: now + silence,
             rounds: VecDeque::new(),
             last_round: 0,
+            length: lasts,
             held_until: None,
             rests_until: None,
         }
@@ -63,6 +80,16 @@ impl Leases {
     /// Whether this voter must keep quiet after its restart.
     pub(super) fn is_silent(&self, now: Time) -> bool {
         now < self.silent_until
+    }
+
+    /// For how long this voter grants.
+    pub(super) fn lasts(&self) -> Duration {
+        self.lasts
+    }
+
+    /// For how long the others grant, as far as they said.
+    pub(super) fn length(&self) -> Duration {
+        self.length
     }
 
     fn grant(&self, now: Time) -> Option<&Granted> {
@@ -74,7 +101,7 @@ impl Leases {
         if ballot == promised {
             return true;
         }
-        // Who holds it may go on with a higher ballot.
+        // Who holds it may go on with a higher ballot: it is still the same one.
         let free = self
             .grant(now)
             .is_none_or(|granted| granted.ballot.pid == ballot.pid);
@@ -119,6 +146,7 @@ impl Leases {
             number: self.last_round,
             asked: now,
             grants: 1 << me,
+            shortest: self.lasts,
         });
         if self.rounds.len() > ROUNDS {
             self.rounds.pop_front();
@@ -131,17 +159,19 @@ impl Leases {
         self.last_round
     }
 
-    /// Another voter grants what was asked in that round.
-    pub(super) fn on_grant(&mut self, from: u64, round: u32) {
+    /// Another voter grants what was asked in that round, for so long.
+    pub(super) fn on_grant(&mut self, from: u64, round: u32, lasts: Duration) {
         let voters = self.voters;
         let Some(round) = self.rounds.iter_mut().find(|known| known.number == round) else {
             return;
         };
         round.grants |= 1 << from;
+        round.shortest = round.shortest.min(lasts);
         if round.grants.count_ones() as usize > voters / 2 {
             // From when it was asked, by a clock that may run 1 % slow, against clocks that may
             // run 1 % fast.
-            let until = round.asked + self.lasts / 100 * 98;
+            let until = round.asked + round.shortest / 100 * 98;
+            self.length = round.shortest;
             self.held_until = Some(self.held_until.map_or(until, |held| held.max(until)));
             self.rests_until = None;
         }

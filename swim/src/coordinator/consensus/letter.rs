@@ -1,5 +1,7 @@
 //! What voters write to each other, and which of it is refused before anything acts on it.
 
+use std::time::Duration;
+
 use omnipaxos::ballot_leader_election::Ballot;
 use omnipaxos::messages::Message;
 use omnipaxos::messages::ballot_leader_election::{BLEMessage, HeartbeatMsg};
@@ -28,8 +30,12 @@ pub(super) enum Letter {
         /// How much of it is decided.
         decided: u64,
     },
-    /// "You have it": for so long as a lease lasts from when the request came.
-    Grant { ballot: Ballot, round: u32 },
+    /// "You have it": for so long from when the request came.
+    Grant {
+        ballot: Ballot,
+        round: u32,
+        lasts: Duration,
+    },
     /// "I promised a higher one": to who asks with a ballot that is outbid.
     Outbid { ballot: Ballot, promised: Ballot },
 }

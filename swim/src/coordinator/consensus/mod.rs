@@ -6,22 +6,24 @@
 
 mod lease;
 mod letter;
+mod outputs;
 mod storage;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
 use omnipaxos::ballot_leader_election::Ballot;
-use omnipaxos::messages::Message;
 use omnipaxos::messages::sequence_paxos::PaxosMsg;
 use omnipaxos::{ClusterConfig, OmniPaxos, OmniPaxosConfig, ServerConfig};
 
+pub(crate) use outputs::Output;
 pub(crate) use storage::StoredError;
 
 use super::cut::{Cut, Voter, Voters};
 use crate::limits;
-use crate::node::Write;
 use crate::time::Time;
 use crate::wire::DropReason;
 use lease::Leases;
@@ -53,17 +55,6 @@ pub(crate) struct ConsensusSettings {
     pub(crate) durable: bool,
 }
 
-/// What the caller is to do.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Output {
-    /// Save this durably, then call [`Consensus::handle_saved`].
-    Save { ticket: u64, writes: Vec<Write> },
-    /// Send this.
-    Letter { to: VoterNumber, bytes: Vec<u8> },
-    /// The next cut of this configuration, in order.
-    Committed(Cut),
-}
-
 /// One voter's part in one configuration.
 pub(crate) struct Consensus {
     facts: Facts,
@@ -87,6 +78,11 @@ pub(crate) struct Consensus {
     saved: u64,
     /// How many cuts were put out.
     told: usize,
+    /// How many of them were taken.
+    given: usize,
+    /// How many cuts this voter found in its log when it began to lead. Another one may have
+    /// decided them, and shown them to others.
+    found: usize,
     /// The last cut named other voters.
     finished: bool,
     failed: bool,
@@ -134,7 +130,15 @@ impl Consensus {
             decided: 0,
         };
         let paxos = (count > 1).then(|| paxos(facts, log.clone()));
-        let leases = Leases::new(settings.lease, voters.voters.len(), restarted, now);
+        if count > 1 {
+            log.lock().allow_lease(settings.lease);
+        }
+        let silence = if restarted {
+            log.lock().lease()
+        } else {
+            Duration::ZERO
+        };
+        let leases = Leases::new(settings.lease, voters.voters.len(), silence, now);
         let mut consensus = Consensus {
             facts,
             settings,
@@ -152,9 +156,12 @@ impl Consensus {
             last_save: 0,
             saved: 0,
             told: 0,
+            given: 0,
+            found: 0,
             finished: false,
             failed: false,
         };
+        consensus.found = consensus.log.lock().decided();
         consensus.collect(now);
         Ok(consensus)
     }
@@ -185,7 +192,8 @@ impl Consensus {
         }
         let letter: Letter = postcard::from_bytes(bytes).map_err(|_| DropReason::Malformed)?;
         let facts = self.facts(from.0);
-        if from.0 == self.facts.me || !facts.allow(&letter) {
+        let stranger = from.0 == self.facts.me || from.0 > self.facts.voters;
+        if stranger || !facts.allow(&letter) {
             return Err(DropReason::Malformed);
         }
         if self.is_over() {
@@ -211,9 +219,13 @@ impl Consensus {
                 accepted,
                 decided,
             } => self.on_ask(ballot, (round, held), (accepted, decided), now),
-            Letter::Grant { ballot, round } => {
+            Letter::Grant {
+                ballot,
+                round,
+                lasts,
+            } => {
                 if self.leading == Some(ballot) {
-                    self.leases.on_grant(from.0, round);
+                    self.leases.on_grant(from.0, round, lasts);
                 }
             }
             Letter::Outbid { ballot, .. } => {
@@ -250,7 +262,12 @@ impl Consensus {
         drop(kept);
         let promised = promised == ballot;
         if promised && self.leases.on_ask(ballot, held, now) {
-            let grant = Letter::Grant { ballot, round };
+            let lasts = self.leases.lasts();
+            let grant = Letter::Grant {
+                ballot,
+                round,
+                lasts,
+            };
             self.write(ballot.pid, &grant);
         }
         // Of what is not decided a word of one of them may be lost.
@@ -342,8 +359,12 @@ impl Consensus {
             }
         }
         let busy = !held || accepted != decided;
-        let pause = if busy { BEHIND } else { RENEWALS };
-        self.next_ask = now + self.settings.lease / pause;
+        let pause = if busy {
+            self.settings.lease / BEHIND
+        } else {
+            self.leases.length() / RENEWALS
+        };
+        self.next_ask = now + pause;
     }
 
     /// A save is durable, and with it all before it.
@@ -386,9 +407,11 @@ impl Consensus {
         self.lease_left(now).is_some()
     }
 
-    /// How long it may decide without hearing from the others.
+    /// How long it may decide without hearing from the others. Not at all before all that it found
+    /// was taken: until then it knows neither the last view nor whether this configuration has
+    /// ended, and another one may have decided since.
     pub(crate) fn lease_left(&self, now: Time) -> Option<Duration> {
-        if self.is_over() {
+        if self.is_over() || self.given < self.found {
             return None;
         }
         if self.paxos.is_none() {
@@ -433,92 +456,11 @@ impl Consensus {
         self.told as u64
     }
 
-    /// The next thing to do.
-    pub(crate) fn poll_output(&mut self) -> Option<Output> {
-        if let Some(save) = self.saves.pop_front() {
-            return Some(save);
-        }
-        let (after, _) = self.held.front()?;
-        if *after > self.saved {
-            return None;
-        }
-        let (_, output) = self.held.pop_front()?;
-        Some(output)
-    }
-
-    /// Takes what the consensus has to say and what it changed.
-    fn collect(&mut self, now: Time) {
-        if self.is_over() {
-            return;
-        }
-        let mut messages = Vec::new();
-        if let Some(paxos) = &mut self.paxos {
-            paxos.take_outgoing_messages(&mut messages);
-        }
-        let writes = self.log.lock().take_writes();
-        if self.settings.durable && !writes.is_empty() {
-            self.last_save += 1;
-            let ticket = self.last_save;
-            self.saves.push_back(Output::Save { ticket, writes });
-        }
-        for message in messages {
-            let (to, letter) = match message {
-                Message::SequencePaxos(message) => (message.to, Letter::Log(message.msg)),
-                Message::BLE(message) => (message.to, Letter::Beat(message.msg)),
-            };
-            self.write(to, &letter);
-        }
-        self.look_who_leads(now);
-        loop {
-            let kept = self.log.lock();
-            if self.told >= kept.decided() {
-                break;
-            }
-            let cut = kept.cuts[self.told].clone();
-            drop(kept);
-            self.told += 1;
-            // What follows in the log of a configuration that has ended was never decided.
-            self.finished = cut.voters.is_some();
-            self.hold(Output::Committed(cut));
-            if self.finished {
-                break;
-            }
-        }
-    }
-
-    fn look_who_leads(&mut self, now: Time) {
-        let Some(paxos) = &self.paxos else {
-            return;
-        };
-        let leads = paxos.get_current_leader() == Some((self.facts.me, true));
-        let ballot = leads.then(|| paxos.get_promise());
-        if ballot != self.leading {
-            self.leading = ballot;
-            self.leases.forget_own();
-            self.next_ask = now;
-            self.behind_since = None;
-            if ballot.is_some() && !self.leases.is_silent(now) {
-                self.ask(now);
-            }
-        }
-    }
-
-    fn write(&mut self, to: u64, letter: &Letter) {
-        let bytes = postcard::to_allocvec(letter).expect("letters serialize into memory");
-        if bytes.len() <= limits::LETTER_BYTES {
-            let to = VoterNumber(to);
-            self.hold(Output::Letter { to, bytes });
-        }
-    }
-
-    fn hold(&mut self, output: Output) {
-        self.held.push_back((self.last_save, output));
-    }
-
     /// Asserts what must always hold. For the simulator and tests.
     pub(crate) fn check_invariants(&self) {
         let kept = self.log.lock();
         assert!(self.told <= kept.cuts.len(), "only what is kept is told");
+        assert!(self.given <= self.told, "only what is told is taken");
         assert!(
             self.saved <= self.last_save,
             "only what was asked for is saved"

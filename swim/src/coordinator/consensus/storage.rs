@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use omnipaxos::ballot_leader_election::Ballot;
 use omnipaxos::storage::{Entry, NoSnapshot, StopSign, Storage, StorageOp, StorageResult};
@@ -25,6 +26,8 @@ pub(super) struct Kept {
     promise: Option<Ballot>,
     accepted: Option<Ballot>,
     decided: usize,
+    /// For how long this voter grants a lease at most.
+    lease: Duration,
     pub(super) cuts: Vec<Cut>,
     changed: Changed,
 }
@@ -35,6 +38,7 @@ struct Changed {
     promise: bool,
     accepted: bool,
     decided: bool,
+    lease: bool,
     /// The first cut that is new.
     from: Option<usize>,
     /// How many cuts are stored.
@@ -48,6 +52,7 @@ pub(crate) struct StoredError;
 const PROMISE: &[u8] = b"promise";
 const ACCEPTED: &[u8] = b"accepted";
 const DECIDED: &[u8] = b"decided";
+const LEASE: &[u8] = b"lease";
 const CUT: &[u8] = b"cut/";
 
 fn cut_key(at: usize) -> Vec<u8> {
@@ -64,6 +69,7 @@ impl Log {
                 PROMISE => kept.promise = Some(decode(value)?),
                 ACCEPTED => kept.accepted = Some(decode(value)?),
                 DECIDED => kept.decided = decode(value)?,
+                LEASE => kept.lease = decode(value)?,
                 key if *key == cut_key(kept.cuts.len()) => kept.cuts.push(decode(value)?),
                 _ => return Err(StoredError),
             }
@@ -92,6 +98,18 @@ fn encode(value: &impl serde::Serialize) -> Option<Vec<u8>> {
 impl Kept {
     pub(super) fn decided(&self) -> usize {
         self.decided.min(self.cuts.len())
+    }
+
+    /// For how long a former life may have granted a lease.
+    pub(super) fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    /// This voter may grant leases of this length. In one configuration it never gets shorter: a
+    /// life that keeps quiet may be followed by another one before it is through with that.
+    pub(super) fn allow_lease(&mut self, lasts: Duration) {
+        self.changed.lease |= lasts > self.lease;
+        self.lease = self.lease.max(lasts);
     }
 
     /// Appends a cut that is decided by that alone: of a configuration of one voter.
@@ -124,6 +142,9 @@ impl Kept {
         }
         if changed.decided {
             write(DECIDED, encode(&self.decided));
+        }
+        if changed.lease {
+            write(LEASE, encode(&self.lease));
         }
         self.changed.stored = self.cuts.len();
         writes
@@ -281,5 +302,6 @@ impl Storage<Cut> for Log {
     }
 }
 
-/// The longest log that can be: a configuration ends after so many cuts, and one may be under way.
-pub(super) const LONGEST: usize = limits::LOG_CUTS + 8;
+/// The longest log that can be: a configuration ends after so many cuts; but a coordinator that
+/// took office may fall before it could end it, again and again.
+pub(super) const LONGEST: usize = 2 * limits::LOG_CUTS;

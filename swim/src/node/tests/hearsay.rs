@@ -152,7 +152,7 @@ fn one_that_is_behind_asks_and_follows() {
 fn cuts_that_lead_elsewhere_change_nothing() {
     for first in [0, 6, 9, u64::MAX - 1, u64::MAX] {
         let (mut node, a) = following();
-        let (stream, _) = asks(&mut node, &a, shows(LINEAGE, u64::MAX));
+        let (stream, _) = asks(&mut node, &a, shows(LINEAGE, limits::VIEWS));
         let cuts = [Cut::default(), Cut::default()].map(Arc::new).to_vec();
         node.read(
             stream,

@@ -1,0 +1,313 @@
+//! What others show and write of the agreed views: lies cost little, and true news gets through.
+
+use super::driven::{Driven, address, identity};
+use super::puppets::{Puppet, puppet};
+use super::{ms, name, secs};
+use crate::Quorum;
+use crate::config::Config;
+use crate::coordinator::{Cut, Lineage, Roster, View, Voter, VoterId, Voters};
+use crate::event::EventKind;
+use crate::limits;
+use crate::members::Instance;
+use crate::node::streams::Purpose;
+use crate::node::{Action, Memory, RecoverError, StreamEnd, StreamId};
+use crate::wire::{Errand, Frame, LineageTag, Message, Outlook, encode_frame};
+
+const LINEAGE: Lineage = Lineage {
+    family: 7,
+    generation: 0,
+};
+
+const VIEW: View = View(20);
+
+fn voter(of: &str) -> Voter {
+    Voter {
+        name: name(of),
+        id: VoterId(100),
+    }
+}
+
+/// A node that votes with others and knows a view.
+fn voting(with: &[&Puppet]) -> Driven {
+    let memory = Memory::volatile(Instance(100));
+    let mut node = Driven::with_memory(Config::lan(), identity("me", 1, 100), memory);
+    node.meet(with);
+    let mut roster = Roster::genesis(LINEAGE, voter("me"));
+    let others = with.iter().map(|puppet| voter(puppet.name));
+    roster.head.voters = Voters {
+        configuration: 3,
+        voters: others.chain([voter("me")]).collect(),
+    };
+    (roster.head.view, roster.head.base) = (VIEW, VIEW);
+    node.call(|node, now| node.adopt(roster, now));
+    node.calm();
+    node
+}
+
+fn outlook(view: u64) -> Outlook {
+    Outlook {
+        lineage: LineageTag::of(LINEAGE),
+        view: View(view),
+        quorum_age: u8::MAX,
+    }
+}
+
+impl Driven {
+    /// A puppet shows that it knows a view.
+    fn show(&mut self, puppet: &Puppet, view: u64) {
+        let digest = self.node.digest();
+        let bytes = puppet.datagram_showing(outlook(view), digest, &Message::Gossip, &[]);
+        self.call(|node, now| node.handle_datagram(puppet.addr, &bytes, now));
+    }
+
+    /// Whom it asks for views, since the last look.
+    fn asks(&mut self) -> Vec<(StreamId, std::net::SocketAddr)> {
+        let asks = self.connects().into_iter();
+        asks.filter(|(stream, _)| {
+            let purpose = self.node.streams.purpose_mut(*stream);
+            matches!(purpose, Some(Purpose::Catch(_)))
+        })
+        .collect()
+    }
+
+    fn view(&self) -> View {
+        self.node.agreed.view()
+    }
+}
+
+fn next_cut() -> Frame {
+    Frame::Cuts {
+        lineage: LINEAGE,
+        first: VIEW.next(),
+        cuts: vec![Cut::default().into()],
+    }
+}
+
+#[test]
+fn a_view_that_no_cluster_comes_to_is_not_asked_for() {
+    let (a, b) = (puppet("a", 11), puppet("b", 12));
+    let mut node = voting(&[&a, &b]);
+    for view in [limits::VIEWS + 1, 1 << 63, u64::MAX] {
+        node.show(&a, view);
+        assert_eq!(node.asks(), []);
+    }
+    assert_eq!(node.node.stats().dropped.malformed, 3);
+    node.show(&b, VIEW.0 + 1);
+    assert_eq!(node.asks().len(), 1);
+}
+
+#[test]
+fn one_that_shows_a_view_it_does_not_have_keeps_nobody_from_true_news() {
+    let (liar, honest) = (puppet("a", 11), puppet("b", 12));
+    for answers in [true, false] {
+        let mut node = voting(&[&liar, &honest]);
+        // It speaks a hundred times for each word of the other.
+        let mut lies = 0;
+        let mut asked = None;
+        for round in 0..600 {
+            node.show(&liar, VIEW.0 + 1_000_000);
+            if round % 100 == 99 {
+                node.show(&honest, VIEW.0 + 1);
+            }
+            for (stream, to) in node.asks() {
+                if to == honest.addr {
+                    asked = Some(stream);
+                } else {
+                    lies += 1;
+                    node.connected(stream);
+                    if answers {
+                        let nothing = Frame::Cuts {
+                            lineage: LINEAGE,
+                            first: VIEW.next(),
+                            cuts: vec![],
+                        };
+                        node.read(stream, &nothing);
+                    }
+                }
+            }
+            if asked.is_some() {
+                break;
+            }
+            node.wait(ms(10));
+        }
+        let stream = asked.expect("the honest one is asked");
+        assert!(lies >= 1);
+        node.connected(stream);
+        node.read(stream, &next_cut());
+        assert_eq!(node.view(), VIEW.next());
+    }
+}
+
+#[test]
+fn who_could_not_be_reached_is_asked_again() {
+    let a = puppet("a", 11);
+    let mut node = voting(&[&a, &puppet("b", 12)]);
+    node.show(&a, VIEW.0 + 1);
+    let (stream, _) = node.asks()[0];
+    node.closed(stream, StreamEnd::Failed);
+    node.wait(secs(4));
+    node.asks();
+    node.show(&a, VIEW.0 + 1);
+    let asks = node.asks();
+    assert_eq!(asks.len(), 1);
+    node.connected(asks[0].0);
+    node.read(asks[0].0, &next_cut());
+    assert_eq!(node.view(), VIEW.next());
+}
+
+#[test]
+fn a_lost_quorum_is_rebuilt_though_one_shows_a_view_that_it_does_not_have() {
+    let (liar, other) = (puppet("a", 11), puppet("b", 12));
+    let mut node = voting(&[&liar, &other]);
+    node.wait_among(&[&liar, &other], secs(1));
+    node.asks();
+    node.show(&liar, VIEW.0 + 5);
+    let survivors = [name("me"), name("a"), name("b")];
+    let refused = node.call(|node, now| node.recover(&survivors, now));
+    assert!(
+        matches!(refused, Err(RecoverError::Behind { .. })),
+        "it may be so: {refused:?}"
+    );
+    let (stream, _) = node.asks()[0];
+    node.closed(stream, StreamEnd::Closed);
+    node.show(&liar, VIEW.0 + 5);
+    let done = node.call(|node, now| node.recover(&survivors, now));
+    assert_eq!(done, Ok(()));
+    assert_eq!(node.node.quorum(node.now), Quorum::Held);
+    assert!(
+        node.events
+            .iter()
+            .any(|event| matches!(event.kind, EventKind::QuorumRegained { recovered: true }))
+    );
+}
+
+/// The frame of a letter of this length, which says nothing that a voter would.
+fn letter(from: &str, configuration: u32, bytes: usize) -> Vec<u8> {
+    let frame: Frame = Frame::Letter {
+        cluster: name("test"),
+        from: name(from),
+        tag: LineageTag::of(LINEAGE),
+        configuration,
+        bytes: vec![0xff; bytes],
+    };
+    encode_frame(&frame)
+}
+
+impl Driven {
+    /// Somebody opens a stream and sends this. Whether it is still open.
+    fn receives(&mut self, bytes: &[u8]) -> (StreamId, bool) {
+        let stream = self.accept();
+        self.call(|node, now| node.handle_stream_data(stream, bytes, now));
+        let closed =
+            |action: Action| matches!(action, Action::Close { stream: of } if of == stream);
+        let open = !self.actions().into_iter().any(closed);
+        (stream, open)
+    }
+}
+
+#[test]
+fn only_voters_letters_may_be_large() {
+    let (a, b, stranger) = (puppet("a", 11), puppet("b", 12), puppet("c", 13));
+    let mut node = voting(&[&a, &b]);
+    node.meet(&[&stranger]);
+    let most = limits::LETTER_BYTES;
+    let begun = |frame: &[u8]| frame[..1000].to_vec();
+    assert!(node.receives(&begun(&letter("a", 3, most))).1);
+    for wrong in [
+        letter("c", 3, most),
+        letter("me", 3, most),
+        letter("a", 2, most),
+    ] {
+        let before = node.node.stats().dropped.unexpected;
+        assert!(!node.receives(&begun(&wrong)).1);
+        assert_eq!(node.node.stats().dropped.unexpected, before + 1);
+    }
+    // What nobody who opens a stream may send is not waited for either.
+    let roster = letter("a", 3, most);
+    for kind in [2, 4, 7, 8] {
+        let mut begun = begun(&roster);
+        begun[..4].copy_from_slice(&60_000u32.to_le_bytes());
+        begun[5] = kind;
+        let length = if kind == 2 { 900u32 } else { 60_000 };
+        begun[..4].copy_from_slice(&length.to_le_bytes());
+        begun.truncate(600);
+        assert!(!node.receives(&begun).1, "kind {kind}");
+    }
+    // A whole one is read, and found to be no letter.
+    let malformed = node.node.stats().dropped.malformed;
+    assert!(
+        !node.receives(&letter("b", 3, most)).1,
+        "it was the only one"
+    );
+    assert_eq!(node.node.stats().dropped.malformed, malformed + 1);
+}
+
+#[test]
+fn letters_under_way_are_held_of_a_few_at_a_time() {
+    let (a, b) = (puppet("a", 11), puppet("b", 12));
+    let mut node = voting(&[&a, &b]);
+    let part = 64 * 1024;
+    let mut open = Vec::new();
+    for count in 0..200 {
+        let from = if count % 2 == 0 { "a" } else { "b" };
+        let frame = letter(from, 3, limits::LETTER_BYTES);
+        let (stream, stays) = node.receives(&frame[..part]);
+        assert!(stays, "the newest is let in");
+        open.push(stream);
+    }
+    let held: usize = node.node.streams.held();
+    let most = 2 * limits::LETTERS_OF_ONE * part;
+    assert!(held <= most, "{held} of {most}");
+    let alive = open.iter().rev().take(2 * limits::LETTERS_OF_ONE);
+    for stream in alive {
+        assert!(node.node.streams.purpose_mut(*stream).is_some());
+    }
+    let busy = node.node.stats().dropped.busy;
+    assert_eq!(busy, 200 - 2 * limits::LETTERS_OF_ONE as u64);
+    // One that is whole makes room.
+    let last = open[199];
+    node.call(|node, now| node.handle_stream_closed(last, StreamEnd::Closed, now));
+    let frame = letter("b", 3, limits::LETTER_BYTES);
+    node.receives(&frame[..part]);
+    assert_eq!(node.node.stats().dropped.busy, busy);
+}
+
+#[test]
+fn a_letter_whose_sender_is_not_told_yet_is_waited_for() {
+    let (a, b) = (puppet("a", 11), puppet("b", 12));
+    let mut node = voting(&[&a, &b]);
+    let frame = letter("a", 3, limits::LETTER_BYTES);
+    let (stream, _) = node.receives(&frame[..7]);
+    for at in 7..40 {
+        let byte = &frame[at..=at];
+        node.call(|node, now| node.handle_stream_data(stream, byte, now));
+        assert!(node.node.streams.purpose_mut(stream).is_some());
+    }
+    let endless = letter("x", 3, limits::LETTER_BYTES);
+    let mut garbage = endless[..6].to_vec();
+    garbage.resize(600, 0xff);
+    assert!(!node.receives(&garbage).1, "it never names anybody");
+}
+
+#[test]
+fn a_pushed_view_far_ahead_is_a_word_like_any_other() {
+    let (liar, honest) = (puppet("a", 11), puppet("b", 12));
+    let mut node = voting(&[&liar, &honest]);
+    let push = Message::Errand(Errand::Cut {
+        view: View(VIEW.0 + 9),
+        cut: vec![],
+    });
+    let bytes = liar.datagram_showing(outlook(VIEW.0), node.node.digest(), &push, &[]);
+    node.call(|node, now| node.handle_datagram(liar.addr, &bytes, now));
+    let asks = node.asks();
+    assert_eq!(
+        asks.iter().map(|ask| ask.1).collect::<Vec<_>>(),
+        [liar.addr]
+    );
+    node.closed(asks[0].0, StreamEnd::Closed);
+    node.call(|node, now| node.handle_datagram(liar.addr, &bytes, now));
+    assert_eq!(node.asks(), []);
+    node.show(&honest, VIEW.0 + 1);
+    assert_eq!(node.asks()[0].1, honest.addr);
+    assert_eq!(address(12), honest.addr);
+}
