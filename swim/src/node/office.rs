@@ -24,8 +24,8 @@ pub(super) struct InOffice {
     pub(super) since: Time,
     /// Members that something happened to.
     review: BTreeSet<Name>,
-    /// Members of the view that are not present here, and present ones that wait to be in it: looked
-    /// at again and again.
+    /// Members of the view that are not present here, and present ones that wait to be in it:
+    /// looked at again and again.
     absent: BTreeSet<Name>,
     next_look: Time,
     /// What must be said without delay, the last word on each member.

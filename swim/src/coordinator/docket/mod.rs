@@ -184,8 +184,8 @@ impl Docket {
         opened
     }
 
-    /// A member is degraded by what was committed, maybe by an earlier coordinator. True when a case
-    /// was opened: then [`Docket::summon`] is due.
+    /// A member is degraded by what was committed, maybe by an earlier coordinator. True when a
+    /// case was opened: then [`Docket::summon`] is due.
     pub(crate) fn on_degraded(&mut self, subject: &Name, instance: Instance, now: Time) -> bool {
         self.clock = now;
         let degraded = Degraded {

@@ -137,13 +137,17 @@ fn letter() -> impl Strategy<Value = Letter> {
             round,
             lasts,
         });
+    let request = any::<u32>()
+        .prop_map(|round| Letter::Beat(HeartbeatMsg::Request(HeartbeatRequest { round })));
+    let outbid =
+        (ballot(), ballot()).prop_map(|(ballot, promised)| Letter::Outbid { ballot, promised });
     prop_oneof![
         8 => of_the_log().prop_map(Letter::Log),
-        1 => any::<u32>().prop_map(|round| Letter::Beat(HeartbeatMsg::Request(HeartbeatRequest { round }))),
+        1 => request,
         1 => beat,
         1 => ask,
         1 => grant,
-        1 => (ballot(), ballot()).prop_map(|(ballot, promised)| Letter::Outbid { ballot, promised }),
+        1 => outbid,
     ]
 }
 
