@@ -5,13 +5,13 @@ use super::puppets::{Puppet, puppet};
 use super::{ms, name, secs};
 use crate::Quorum;
 use crate::config::Config;
-use crate::coordinator::{Cut, Lineage, Roster, View, Voter, VoterId, Voters};
+use crate::coordinator::{Change, Cut, Lineage, Roster, View, Voter, VoterId, Voters};
 use crate::event::EventKind;
 use crate::limits;
-use crate::members::Instance;
+use crate::members::{Instance, Status};
 use crate::node::streams::Purpose;
 use crate::node::{Action, Memory, RecoverError, StreamEnd, StreamId};
-use crate::wire::{Errand, Frame, LineageTag, Message, Outlook, encode_frame};
+use crate::wire::{Errand, Frame, LineageTag, Message, Outlook, Update, encode_frame};
 
 const LINEAGE: Lineage = Lineage {
     family: 7,
@@ -179,6 +179,114 @@ fn a_lost_quorum_is_rebuilt_though_one_shows_a_view_that_it_does_not_have() {
             .iter()
             .any(|event| matches!(event.kind, EventKind::QuorumRegained { recovered: true }))
     );
+}
+
+impl Driven {
+    /// Whether a member is in the view.
+    fn holds(&self, of: &str) -> bool {
+        let roster = self.node.agreed.roster();
+        roster.is_some_and(|roster| roster.standing(of).is_some())
+    }
+}
+
+/// A node that decides alone.
+fn founder() -> Driven {
+    let memory = Memory::volatile(Instance(100));
+    let mut node = Driven::with_memory(Config::lan(), identity("me", 1, 100), memory);
+    node.wait(secs(2));
+    assert!(node.holds("me"), "it decides alone");
+    node
+}
+
+/// A founder that is alone so far may have lost its memory: those it meets may be of its old
+/// history, which it is to follow.
+#[test]
+fn a_lone_history_admits_only_who_is_in_no_other() {
+    let mut node = founder();
+    let (other, free) = (puppet("a", 11), puppet("b", 12));
+    let record = Update::Record(other.record());
+    let digest = node.node.digest();
+    let bytes = other.datagram_showing(outlook(7), digest, &Message::Gossip, &[record]);
+    node.call(|node, now| node.handle_datagram(other.addr, &bytes, now));
+    node.wait(ms(300));
+    assert_eq!(node.state("a"), "alive");
+    assert!(!node.holds("a"), "it is of another history");
+    node.meet(&[&free]);
+    node.wait_among(&[&free], secs(1));
+    assert!(node.holds("b"), "it is of none");
+}
+
+impl Driven {
+    /// Commits a cut, which it does alone.
+    fn decide(&mut self, cut: Cut) {
+        self.call(|node, now| {
+            let voting = node.agreed.voting.as_mut().expect("it votes");
+            let proposed = voting.consensus.propose(cut, now);
+            proposed.expect("it leads and nothing is under way");
+            node.agree(now);
+        });
+    }
+}
+
+#[test]
+fn no_gossip_brings_a_condemned_life_back() {
+    let mut node = founder();
+    let mut gone = puppet("a", 11);
+    node.meet(&[&gone]);
+    node.wait(ms(300));
+    assert!(node.holds("a"));
+    let left = Change::Left {
+        name: name("a"),
+        instance: Instance(gone.instance),
+    };
+    node.decide(Cut {
+        changes: vec![left],
+        ..Cut::default()
+    });
+    let status = |node: &Driven| {
+        let held = node.node.table.get("a").expect("it is remembered");
+        held.statement.status
+    };
+    assert_eq!(status(&node), Status::Unreachable);
+    node.events();
+    gone.incarnation = 5;
+    node.hear(&gone, Message::Gossip, &[Update::Record(gone.record())]);
+    node.wait(ms(300));
+    assert_eq!(status(&node), Status::Unreachable);
+    assert_eq!(node.state("a"), "left");
+    assert!(!node.events().contains(&"a reachable".to_owned()));
+    assert!(!node.holds("a"));
+    // Its next life is another matter.
+    gone.instance += 1;
+    node.hear(&gone, Message::Gossip, &[Update::Record(gone.record())]);
+    node.wait(ms(300));
+    assert!(node.holds("a"));
+}
+
+#[test]
+fn a_configuration_ends_by_the_bytes_of_its_cuts_too() {
+    let mut node = founder();
+    let configuration = |node: &Driven| {
+        let roster = node.node.agreed.roster().expect("it has a history");
+        roster.head.voters.configuration
+    };
+    let first = configuration(&node);
+    // Of members that it never had.
+    let left = |number: usize| Change::Left {
+        name: name(&format!("{number:0>128}")),
+        instance: Instance(1),
+    };
+    let cut = Cut {
+        changes: (0..300).map(left).collect(),
+        ..Cut::default()
+    };
+    let bytes = postcard::to_allocvec(&cut).map_or(0, |bytes| bytes.len());
+    assert!(bytes <= limits::CUT_BYTES);
+    for count in 1..20 {
+        node.decide(cut.clone());
+        let due = count * bytes >= limits::LOG_BYTES;
+        assert_eq!(configuration(&node) > first, due, "after {count} cuts");
+    }
 }
 
 /// The frame of a letter of this length, which says nothing that a voter would.
