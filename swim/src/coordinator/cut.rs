@@ -183,6 +183,13 @@ pub(crate) struct Cut {
     pub(crate) changes: Vec<Change>,
 }
 
+impl Cut {
+    /// Its encoding: what is hashed, counted and sent.
+    pub(crate) fn encoded(&self) -> Vec<u8> {
+        postcard::to_allocvec(self).expect("cuts serialize into memory")
+    }
+}
+
 /// Voters as somebody else tells them: at least one, and none twice.
 fn voters<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Voter>, D::Error> {
     let voters: Vec<Voter> = at_most::<{ limits::VOTERS }, _, _>(deserializer)?;

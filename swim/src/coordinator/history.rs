@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::cut::{Change, Cut, Lineage, View};
 use super::evidence::Evidence;
 use super::roster::{Roster, Turn};
+use super::rosters::Rosters;
 use crate::limits;
 use crate::members::{Instance, Name};
 use crate::time::Time;
@@ -13,7 +14,8 @@ use crate::time::Time;
 /// The agreed views as one member knows them.
 #[derive(Clone, Debug)]
 pub(crate) struct History {
-    roster: Roster,
+    roster: Arc<Roster>,
+    rosters: Rosters,
     /// The last cuts, oldest first; the last one led to the roster.
     cuts: VecDeque<(Arc<Cut>, usize)>,
     bytes: usize,
@@ -47,16 +49,24 @@ pub(crate) enum CatchUp {
 impl History {
     pub(crate) fn new(roster: Roster) -> History {
         History {
-            roster,
+            roster: Arc::new(roster),
+            rosters: Rosters::default(),
             cuts: VecDeque::new(),
             bytes: 0,
             files: VecDeque::new(),
         }
     }
 
+    /// Takes its rosters from the same source as other histories.
+    pub(crate) fn share(&mut self, rosters: &Rosters) {
+        self.rosters = rosters.clone();
+        self.rosters.share(&mut self.roster);
+    }
+
     /// A whole roster takes the place of what was known; files of cases are kept.
     pub(crate) fn replace(&mut self, roster: Roster) {
-        self.roster = roster;
+        self.roster = Arc::new(roster);
+        self.rosters.share(&mut self.roster);
         self.cuts.clear();
         self.bytes = 0;
     }
@@ -79,9 +89,14 @@ impl History {
         files.filter(move |file| file.name.as_str() == name)
     }
 
-    /// Applies the next cut.
-    pub(crate) fn apply(&mut self, cut: Arc<Cut>, now: Time) -> Vec<Turn> {
-        let turns = self.roster.apply(&cut);
+    /// The roster as it is now, to be looked at when it is another one.
+    pub(crate) fn kept(&self) -> Arc<Roster> {
+        Arc::clone(&self.roster)
+    }
+
+    /// Applies the next cut, of which `bytes` is the encoding.
+    pub(crate) fn apply(&mut self, cut: Arc<Cut>, bytes: &[u8], now: Time) -> Arc<[Turn]> {
+        let (cut, turns) = self.rosters.apply(&mut self.roster, cut, bytes);
         let view = self.view();
         for change in &cut.changes {
             let (evidence, removed) = match change {
@@ -102,9 +117,8 @@ impl History {
                 self.files.pop_front();
             }
         }
-        let bytes = postcard::to_allocvec(&*cut).map_or(0, |bytes| bytes.len());
-        self.bytes += bytes;
-        self.cuts.push_back((cut, bytes));
+        self.bytes += bytes.len();
+        self.cuts.push_back((cut, bytes.len()));
         while self.cuts.len() > limits::CUTS || self.bytes > limits::CUTS_BYTES {
             let Some((_, bytes)) = self.cuts.pop_front() else {
                 break;

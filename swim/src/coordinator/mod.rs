@@ -11,6 +11,7 @@ mod docket;
 mod evidence;
 mod history;
 mod roster;
+mod rosters;
 mod voters;
 
 #[cfg(test)]
@@ -24,4 +25,5 @@ pub use evidence::{Evidence, Finding, Reason, Testimony};
 pub(crate) use history::{CatchUp, History};
 pub use roster::Standing;
 pub(crate) use roster::{Removal, Roster, RosterHead, Turn};
+pub(crate) use rosters::Rosters;
 pub(crate) use voters::{Candidate, choose as choose_voters, suitable as suitable_voters};

@@ -173,21 +173,32 @@ impl Roster {
 
     /// The verdict on one life of a member, and the view in which it fell.
     pub(crate) fn verdict(&self, name: &str, instance: Instance) -> Option<(Verdict, View)> {
+        let (verdict, view, _) = self.agreed_on(name, instance)?;
+        Some((verdict, view))
+    }
+
+    /// The verdict on one life, the view in which it fell, and whether it is degraded: all from one
+    /// look, for that is asked of every member whenever anything is told of it.
+    pub(crate) fn agreed_on(
+        &self,
+        name: &str,
+        instance: Instance,
+    ) -> Option<(Verdict, View, bool)> {
         let standing = self.standing(name);
         if let Some(standing) = standing
             && standing.instance == instance
         {
-            return Some((Verdict::Up, standing.since));
+            return Some((Verdict::Up, standing.since, standing.degraded));
         }
         // A verdict is final: also when a newer life has become a member since.
         if let Some(removal) = self.removed.get(name)
             && removal.instance >= instance
         {
-            return Some((removal.verdict, removal.view));
+            return Some((removal.verdict, removal.view, false));
         }
         // An older life than the one that is a member.
         let standing = standing.filter(|standing| standing.instance > instance)?;
-        Some((Verdict::Dead, standing.since))
+        Some((Verdict::Dead, standing.since, false))
     }
 
     /// Whether this life can never be a member any more.
@@ -206,10 +217,10 @@ impl Roster {
 
     /// Applies the next cut: the view counts one up, whatever the cut says. What does not fit the
     /// roster (a life that is no member) changes nothing, for all alike.
-    pub(crate) fn apply(&mut self, cut: &Cut) -> Vec<Turn> {
+    /// `bytes` is its encoding.
+    pub(crate) fn apply_encoded(&mut self, cut: &Cut, bytes: &[u8]) -> Vec<Turn> {
         self.head.view = self.head.view.next();
-        let bytes = postcard::to_allocvec(cut).expect("cuts serialize into memory");
-        self.head.chain = xxh3_64_with_seed(&bytes, self.head.chain);
+        self.head.chain = xxh3_64_with_seed(bytes, self.head.chain);
         if let Some(office) = &cut.office {
             self.head.office = Some(office.clone());
         }
@@ -222,6 +233,11 @@ impl Roster {
             self.change(change, &mut turns);
         }
         turns
+    }
+
+    #[cfg(test)]
+    pub(crate) fn apply(&mut self, cut: &Cut) -> Vec<Turn> {
+        self.apply_encoded(cut, &cut.encoded())
     }
 
     /// Whether a cut that somebody tells can be the next one: the numbers of a coordinator's term

@@ -89,6 +89,11 @@ pub(crate) struct Table {
 }
 
 impl Member {
+    /// What its holder believes of it.
+    pub(crate) fn state(&self) -> State {
+        state(self.statement.status)
+    }
+
     /// Its bucket when there are `count`, a power of two.
     pub(crate) fn bucket(&self, count: usize) -> usize {
         usize::from(self.bucket) * count / limits::DIGEST_BUCKETS
@@ -431,7 +436,7 @@ impl Table {
             addr: record.addr,
             instance: record.instance,
             incarnation: record.incarnation,
-            state: state(member.statement.status),
+            state: member.state(),
             since: member.since,
             tags: record.tags.clone(),
             is_self: record.name == self.me,

@@ -11,12 +11,13 @@ use super::founding::Founding;
 use super::leaving::HandOver;
 use super::office::InOffice;
 use super::reporting::Reporting;
+use super::stands::{Stand, state_under};
 use super::voting::{Saves, Voting};
 use super::{Lifecycle, Node, Timer};
 use crate::coordinator::{
-    Change, Cut, History, Lineage, Office, Roster, Turn, Verdict, View, VoterId,
+    Change, Cut, History, Lineage, Office, Roster, Rosters, Turn, Verdict, View, VoterId,
 };
-use crate::event::{DeadCause, EventKind, MemberInfo, RemovedCause, State, UnreachableCause};
+use crate::event::{DeadCause, EventKind, MemberInfo, RemovedCause, State};
 use crate::limits;
 use crate::members::{Instance, Name, Rank, Statement, Status};
 use crate::time::Time;
@@ -28,6 +29,8 @@ pub(super) struct Agreed {
     /// Which memory this node votes with.
     pub(super) voter: VoterId,
     pub(super) history: Option<History>,
+    /// Where its rosters come from.
+    pub(super) rosters: Rosters,
     /// This node's part in the present configuration, if it has one.
     pub(super) voting: Option<Voting>,
     pub(super) saves: Saves,
@@ -53,6 +56,7 @@ impl Agreed {
         Agreed {
             voter: memory.id,
             history: None,
+            rosters: Rosters::default(),
             voting: None,
             saves: Saves::new(memory),
             office: None,
@@ -104,19 +108,11 @@ impl Node {
         };
         let name = info.name.as_str();
         info.voter = roster.is_voter(name);
-        let Some((verdict, view)) = roster.verdict(name, info.instance) else {
+        let Some((verdict, view, degraded)) = roster.agreed_on(name, info.instance) else {
             return info;
         };
         (info.verdict, info.view) = (Some(verdict), view);
-        let degraded = roster.standing(name).is_some_and(|held| held.degraded);
-        match verdict {
-            Verdict::Up if degraded && info.state == State::Alive => {
-                info.state = State::Degraded;
-            }
-            Verdict::Up => {}
-            Verdict::Dead => info.state = State::Dead,
-            Verdict::Left => info.state = State::Left,
-        }
+        info.state = state_under(verdict, degraded, info.state);
         info
     }
 
@@ -194,24 +190,34 @@ impl Node {
 
     /// Applies the next cut, tells what it means, passes it on.
     pub(super) fn apply(&mut self, cut: &Arc<Cut>, now: Time) {
-        let subjects = cut.changes.iter().map(|change| change.subject().0);
-        let before: Vec<MemberInfo> = subjects
-            .filter_map(|name| self.info_of(name.as_str()))
-            .collect();
+        let subjects = cut.changes.iter();
+        let ids = self
+            .table
+            .ids(subjects.map(|change| change.subject().0.as_str()));
+        let known = ids.into_iter().flatten();
+        let before: Vec<Stand> = known.map(|id| self.stand(id)).collect();
         let told = self.events.len();
         let Some(history) = &mut self.agreed.history else {
             return;
         };
-        let turns = history.apply(Arc::clone(cut), now);
-        for turn in turns {
+        let bytes = cut.encoded();
+        let turns = history.apply(Arc::clone(cut), &bytes, now);
+        for turn in turns.iter() {
             self.on_turn(turn, Some(cut), now);
         }
         if let Some(office) = &cut.office {
             self.tell_coordinator(office, now);
         }
-        self.push_cut(cut);
+        self.push_cut(bytes);
         self.tell_rest(before, told, now);
         self.on_new_view(now);
+    }
+
+    /// The first roster that this node holds.
+    pub(super) fn begin_history(&mut self, roster: Roster) {
+        let mut history = History::new(roster);
+        history.share(&self.agreed.rosters);
+        self.agreed.history = Some(history);
     }
 
     /// A whole roster takes the place of what was known.
@@ -220,10 +226,10 @@ impl Node {
             history.lineage().family == roster.head.lineage.family
                 && history.lineage().generation < roster.head.lineage.generation
         });
-        let members = self.table.iter().map(|member| self.table.info(member));
-        let infos: Vec<MemberInfo> = members.map(|info| self.describe(info)).collect();
+        let members = self.table.with_ids();
+        let stands: Vec<Stand> = members.map(|(id, _)| self.stand(id)).collect();
         let told = self.events.len();
-        let before = self.agreed.roster().cloned();
+        let before = self.agreed.history.as_ref().map(History::kept);
         let new_lineage = before.as_ref().map(|old| old.head.lineage) != Some(roster.head.lineage);
         if new_lineage {
             // Letters and leases of another history mean nothing in this one.
@@ -235,7 +241,7 @@ impl Node {
         }
         match &mut self.agreed.history {
             Some(history) => history.replace(roster),
-            None => self.agreed.history = Some(History::new(roster)),
+            None => self.begin_history(roster),
         }
         self.stop_founding();
         if recovered {
@@ -243,60 +249,16 @@ impl Node {
             let kind = EventKind::QuorumRegained { recovered: true };
             self.tell(self.me(), kind, now);
         }
-        for turn in self.turns_since(before.as_ref()) {
-            self.on_turn(turn, None, now);
+        for turn in self.turns_since(before.as_deref()) {
+            self.on_turn(&turn, None, now);
         }
         let office = self.agreed.roster().and_then(|new| new.head.office.clone());
-        let old_office = before.and_then(|old| old.head.office);
+        let old_office = before.and_then(|old| old.head.office.clone());
         if let Some(office) = office.filter(|office| Some(office) != old_office.as_ref()) {
             self.tell_coordinator(&office, now);
         }
-        self.tell_rest(infos, told, now);
+        self.tell_rest(stands, told, now);
         self.on_new_view(now);
-    }
-
-    /// Tells of those whose state is another one since `before` under the new roster, without a
-    /// turn of theirs: lives that were never members, verdicts of a history that was given up.
-    /// What was told begins at that place in the queue.
-    fn tell_rest(&mut self, before: Vec<MemberInfo>, told: usize, now: Time) {
-        for old in before {
-            let Some(info) = self.info_of(old.name.as_str()) else {
-                continue;
-            };
-            let same = (old.state, old.verdict) == (info.state, info.verdict);
-            let mut events = self.events.iter().skip(told);
-            let known = events.any(|event| {
-                event.member.name == info.name && event.member.instance == info.instance
-            });
-            if same || known || info.is_self {
-                continue;
-            }
-            if info.verdict.is_some_and(|verdict| verdict != Verdict::Up) {
-                self.bury(&info.name, now);
-            }
-            let Some(info) = self.info_of(old.name.as_str()) else {
-                continue;
-            };
-            let standing = self.agreed.roster().and_then(|roster| {
-                let standing = roster.standing(info.name.as_str())?;
-                Some(standing.instance)
-            });
-            let kind = match info.state {
-                State::Dead => EventKind::Dead {
-                    cause: standing.map_or(DeadCause::Unknown, |instance| DeadCause::Replaced {
-                        instance,
-                    }),
-                },
-                State::Left if info.verdict.is_some() => EventKind::Left,
-                State::Left | State::Unreachable => EventKind::Unreachable {
-                    cause: UnreachableCause::Verdict,
-                },
-                State::Degraded => EventKind::Degraded { evidence: None },
-                State::Alive if old.state != State::Alive => EventKind::Reachable,
-                State::Alive | State::Suspect => EventKind::Updated,
-            };
-            self.tell(info, kind, now);
-        }
     }
 
     /// What happened between an older roster and the present one.
@@ -393,10 +355,10 @@ impl Node {
         }
     }
 
-    fn on_turn(&mut self, turn: Turn, cut: Option<&Arc<Cut>>, now: Time) {
-        self.record_turn(&turn, now);
+    fn on_turn(&mut self, turn: &Turn, cut: Option<&Arc<Cut>>, now: Time) {
+        self.record_turn(turn, now);
         match turn {
-            Turn::Up(name, instance) => self.on_up(&name, instance, now),
+            Turn::Up(name, instance) => self.on_up(name, *instance, now),
             Turn::Replaced(name, instance) => {
                 let newer = self.agreed.roster().and_then(|roster| {
                     let standing = roster.standing(name.as_str())?;
@@ -405,22 +367,22 @@ impl Node {
                 let cause = newer.map_or(DeadCause::Unknown, |instance| DeadCause::Replaced {
                     instance,
                 });
-                self.on_gone(&name, instance, EventKind::Dead { cause }, now);
+                self.on_gone(name, *instance, EventKind::Dead { cause }, now);
             }
             Turn::Gone(name, instance, Verdict::Left) => {
-                self.on_gone(&name, instance, EventKind::Left, now);
+                self.on_gone(name, *instance, EventKind::Left, now);
             }
             Turn::Gone(name, instance, Verdict::Dead | Verdict::Up) => {
-                let evidence = cut.and_then(|cut| evidence_of(cut, &name));
+                let evidence = cut.and_then(|cut| evidence_of(cut, name));
                 let cause = evidence.map_or(DeadCause::Unknown, |evidence| DeadCause::Convicted {
                     evidence,
                 });
-                self.on_gone(&name, instance, EventKind::Dead { cause }, now);
+                self.on_gone(name, *instance, EventKind::Dead { cause }, now);
             }
             Turn::Degraded(name, instance) => {
-                let evidence = cut.and_then(|cut| evidence_of(cut, &name));
+                let evidence = cut.and_then(|cut| evidence_of(cut, name));
                 let held = self.info_of(name.as_str());
-                if let Some(info) = held.filter(|held| held.instance == instance)
+                if let Some(info) = held.filter(|held| held.instance == *instance)
                     && info.state == State::Degraded
                     && !info.is_self
                 {
@@ -429,7 +391,7 @@ impl Node {
             }
             Turn::Restored(name, instance) => {
                 let held = self.info_of(name.as_str());
-                if let Some(info) = held.filter(|held| held.instance == instance)
+                if let Some(info) = held.filter(|held| held.instance == *instance)
                     && info.state == State::Alive
                     && !info.is_self
                 {
@@ -482,7 +444,7 @@ impl Node {
     }
 
     /// Holds a condemned life for unreachable without another word: the verdict is the word.
-    fn bury(&mut self, name: &Name, now: Time) {
+    pub(super) fn bury(&mut self, name: &Name, now: Time) {
         let Some(member) = self.table.get(name.as_str()) else {
             return;
         };
@@ -538,8 +500,7 @@ impl Node {
 
     /// Who first hears of a cut passes it on at once, to its successors, which alone reach
     /// everybody, and to random members (DESIGN 4.2).
-    fn push_cut(&mut self, cut: &Cut) {
-        let mut bytes = postcard::to_allocvec(cut).expect("cuts serialize into memory");
+    fn push_cut(&mut self, mut bytes: Vec<u8>) {
         if bytes.len() > limits::DATAGRAM_CUT_BYTES {
             bytes.clear();
         }

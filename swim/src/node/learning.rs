@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Lifecycle, Node, Timer};
+#[cfg(feature = "sim")]
+use crate::coordinator::Rosters;
 use crate::coordinator::{Verdict, View};
 use crate::event::{DeadCause, EventKind, MemberInfo, State, UnreachableCause};
 use crate::gossip::{CROWD, Urgency, send_limit};
@@ -16,10 +18,14 @@ use crate::time::Time;
 use crate::wire::{Entry, Header, Message, Update};
 
 impl Node {
-    /// Takes its records from the same source as other nodes.
+    /// Takes its records and rosters from the same sources as other nodes.
     #[cfg(feature = "sim")]
-    pub(crate) fn share_records(&mut self, records: Records) {
+    pub(crate) fn share(&mut self, records: Records, rosters: Rosters) {
         self.records = records;
+        if let Some(history) = &mut self.agreed.history {
+            history.share(&rosters);
+        }
+        self.agreed.rosters = rosters;
     }
 
     /// Makes room for so many members, that are known to come.

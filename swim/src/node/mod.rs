@@ -24,6 +24,7 @@ mod outputs;
 mod probing;
 mod recovering;
 mod reporting;
+mod stands;
 mod streams;
 mod suspecting;
 mod syncing;

@@ -9,8 +9,8 @@ use super::outputs::Action;
 use super::streams::Purpose;
 use super::{Lifecycle, Node, Timer};
 use crate::coordinator::{
-    Consensus, ConsensusSettings, Cut, History, Output, Removal, Roster, RosterHead, Standing,
-    View, Voter, VoterId, VoterNumber,
+    Consensus, ConsensusSettings, Cut, Output, Removal, Roster, RosterHead, Standing, View, Voter,
+    VoterId, VoterNumber,
 };
 use crate::limits;
 use crate::members::Name;
@@ -117,7 +117,7 @@ impl Node {
             id: memory.id,
         };
         let (base, view) = (roster.head.base, roster.head.view);
-        self.agreed.history = Some(History::new(roster));
+        self.begin_history(roster);
         if !voters.voters.contains(&me) {
             return Ok(());
         }

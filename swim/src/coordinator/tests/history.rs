@@ -8,7 +8,8 @@ fn history() -> History {
 }
 
 fn apply(history: &mut History, cut: Cut) {
-    history.apply(Arc::new(cut), Time::ZERO);
+    let bytes = cut.encoded();
+    history.apply(Arc::new(cut), &bytes, Time::ZERO);
     history.check_invariants();
 }
 
@@ -170,7 +171,8 @@ fn every_case_leaves_a_file_that_outlives_its_member() {
     apply(&mut history, cut(vec![up("a", 10), up("b", 10)]));
     apply(&mut history, cut(vec![degraded("b", 10), left("a", 10)]));
     let at = Time::from_nanos(5);
-    history.apply(Arc::new(cut(vec![convicted("b", 7)])), at);
+    let cut = cut(vec![convicted("b", 7)]);
+    history.apply(Arc::new(cut.clone()), &cut.encoded(), at);
     assert_eq!(files(&history, "a"), [], "a goodbye is no case");
     let both = [(3, 10, true, 7), (2, 10, false, 0)];
     assert_eq!(files(&history, "b"), both);

@@ -90,7 +90,7 @@ proptest! {
         let mut history = History::new(genesis());
         let mut behind = genesis();
         for (at, cut) in cuts.iter().enumerate() {
-            history.apply(Arc::new(cut.clone()), Time::ZERO);
+            history.apply(Arc::new(cut.clone()), &cut.encoded(), Time::ZERO);
             history.check_invariants();
             if at < from {
                 behind.apply(cut);

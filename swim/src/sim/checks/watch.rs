@@ -1,8 +1,9 @@
 //! What must hold of every process at every step.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
+
+use hashbrown::HashMap;
 
 use super::{Findings, Property, Violation};
 use crate::coordinator::Verdict;
@@ -16,9 +17,9 @@ use crate::time::Time;
 pub(in crate::sim) struct Watch {
     me: Name,
     instance: Instance,
-    seen: BTreeMap<Name, Seen>,
+    seen: HashMap<Name, Seen>,
     /// The last life of each member that was told to be one, in the present history.
-    ups: BTreeMap<Name, Instance>,
+    ups: HashMap<Name, Instance>,
     family: Option<u64>,
     /// Lives of its own that it told to be removed by a verdict, since the last step.
     removed: Vec<Instance>,
@@ -50,8 +51,8 @@ impl Watch {
         Watch {
             me: identity.name.clone(),
             instance: identity.instance,
-            seen: BTreeMap::new(),
-            ups: BTreeMap::new(),
+            seen: HashMap::new(),
+            ups: HashMap::new(),
             family: None,
             removed: Vec::new(),
             wakes: (Time::ZERO, 0),
@@ -260,6 +261,8 @@ impl Watch {
             }
             remembered
         });
+        // In an order that does not depend on the map's.
+        lost.sort();
         for text in lost {
             self.report(Property::EventsTellTheTable, now, text, found);
         }

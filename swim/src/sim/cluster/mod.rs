@@ -19,6 +19,7 @@ use super::network::{Faults, Network};
 use super::process::{Pid, Process};
 use super::streams::{Medium, Streams};
 use super::trace::Trace;
+use crate::coordinator::Rosters;
 use crate::event::Event;
 use crate::members::Records;
 
@@ -72,6 +73,8 @@ pub struct Cluster {
     listeners: BTreeMap<SocketAddr, Pid>,
     /// What the tables of all nodes are made of.
     records: Records,
+    /// And their histories.
+    rosters: Rosters,
     names: BTreeMap<String, Vec<SocketAddr>>,
     /// Packets sent to an address, whoever listens there.
     pub(super) sent_to: BTreeMap<SocketAddr, u64>,
@@ -102,6 +105,7 @@ impl Cluster {
             processes: Vec::new(),
             listeners: BTreeMap::new(),
             records: Records::shared(),
+            rosters: Rosters::shared(),
             names: BTreeMap::new(),
             sent_to: BTreeMap::new(),
             buffer: Vec::new(),

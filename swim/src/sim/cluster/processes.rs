@@ -45,7 +45,7 @@ impl Cluster {
             clock.read(now),
         )
         .expect("the scenario's settings are valid");
-        node.share_records(self.records.clone());
+        node.share(self.records.clone(), self.rosters.clone());
         node.reserve(self.options.expected);
         self.network.set_down(launch.addr.ip(), false);
         let before = self.listeners.insert(launch.addr, pid);

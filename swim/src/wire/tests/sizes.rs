@@ -249,13 +249,12 @@ fn all_cuts_that_are_kept_fit_into_one_frame() {
         let changes = testimonies.map(|count| samples::longest_change(at, count));
         let count = if at % 3 == 0 { 1 } else { 2 };
         let changes = changes.into_iter().cycle().take(count % 2 + 1).collect();
-        history.apply(
-            Arc::new(Cut {
-                changes,
-                ..Cut::default()
-            }),
-            Time::ZERO,
-        );
+        let cut = Cut {
+            changes,
+            ..Cut::default()
+        };
+        let bytes = cut.encoded();
+        history.apply(Arc::new(cut), &bytes, Time::ZERO);
         let kept = (1..=limits::CUTS as u64).rev().find_map(|behind| {
             let view = View(history.view().0.checked_sub(behind)?);
             match history.catch_up(Some(samples::lineage()), view) {

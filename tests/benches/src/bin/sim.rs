@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use muster_benches::rows::Options;
+use muster_swim::Role;
 use muster_swim::sim::{self, Cluster, Launch, Pid};
 
 fn main() -> ExitCode {
@@ -31,7 +32,118 @@ fn main() -> ExitCode {
             println!("{}", bench.run(members, 100_000 / scale as u64).line());
         }
     }
+    if options.wants("coordinator")
+        && let Err(problem) = coordinator(&options)
+    {
+        eprintln!("bench-sim: {problem}");
+        return ExitCode::FAILURE;
+    }
     ExitCode::SUCCESS
+}
+
+/// Sizes at which a coordinator's packets are counted.
+const COORDINATED: [usize; 4] = [10, 100, 1_000, 5_000];
+
+/// The most that a coordinator's packets may differ between two sizes: random probes make a few
+/// percent.
+const SPREAD: f64 = 1.25;
+
+/// What a coordinator sends and receives while nothing happens, which must not depend on the size
+/// of the cluster.
+fn coordinator(options: &Options) -> Result<(), String> {
+    println!();
+    println!(
+        "what the coordinator of a quiet cluster sends and receives, in a minute of virtual time"
+    );
+    println!(
+        "{:<27} {:>7} {:>14} {:>14} {:>10} {:>12}",
+        "", "members", "sends, each s", "gets, each s", "sends, B/s", "others send"
+    );
+    let largest = if options.smoke { 100 } else { usize::MAX };
+    let sizes = COORDINATED.into_iter().filter(|size| *size <= largest);
+    let only = options.only_members();
+    let mut all = Vec::new();
+    for members in sizes.filter(|size| only.is_none_or(|only| only == *size)) {
+        let load = Load::of_coordinator(members)?;
+        println!(
+            "{:<27} {members:>7} {:>14.2} {:>14.2} {:>10.0} {:>12.2}",
+            "coordinator", load.sent, load.received, load.bytes, load.others
+        );
+        all.push(load);
+    }
+    for (what, figure) in [
+        ("sends", (|load| load.sent) as fn(&Load) -> f64),
+        ("gets", |load| load.received),
+    ] {
+        let least = all.iter().map(figure).fold(f64::INFINITY, f64::min);
+        let most = all.iter().map(figure).fold(0.0, f64::max);
+        if most > least * SPREAD {
+            return Err(format!(
+                "a coordinator {what} {least:.2} to {most:.2} packets/s: that depends on the size"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Packets and bytes of a second.
+struct Load {
+    sent: f64,
+    received: f64,
+    bytes: f64,
+    /// Sent by a member that does not vote, in the mean.
+    others: f64,
+}
+
+impl Load {
+    fn of_coordinator(members: usize) -> Result<Load, String> {
+        let options = sim::Options {
+            watch: false,
+            ..sim::Options::default()
+        };
+        let mut cluster = Cluster::new(1, options);
+        let mut progress = Progress::new();
+        let pids = cluster.grow(members, Launch::numbered);
+        while !cluster.agrees() {
+            cluster.run_for(Duration::from_millis(100));
+            progress.show(&cluster, "joining");
+        }
+        // Until the voters are found and the news of all that joined has died down.
+        cluster.run_for(Duration::from_secs(30));
+        settle(&mut cluster, &pids);
+        progress.end();
+        let decides = |pid: &Pid| cluster.node(*pid).decides(cluster.clock(*pid));
+        let coordinator = pids.iter().copied().find(decides);
+        let coordinator = coordinator.ok_or(format!("{members} members have no coordinator"))?;
+        let view = cluster.node(coordinator).mark().map(|mark| mark.view);
+        let before: Vec<_> = pids.iter().map(|pid| cluster.traffic(*pid)).collect();
+        cluster.run_for(QUIET);
+        let after = cluster.node(coordinator).mark().map(|mark| mark.view);
+        if !cluster
+            .node(coordinator)
+            .decides(cluster.clock(coordinator))
+            || view != after
+        {
+            return Err(format!("{members} members were not quiet"));
+        }
+        let seconds = QUIET.as_secs_f64();
+        let (mut load, mut others) = (None, (0, 0));
+        for (pid, before) in pids.iter().zip(&before) {
+            let traffic = cluster.traffic(*pid).since(before);
+            if *pid == coordinator {
+                load = Some(traffic);
+            } else if cluster.node(*pid).agreement(cluster.clock(*pid)).role == Role::NonVoting {
+                others = (others.0 + 1, others.1 + traffic.datagrams_sent);
+            }
+        }
+        let load = load.ok_or("the coordinator is one of all")?;
+        Ok(Load {
+            sent: load.datagrams_sent as f64 / seconds,
+            received: load.datagrams_received as f64 / seconds,
+            bytes: load.bytes_sent as f64 / seconds,
+            others: others.1 as f64 / f64::from(others.0.max(1)) / seconds,
+        })
+    }
 }
 
 /// What is measured.

@@ -1,0 +1,133 @@
+//! Where the rosters come from that histories hold.
+
+#[cfg(feature = "sim")]
+use std::collections::VecDeque;
+use std::sync::Arc;
+#[cfg(feature = "sim")]
+use std::sync::{Mutex, PoisonError};
+
+use super::cut::Cut;
+use super::roster::{Roster, Turn};
+
+/// Makes the next roster of one and a cut. Histories of one simulation may share it: then all that
+/// apply the same cut to the same roster hold one and the same next one, and the cut is applied
+/// once. Sameness is looked at, not taken from a number: a history that went astray stays alone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rosters {
+    #[cfg(feature = "sim")]
+    shared: Option<Arc<Mutex<VecDeque<Step>>>>,
+}
+
+/// A cut that was applied, or a roster that came as a whole.
+#[cfg(feature = "sim")]
+#[derive(Debug)]
+struct Step {
+    applied: Option<Applied>,
+    after: Arc<Roster>,
+}
+
+#[cfg(feature = "sim")]
+#[derive(Debug)]
+struct Applied {
+    before: Arc<Roster>,
+    cut: Arc<Cut>,
+    bytes: Box<[u8]>,
+    turns: Arc<[Turn]>,
+}
+
+/// Steps that are remembered: as far as the slowest of a simulation is behind, as a rule.
+#[cfg(feature = "sim")]
+const STEPS: usize = 64;
+
+impl Rosters {
+    /// One that is shared by all its clones.
+    #[cfg(feature = "sim")]
+    pub(crate) fn shared() -> Rosters {
+        Rosters {
+            shared: Some(Arc::default()),
+        }
+    }
+
+    /// Applies the next cut, of which `bytes` is the encoding. Gives the cut that is to be kept.
+    pub(crate) fn apply(
+        &self,
+        roster: &mut Arc<Roster>,
+        cut: Arc<Cut>,
+        bytes: &[u8],
+    ) -> (Arc<Cut>, Arc<[Turn]>) {
+        #[cfg(feature = "sim")]
+        if let Some(shared) = &self.shared {
+            // Nothing that holds the lock can panic half-way.
+            let mut steps = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            return apply_once(&mut steps, roster, cut, bytes);
+        }
+        let turns = Arc::make_mut(roster).apply_encoded(&cut, bytes);
+        (cut, turns.into())
+    }
+
+    /// Takes the one that others hold, if one of them says the same.
+    pub(crate) fn share(&self, roster: &mut Arc<Roster>) {
+        #[cfg(feature = "sim")]
+        if let Some(shared) = &self.shared {
+            let mut steps = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = same(&steps, roster) {
+                *roster = known;
+            } else {
+                let after = Arc::clone(roster);
+                let applied = None;
+                remember(&mut steps, Step { applied, after });
+            }
+        }
+        #[cfg(not(feature = "sim"))]
+        let _ = roster;
+    }
+}
+
+#[cfg(feature = "sim")]
+fn apply_once(
+    steps: &mut VecDeque<Step>,
+    roster: &mut Arc<Roster>,
+    cut: Arc<Cut>,
+    bytes: &[u8],
+) -> (Arc<Cut>, Arc<[Turn]>) {
+    let known = steps.iter().rev().find_map(|step| {
+        let applied = step.applied.as_ref()?;
+        let is_it = Arc::ptr_eq(&applied.before, roster) && *applied.bytes == *bytes;
+        is_it.then_some((applied, &step.after))
+    });
+    if let Some((applied, after)) = known {
+        *roster = Arc::clone(after);
+        return (Arc::clone(&applied.cut), Arc::clone(&applied.turns));
+    }
+    let before = Arc::clone(roster);
+    let turns: Arc<[Turn]> = Arc::make_mut(roster).apply_encoded(&cut, bytes).into();
+    if let Some(known) = same(steps, roster) {
+        *roster = known;
+    }
+    let step = Step {
+        applied: Some(Applied {
+            before,
+            cut: Arc::clone(&cut),
+            bytes: bytes.into(),
+            turns: Arc::clone(&turns),
+        }),
+        after: Arc::clone(roster),
+    };
+    remember(steps, step);
+    (cut, turns)
+}
+
+/// The roster of another history that says the same.
+#[cfg(feature = "sim")]
+fn same(steps: &VecDeque<Step>, roster: &Roster) -> Option<Arc<Roster>> {
+    let mut known = steps.iter().rev().map(|step| &step.after);
+    known.find(|known| ***known == *roster).cloned()
+}
+
+#[cfg(feature = "sim")]
+fn remember(steps: &mut VecDeque<Step>, step: Step) {
+    if steps.len() >= STEPS {
+        steps.pop_front();
+    }
+    steps.push_back(step);
+}
