@@ -311,13 +311,13 @@ impl Node {
             }
             (Some((Status::Unreachable | Status::Left, instance, _)), Some(standing)) => {
                 absent = true;
-                if instance > standing.instance {
-                    // A newer life came and went before it was a member: the older one is looked
-                    // for where it was.
+                if instance > standing.instance || instance < standing.instance && unheard_of {
+                    // A newer life came and went before it was a member, or the member itself was
+                    // never met: it is looked for where another life was.
                     let me = self.me.name.clone();
                     let silence = Silence::CutOff;
                     self.on_report(name, standing.instance, &me, silence, 0, now);
-                } else {
+                } else if instance == standing.instance {
                     self.probe(name, Purpose::Watch, now);
                 }
             }
