@@ -507,12 +507,24 @@ const KEPT: &[(u64, &str)] = &[
         "the last one that knew the history was ended by a namesake that knew nothing",
     ),
     (
+        625,
+        "a member was degraded while a case of it was open that knew nothing of that: it stayed so",
+    ),
+    (
+        1296,
+        "the coordinator held an older life of a member that nobody had met, and looked for that one",
+    ),
+    (
         1325,
         "two members that compare tables every 30 s open five streams in a minute, not four",
     ),
     (
         1603,
         "who waited to be a member again was given up by its witnesses, and never looked at again",
+    ),
+    (
+        1854,
+        "a restarted member was forgotten, and a late word brought its former life back",
     ),
     (
         1717,
