@@ -337,9 +337,10 @@ impl Node {
             .get(name.as_str())
             .map(|member| &member.statement);
         if let Some(held) = held
-            && self.is_up(name.as_str(), held.record.instance)
+            && self.succeeds_a_member(name.as_str(), held.record.instance)
         {
-            // Members of the view are not forgotten, however long nobody can decide about them.
+            // Members of the view are not forgotten, however long nobody can decide about them. Nor
+            // are lives that came after them and went: the older one would count again.
             return self.set_timer(Timer::Forget(name.clone()), now + self.config.forget_after);
         }
         if let Some(id) = self.table.id(name.as_str()) {

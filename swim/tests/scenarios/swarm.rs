@@ -499,6 +499,11 @@ const KEPT: &[(u64, &str)] = &[
         "a degraded member that became the coordinator stayed degraded",
     ),
     (
+        625,
+        "a member was found degraded in one term, that was committed in the next, and nobody took it \
+         back",
+    ),
+    (
         720,
         "whoever was started again late had been ended by its namesake: the simulation failed",
     ),
@@ -517,6 +522,11 @@ const KEPT: &[(u64, &str)] = &[
     (
         1717,
         "two histories without a quorum each counted the voters of the other as alive",
+    ),
+    (
+        1854,
+        "of a member's newer life that came and went while nobody decided: when it was forgotten, the \
+         older one was told to be a member once more",
     ),
 ];
 

@@ -29,7 +29,7 @@ use crate::event::Silence;
 use crate::limits;
 use crate::members::{Instance, Name};
 use crate::time::Time;
-use case::{Case, Degraded, Stage};
+use case::{Case, Stage};
 use credit::Credit;
 use hold::Removed;
 use readmit::Candidates;
@@ -184,22 +184,29 @@ impl Docket {
         opened
     }
 
-    /// A member that an earlier coordinator found degraded: told when a term begins. True when a
-    /// case was opened: then [`Docket::summon`] is due.
-    pub(crate) fn on_degraded(&mut self, subject: &Name, instance: Instance, now: Time) -> bool {
+    /// The view says that a member is degraded: told when a term begins and when that is committed.
+    ///
+    /// A ruling may be committed in a later term than it was handed out in; whatever the view says
+    /// has a case, or nobody would ever take it back.
+    pub(crate) fn on_degraded(&mut self, subject: &Name, instance: Instance, now: Time) {
         self.clock = now;
-        let known = self.cases.contains_key(subject);
-        if *subject == self.me || known || !self.has_room() {
-            return false;
+        if *subject == self.me {
+            return;
         }
-        let mut case = Case::new(instance, self.first_hearing(now), now);
-        case.degraded = Some(Degraded {
-            since: now,
-            trouble: now,
-        });
         self.candidates.remove(subject);
-        self.cases.insert(subject.clone(), case);
-        true
+        self.note_degraded(subject, instance, now);
+        self.touch(subject, now);
+        self.finish(now);
+    }
+
+    /// A committed cut says that it is degraded no more.
+    pub(crate) fn on_restored(&mut self, subject: &Name, instance: Instance, now: Time) {
+        self.clock = now;
+        let case = self.cases.get(subject);
+        if case.is_some_and(|case| case.instance == instance && case.is_only_degraded()) {
+            self.drop_case(subject);
+        }
+        self.finish(now);
     }
 
     /// Names the witnesses of a case, or of a candidate.
