@@ -488,6 +488,13 @@ impl Node {
         roster.is_some_and(|roster| roster.is_condemned(name, instance))
     }
 
+    /// Whether this life is a member of the view, or came after one that still is.
+    pub(super) fn succeeds_a_member(&self, name: &str, instance: Instance) -> bool {
+        let roster = self.agreed.roster();
+        let standing = roster.and_then(|roster| roster.standing(name));
+        standing.is_some_and(|standing| standing.instance <= instance)
+    }
+
     /// The status in which a record counts: what is condemned is unreachable, whatever it says.
     pub(super) fn status_under_verdict(&self, name: &str, rank: Rank) -> Status {
         let present = matches!(rank.status, Status::Alive | Status::Suspect);

@@ -338,10 +338,15 @@ impl Node {
         if self.forgotten.remove(name).is_some() {
             return;
         }
-        let roster = self.agreed.roster();
-        if roster.is_some_and(|roster| roster.standing(name.as_str()).is_some()) {
-            // Members of the view are not forgotten, however long nobody can decide about them; nor
-            // is a newer life of theirs, lest a late word brings back the older one.
+        let held = self
+            .table
+            .get(name.as_str())
+            .map(|member| &member.statement);
+        if let Some(held) = held
+            && self.succeeds_a_member(name.as_str(), held.record.instance)
+        {
+            // Members of the view are not forgotten, however long nobody can decide about them. Nor
+            // are lives that came after them and went: the older one would count again.
             return self.set_timer(Timer::Forget(name.clone()), now + self.config.forget_after);
         }
         if let Some(id) = self.table.id(name.as_str()) {

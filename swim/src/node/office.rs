@@ -165,17 +165,19 @@ impl Node {
             .map(|standing| (standing.name.clone(), standing.instance))
             .collect();
         for (name, instance) in degraded {
-            if name == self.me.name {
-                // Whoever leads is reached by a majority of the voters.
-                self.say(Change::Restored { name, instance });
-                continue;
-            }
-            let Some(office) = &mut self.agreed.office else {
-                return;
-            };
-            if office.docket.on_degraded(&name, instance, now) {
-                self.summon(&name, now);
-            }
+            self.take_up(&name, instance, now);
+        }
+    }
+
+    /// A member that the view says is degraded is looked at until it is not.
+    fn take_up(&mut self, name: &Name, instance: Instance, now: Time) {
+        if *name == self.me.name {
+            // Whoever leads is reached by a majority of the voters.
+            let name = name.clone();
+            return self.say(Change::Restored { name, instance });
+        }
+        if let Some(office) = &mut self.agreed.office {
+            office.docket.on_degraded(name, instance, now);
         }
     }
 
@@ -206,12 +208,8 @@ impl Node {
                 office.admitted.remove(name);
                 office.docket.on_gone(name, now);
             }
-            Turn::Degraded(name, instance) => {
-                if office.docket.on_degraded(name, *instance, now) {
-                    self.summon(name, now);
-                }
-            }
-            Turn::Restored(..) => {}
+            Turn::Degraded(name, instance) => self.take_up(name, *instance, now),
+            Turn::Restored(name, instance) => office.docket.on_restored(name, *instance, now),
         }
     }
 

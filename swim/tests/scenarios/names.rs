@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use muster_swim::sim::{Cluster, Condition, Launch, Options, Pid};
-use muster_swim::{EventKind, State, Stop};
+use muster_swim::{EventKind, State, Stop, Time};
 
 use crate::support::*;
+use crate::verdicts::agreed_with;
 
 /// Kills a member and starts it again after `pause`, changed by `change`.
 fn restart(seed: u64, pause: Duration, change: impl Fn(&mut Launch)) -> Duration {
@@ -304,6 +305,49 @@ fn two_clusters_that_merge_keep_one_member_of_each_name() {
             right.iter().all(|pid| cluster.up().contains(pid)),
             "the newer ones"
         );
+        cluster.check();
+    }
+}
+
+#[test]
+fn a_life_that_was_superseded_is_no_news_when_its_successor_is_long_gone() {
+    for seed in seeds(0..10) {
+        let (mut cluster, pids) = agreed_with(seed, 8, |at| {
+            let mut launch = Launch::numbered(at);
+            launch.config.forget_after = secs(60);
+            launch
+        });
+        let agreement = cluster.node(pids[0]).agreement(cluster.clock(pids[0]));
+        let name = |cluster: &Cluster, pid: &Pid| cluster.launched(*pid).name.clone();
+        let (voting, others): (Vec<Pid>, Vec<Pid>) = pids
+            .iter()
+            .partition(|pid| agreement.voters.contains(&name(&cluster, pid)));
+        let old = others[0];
+        // Nobody decides while two of the three voters are gone.
+        for voter in &voting[1..] {
+            cluster.crash_host(*voter);
+        }
+        cluster.partition(&[old]);
+        let mut launch = cluster.launched(old).clone();
+        launch.addr = Launch::numbered(77).addr;
+        launch = launch.seed(cluster.launched(others[1]).addr);
+        let new = cluster.launch(launch);
+        must(
+            &mut cluster,
+            secs(30),
+            "the newer life is known",
+            |cluster| cluster.state(others[1], new) == Some(State::Alive),
+        );
+        cluster.crash_host(new);
+        cluster.run_for(secs(180));
+        cluster.network().heal();
+        cluster.run_for(secs(120));
+        for voter in &voting[1..] {
+            cluster.restart(*voter);
+        }
+        must(&mut cluster, secs(120), "all agree", Cluster::is_unanimous);
+        let ups = told(&cluster, others[1], old, "member-up", Time::ZERO);
+        assert_eq!(ups.len(), 1, "the life that was first");
         cluster.check();
     }
 }

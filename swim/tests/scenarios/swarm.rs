@@ -499,16 +499,17 @@ const KEPT: &[(u64, &str)] = &[
         "a degraded member that became the coordinator stayed degraded",
     ),
     (
+        625,
+        "a member was found degraded in one term, that was committed in the next, and nobody took it \
+         back",
+    ),
+    (
         720,
         "whoever was started again late had been ended by its namesake: the simulation failed",
     ),
     (
         887,
         "the last one that knew the history was ended by a namesake that knew nothing",
-    ),
-    (
-        625,
-        "a member was degraded while a case of it was open that knew nothing of that: it stayed so",
     ),
     (
         1296,
@@ -523,12 +524,12 @@ const KEPT: &[(u64, &str)] = &[
         "who waited to be a member again was given up by its witnesses, and never looked at again",
     ),
     (
-        1854,
-        "a restarted member was forgotten, and a late word brought its former life back",
-    ),
-    (
         1717,
         "two histories without a quorum each counted the voters of the other as alive",
+    ),
+    (
+        1854,
+        "a restarted member was forgotten, and a late word brought its former life back",
     ),
 ];
 

@@ -341,6 +341,16 @@ impl Case {
         }
     }
 
+    /// Whether it is open because the member is degraded, and not about to be removed.
+    pub(super) fn is_only_degraded(&self) -> bool {
+        match self.stage {
+            Stage::Doubted { .. } | Stage::Hearing { .. } | Stage::Recess { .. } => {
+                self.degraded.is_some()
+            }
+            Stage::Convicted { .. } | Stage::Decided { .. } => false,
+        }
+    }
+
     /// Whether it was accused with the host's own word, by anybody.
     pub(super) fn is_refused(&self) -> bool {
         self.observers

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::case::{Case, Cause, Stage};
+use super::case::{Case, Cause, Degraded, Stage};
 use super::weigh::CORROBORATED;
 use super::{Docket, Order, Summons, hold};
 use crate::coordinator::evidence::Finding;
@@ -95,6 +95,35 @@ impl Docket {
             | Stage::Decided { .. } => {}
         }
         false
+    }
+
+    /// It counts as degraded, and is looked at until it does not.
+    pub(super) fn note_degraded(&mut self, subject: &Name, instance: Instance, now: Time) {
+        if let Some(case) = self.cases.get(subject)
+            && case.instance < instance
+        {
+            self.drop_case(subject);
+        }
+        let known = self.cases.contains_key(subject);
+        if !known && !self.has_room() {
+            return;
+        }
+        let first_hearing = self.first_hearing(now);
+        let case = self.cases.entry(subject.clone());
+        let case = case.or_insert_with(|| Case::new(instance, first_hearing, now));
+        if case.instance != instance || case.degraded.is_some() {
+            return;
+        }
+        case.degraded = Some(Degraded {
+            since: now,
+            trouble: now,
+        });
+        if let Stage::Doubted { .. } = case.stage {
+            self.promote(subject, now);
+        } else if !known {
+            let subject = subject.clone();
+            self.orders.push_back(Order::Summon { subject, instance });
+        }
     }
 
     /// The parent names witnesses: those are asked that have not told yet.

@@ -29,7 +29,7 @@ use crate::event::Silence;
 use crate::limits;
 use crate::members::{Instance, Name};
 use crate::time::Time;
-use case::{Case, Degraded, Stage};
+use case::{Case, Stage};
 use credit::Credit;
 use hold::Removed;
 use readmit::Candidates;
@@ -184,28 +184,29 @@ impl Docket {
         opened
     }
 
-    /// A member is degraded by what was committed, maybe by an earlier coordinator. True when a
-    /// case was opened: then [`Docket::summon`] is due.
-    pub(crate) fn on_degraded(&mut self, subject: &Name, instance: Instance, now: Time) -> bool {
+    /// The view says that a member is degraded: told when a term begins and when that is committed.
+    ///
+    /// A ruling may be committed in a later term than it was handed out in; whatever the view says
+    /// has a case, or nobody would ever take it back.
+    pub(crate) fn on_degraded(&mut self, subject: &Name, instance: Instance, now: Time) {
         self.clock = now;
-        let degraded = Degraded {
-            since: now,
-            trouble: now,
-        };
-        let known = self.cases.get_mut(subject);
-        if let Some(case) = known.filter(|case| case.instance == instance) {
-            // Without the mark nothing would be taken back when the case is closed.
-            case.degraded.get_or_insert(degraded);
-            return false;
+        if *subject == self.me {
+            return;
         }
-        if *subject == self.me || self.cases.contains_key(subject) || !self.has_room() {
-            return false;
-        }
-        let mut case = Case::new(instance, self.first_hearing(now), now);
-        case.degraded = Some(degraded);
         self.candidates.remove(subject);
-        self.cases.insert(subject.clone(), case);
-        true
+        self.note_degraded(subject, instance, now);
+        self.touch(subject, now);
+        self.finish(now);
+    }
+
+    /// A committed cut says that it is degraded no more.
+    pub(crate) fn on_restored(&mut self, subject: &Name, instance: Instance, now: Time) {
+        self.clock = now;
+        let case = self.cases.get(subject);
+        if case.is_some_and(|case| case.instance == instance && case.is_only_degraded()) {
+            self.drop_case(subject);
+        }
+        self.finish(now);
     }
 
     /// Names the witnesses of a case, or of a candidate.

@@ -267,6 +267,12 @@ impl Court {
         self.drain();
     }
 
+    /// The view says that it is degraded.
+    pub(super) fn degraded_in_view(&mut self, number: usize) {
+        self.docket.on_degraded(&name(number), LIFE, self.now);
+        self.drain();
+    }
+
     /// It answers again after a removal, as a new life.
     pub(super) fn candidate(&mut self, number: usize, removals: u8) {
         let life = Instance(LIFE.0 + u64::from(removals));

@@ -131,9 +131,9 @@ fn a_degraded_member_is_asked_about_at_a_bounded_rate() {
 #[test]
 fn who_took_over_restores_what_was_degraded_before() {
     let mut court = Court::new(50, 5);
-    assert!(court.docket.on_degraded(&name(20), LIFE, court.now));
-    assert!(!court.docket.on_degraded(&name(20), LIFE, court.now));
-    court.summon(&name(20));
+    court.degraded_in_view(20);
+    court.degraded_in_view(20);
+    assert_eq!(court.summoned.len(), 1, "it is taken up once");
     court.run(at(9_900));
     assert!(court.cuts.is_empty());
     court.run(at(13_000));
@@ -141,13 +141,29 @@ fn who_took_over_restores_what_was_degraded_before() {
 }
 
 #[test]
-fn a_case_that_is_open_when_the_mark_is_committed_restores_it_too() {
+fn what_was_ruled_in_one_term_and_committed_in_the_next_is_taken_back() {
+    // The new term began before the view said so, and has a case of its own or not.
+    for accusers in 0..3 {
+        let mut court = Court::new(50, 5);
+        for by in 0..accusers {
+            court.report(at(0), 18 + 4 * by, 20, Silence::CutOff);
+        }
+        court.run(at(1));
+        court.degraded_in_view(20);
+        court.run(at(60_000));
+        assert_eq!(court.restored().len(), 1, "{accusers} accuse it");
+        assert!(court.docket.open_case(&name(20)).is_none());
+        assert!(court.gone().is_empty());
+    }
+}
+
+#[test]
+fn what_the_view_says_is_restored_is_looked_at_no_more() {
     let mut court = Court::new(50, 5);
-    court.set(20, Condition::Gray);
-    court.set_at(at(800), 20, Condition::Well);
-    court.report(at(0), 19, 20, Silence::CutOff);
-    court.run(at(700));
-    assert!(!court.docket.on_degraded(&name(20), LIFE, court.now));
-    court.run(at(20_000));
-    assert_eq!(court.restored().len(), 1);
+    court.degraded_in_view(20);
+    court.run(at(3_000));
+    court.docket.on_restored(&name(20), LIFE, court.now);
+    assert!(court.docket.open_case(&name(20)).is_none());
+    court.run(at(60_000));
+    assert!(court.restored().is_empty(), "it was restored before");
 }

@@ -227,8 +227,7 @@ impl Monkey {
             }
             Step::Admitted { subject } => self.docket.on_admitted(&name(*subject), now),
             Step::Degraded { subject, life } => {
-                let _ = self
-                    .docket
+                self.docket
                     .on_degraded(&name(*subject), Instance(*life), now);
             }
             Step::Candidate {
