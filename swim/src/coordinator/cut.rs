@@ -59,8 +59,20 @@ impl fmt::Display for Epoch {
 pub struct Lineage {
     /// Drawn when the cluster formed.
     pub family: u64,
-    /// How often a lost quorum was rebuilt.
+    /// In the upper half how often a lost quorum was rebuilt; in the lower half by whom, as a place
+    /// among the members: two that do so apart begin two generations.
     pub generation: u32,
+}
+
+impl Lineage {
+    /// The generation that a member begins who rebuilds the quorum.
+    pub(crate) fn recovered(self, place: u16) -> Lineage {
+        let count = (self.generation >> 16).saturating_add(1);
+        Lineage {
+            generation: count << 16 | u32::from(place),
+            ..self
+        }
+    }
 }
 
 /// The memory of a voter: its data directory, or its process when it has none. A voter that lost

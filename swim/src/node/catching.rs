@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Node;
+use super::agreement::Quorum;
 use super::streams::{Purpose, StreamId};
 use crate::coordinator::{CatchUp, Cut, Lineage, Removal, Roster, RosterHead, Standing, View};
 use crate::limits;
@@ -290,8 +291,18 @@ impl Node {
             return self.agree(now);
         };
         let (our, their) = (ours.head.lineage, theirs.head.lineage);
-        let takes = if our.family == their.family {
-            (their.generation, theirs.head.view) > (our.generation, ours.head.view)
+        let takes = if our == their {
+            theirs.head.view > ours.head.view
+        } else if our.family == their.family {
+            // Somebody rebuilt a quorum. Where one is held that was without need, and what was
+            // decided here stays; nor do views ever go back.
+            let later = their > our;
+            let gives_up = is_alone(ours) || self.quorum(now) != Quorum::Held;
+            let gives_up = gives_up && theirs.head.view > ours.head.view;
+            if later && !gives_up {
+                self.agreed.conflict = Some(their);
+            }
+            later && gives_up
         } else {
             // A cluster of one gives up its history for another; of two such the younger does.
             let gives_up = is_alone(ours) && (!is_alone(&theirs) || their < our);

@@ -7,7 +7,9 @@ use crate::coordinator::{View, Voter, VoterId};
 use crate::members::{Name, Status};
 use crate::time::Time;
 
-/// How far views and epochs jump: past all that the lost voters may have committed unheard.
+/// How far views and epochs jump: past all that the lost voters may have committed unheard. As many
+/// times as the place among the members says, so that two that recover apart, each a part of the
+/// cluster, never use the same.
 const JUMP: u64 = 1000;
 
 impl Node {
@@ -20,9 +22,13 @@ impl Node {
         let Some(mut roster) = self.agreed.roster().cloned() else {
             return Err(RecoverError::NoHistory);
         };
+        let members = roster.standings().iter();
+        let place = members.filter(|member| member.name < self.me.name).count();
+        let place = u16::try_from(place).unwrap_or(u16::MAX);
+        let jump = JUMP * (u64::from(place) + 1);
         let head = &mut roster.head;
-        head.lineage.generation = head.lineage.generation.saturating_add(1);
-        head.view = View(head.view.0.saturating_add(JUMP));
+        head.lineage = head.lineage.recovered(place);
+        head.view = View(head.view.0.saturating_add(jump));
         head.base = head.view;
         head.voters.configuration = head.voters.configuration.saturating_add(1);
         head.voters.voters = vec![Voter {
@@ -30,7 +36,7 @@ impl Node {
             id: self.agreed.voter,
         }];
         if let Some(office) = &mut head.office {
-            office.epoch.0 = office.epoch.0.saturating_add(JUMP);
+            office.epoch.0 = office.epoch.0.saturating_add(jump);
             // Whoever held it: the next one takes office anew.
             office.instance.0 = 0;
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use muster_swim::sim::{Cluster, Condition, Keeping, Launch, Pid};
-use muster_swim::{Answer, AskError, Quorum, State, Time, View};
+use muster_swim::{Answer, AskError, Lineage, Quorum, State, Time, View};
 
 use crate::support::*;
 
@@ -432,5 +432,102 @@ fn a_lost_majority_is_rebuilt_by_hand() {
             told(&cluster, left[1], left[1], "quorum-regained", Time::ZERO).len(),
             1
         );
+    }
+}
+
+/// The parts of a cluster that is cut in two, each with what it knows; the first has no quorum.
+fn cut_in_two(seed: u64) -> (Cluster, Vec<Pid>, Vec<Pid>) {
+    let (mut cluster, pids) = agreed(seed, 5);
+    let agreement = cluster.node(pids[0]).agreement(cluster.clock(pids[0]));
+    let votes = |pid: &Pid| agreement.voters.contains(&cluster.launched(*pid).name);
+    let (mut few, mut most): (Vec<Pid>, Vec<Pid>) = pids.iter().partition(|pid| !votes(pid));
+    assert_eq!((few.len(), most.len()), (2, 3));
+    cluster.partition(&few);
+    must(
+        &mut cluster,
+        secs(60),
+        "one part has lost the quorum, the other removed it",
+        |cluster| {
+            few.iter().all(|pid| quorum(cluster, *pid) == Quorum::Lost)
+                && all_hold(cluster, &few, &most, State::Unreachable)
+                && all_hold(cluster, &most, &few, State::Dead)
+        },
+    );
+    few.sort();
+    most.sort();
+    (cluster, few, most)
+}
+
+fn rebuild(cluster: &mut Cluster, part: &[Pid]) {
+    let names = part.iter().map(|pid| cluster.launched(*pid).name.clone());
+    let names: Vec<_> = names.collect();
+    cluster.recover(part[0], &names).expect("it is lost");
+}
+
+fn lineage(cluster: &Cluster, pid: Pid) -> Option<Lineage> {
+    cluster.node(pid).mark().map(|mark| mark.lineage)
+}
+
+#[test]
+fn a_quorum_that_is_rebuilt_without_need_takes_nothing_from_those_that_hold_one() {
+    for seed in seeds(0..5) {
+        let (mut cluster, few, most) = cut_in_two(seed);
+        let kept = lineage(&cluster, most[0]);
+        rebuild(&mut cluster, &few);
+        cluster.run_for(secs(10));
+        let since = cluster.now();
+        cluster.network().heal();
+        must(&mut cluster, secs(60), "who held one is told", |cluster| {
+            most.iter().all(|pid| {
+                let agreement = cluster.node(*pid).agreement(cluster.clock(*pid));
+                agreement.conflict == lineage(cluster, few[0])
+            })
+        });
+        cluster.run_for(secs(60));
+        for pid in &most {
+            assert_eq!(lineage(&cluster, *pid), kept, "its history goes on");
+            assert!(told(&cluster, *pid, *pid, "self-removed", since).is_empty());
+        }
+        cluster.check();
+    }
+}
+
+#[test]
+fn two_that_rebuild_apart_begin_two_histories_with_epochs_of_their_own() {
+    for seed in seeds(0..5) {
+        let (mut cluster, few, most) = cut_in_two(seed);
+        // Of those that hold the quorum too many end.
+        cluster.crash(most[2]);
+        cluster.crash(most[1]);
+        for pid in &most[1..] {
+            cluster.wipe_disk(*pid);
+        }
+        must(&mut cluster, secs(60), "it is lost there too", |cluster| {
+            quorum(cluster, most[0]) == Quorum::Lost
+                && all_hold(cluster, &most[..1], &most[1..], State::Unreachable)
+        });
+        rebuild(&mut cluster, &few);
+        rebuild(&mut cluster, &most[..1]);
+        must(&mut cluster, secs(60), "both decide", |cluster| {
+            let decides = |pid: Pid| cluster.node(pid).decides(cluster.clock(pid));
+            decides(few[0]) && decides(most[0])
+        });
+        let epoch = |pid: Pid| cluster.node(pid).mark().map(|mark| mark.epoch);
+        assert_ne!(epoch(few[0]), epoch(most[0]));
+        assert_ne!(lineage(&cluster, few[0]), lineage(&cluster, most[0]));
+        cluster.network().heal();
+        must(
+            &mut cluster,
+            secs(60),
+            "the earlier one is told",
+            |cluster| {
+                [few[0], most[0]].iter().any(|pid| {
+                    let agreement = cluster.node(*pid).agreement(cluster.clock(*pid));
+                    agreement.conflict.is_some()
+                })
+            },
+        );
+        cluster.run_for(secs(60));
+        cluster.check();
     }
 }

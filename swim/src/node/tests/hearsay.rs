@@ -295,12 +295,18 @@ fn a_view_shown_in_an_older_history_does_not_hinder_recovery() {
         generation: 4,
         ..LINEAGE
     };
-    assert!(follows(&mut node, &a, head(newer), Vec::new()));
+    let later = RosterHead {
+        view: View(1007),
+        base: View(1006),
+        ..head(newer)
+    };
+    assert!(follows(&mut node, &a, later, Vec::new()));
     assert_eq!(recover(&mut node), Ok(()));
     let agreement = node.node.agreement(node.now);
     // It took office and is a member of its own view.
-    assert_eq!(agreement.view, View(1009));
-    assert_eq!(agreement.lineage.map(|held| held.generation), Some(5));
+    assert_eq!(agreement.view, View(2009));
+    let generation = agreement.lineage.map(|held| held.generation);
+    assert_eq!(generation, Some(1 << 16), "the first among no members");
 }
 
 #[test]
