@@ -544,41 +544,101 @@ fn seeds_that_found_something_stay_green() {
 // In parts, so that they run side by side. `tests/swarm` runs more of them.
 
 #[test]
-fn seeds_0_to_249() {
-    swarm(0..250);
+fn seeds_0_to_99() {
+    swarm(0..100);
 }
 
 #[test]
-fn seeds_250_to_499() {
-    swarm(250..500);
+fn seeds_100_to_199() {
+    swarm(100..200);
 }
 
 #[test]
-fn seeds_500_to_749() {
-    swarm(500..750);
+fn seeds_200_to_299() {
+    swarm(200..300);
 }
 
 #[test]
-fn seeds_750_to_999() {
-    swarm(750..1000);
+fn seeds_300_to_399() {
+    swarm(300..400);
 }
 
 #[test]
-fn seeds_1000_to_1249() {
-    swarm(1000..1250);
+fn seeds_400_to_499() {
+    swarm(400..500);
 }
 
 #[test]
-fn seeds_1250_to_1499() {
-    swarm(1250..1500);
+fn seeds_500_to_599() {
+    swarm(500..600);
 }
 
 #[test]
-fn seeds_1500_to_1749() {
-    swarm(1500..1750);
+fn seeds_600_to_699() {
+    swarm(600..700);
 }
 
 #[test]
-fn seeds_1750_to_1999() {
-    swarm(1750..2000);
+fn seeds_700_to_799() {
+    swarm(700..800);
+}
+
+#[test]
+fn seeds_800_to_899() {
+    swarm(800..900);
+}
+
+#[test]
+fn seeds_900_to_999() {
+    swarm(900..1000);
+}
+
+#[test]
+fn seeds_1000_to_1099() {
+    swarm(1000..1100);
+}
+
+#[test]
+fn seeds_1100_to_1199() {
+    swarm(1100..1200);
+}
+
+#[test]
+fn seeds_1200_to_1299() {
+    swarm(1200..1300);
+}
+
+#[test]
+fn seeds_1300_to_1399() {
+    swarm(1300..1400);
+}
+
+#[test]
+fn seeds_1400_to_1499() {
+    swarm(1400..1500);
+}
+
+#[test]
+fn seeds_1500_to_1599() {
+    swarm(1500..1600);
+}
+
+#[test]
+fn seeds_1600_to_1699() {
+    swarm(1600..1700);
+}
+
+#[test]
+fn seeds_1700_to_1799() {
+    swarm(1700..1800);
+}
+
+#[test]
+fn seeds_1800_to_1899() {
+    swarm(1800..1900);
+}
+
+#[test]
+fn seeds_1900_to_1999() {
+    swarm(1900..2000);
 }
