@@ -162,7 +162,8 @@ pub static TABLE: &[Setting] = &[
     },
     Setting {
         name: "non_voting",
-        doc: "Never vote: be counted and told everything, and decide nothing",
+        doc: "Never vote: be counted and told everything, and decide nothing; needs join, and makes no \
+              use of expect",
         value_name: "true|false",
         form: Form::Switch,
         allowed: Allowed::Words("true or false, and true only without data_dir"),
