@@ -188,7 +188,12 @@ mod tests {
     fn what_went_wrong_stands_out() {
         let none = || serde_json::json!({});
         assert!(line("quorum-lost", none()).starts_with("WARN quorum-lost member=n3 view=17"));
-        let regained = |recovered| line("quorum-regained", serde_json::json!({"recovered": recovered}));
+        let regained = |recovered| {
+            line(
+                "quorum-regained",
+                serde_json::json!({"recovered": recovered}),
+            )
+        };
         assert!(regained(false).starts_with("INFO "));
         assert!(regained(true).starts_with("WARN "));
         let removed = serde_json::json!({"cause": "verdict", "removed_in": 9});

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Failure, words};
 use super::client::{Client, ClientError};
 use super::output::{say, say_lines, tone_of};
 use super::table::{Cell, Look, Table, Tone, printable};
+use super::{Failure, words};
 use crate::api::model::{Member, Status};
 
 const EXAMPLES: &str = "\

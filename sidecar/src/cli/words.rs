@@ -12,9 +12,11 @@ const WORDS: [(&str, &str); 6] = [
 
 /// The detail of a problem as the user of a command understands it.
 pub(super) fn of_commands(detail: &str) -> String {
-    WORDS.iter().fold(detail.to_owned(), |text, (api, command)| {
-        text.replace(api, command)
-    })
+    WORDS
+        .iter()
+        .fold(detail.to_owned(), |text, (api, command)| {
+            text.replace(api, command)
+        })
 }
 
 #[cfg(test)]
