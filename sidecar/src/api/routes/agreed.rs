@@ -107,8 +107,8 @@ fn without_coordinator(agreement: &Agreement, waited: Option<Duration>) -> Strin
         text.push_str(&format!(", and none came within {waited}"));
     }
     text.push_str(&match agreement.quorum {
-        Quorum::Forming => ": this member is in no cluster that has formed; GET /v1/status shows \
-                            whom it has found"
+        Quorum::Forming => ": this member is in no cluster that has formed; GET /v1/members \
+                            shows whom it has found"
             .to_owned(),
         Quorum::Held => format!(
             ": the last one (epoch {epoch}) does not decide any more, and another one is usually \
@@ -126,7 +126,7 @@ fn without_coordinator(agreement: &Agreement, waited: Option<Duration>) -> Strin
     });
     text.push_str(match waited {
         Some(_) => "; wait longer with `timeout`",
-        None => "; `wait=true` waits for one",
+        None => "; `GET /v1/coordinator?wait=true` waits for one",
     });
     text
 }

@@ -27,7 +27,7 @@ fn while_the_quorum_is_held_another_coordinator_is_soon_elected() {
     assert_eq!(
         told(Quorum::Held, None),
         "there is no coordinator now (quorum: held): the last one (epoch 4) does not decide any \
-         more, and another one is usually elected within 3 s; `wait=true` waits for one"
+         more, and another one is usually elected within 3 s; `GET /v1/coordinator?wait=true` waits for one"
     );
 }
 
