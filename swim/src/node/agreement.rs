@@ -160,8 +160,8 @@ fn quorum_held(alive: usize, voters: usize) -> String {
         );
     }
     format!(
-        "the quorum is not known to be lost yet: {alive} of {voters} voters answer, but it was held \
-         a moment ago, and that they died is noticed within some seconds; try again then"
+        "the quorum is not known to be lost yet: {alive} of {voters} voters answer, and that a voter \
+         died is noticed within some seconds; try again then"
     )
 }
 
