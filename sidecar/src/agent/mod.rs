@@ -160,6 +160,9 @@ async fn live(
         }
     };
     let (memory, store) = remember(&settings, identity.instance)?;
+    for doubt in settings.doubts() {
+        tracing::warn!(doubt, "doubtful-settings");
+    }
     let listener = api::bind(&socket, &settings.access)?;
     let seed = RandomState::new().hash_one(identity.instance);
     let origin = identity.instance.0;

@@ -53,6 +53,10 @@ pub(super) fn event(event: &Event) {
     match &*event.kind {
         // Whoever looks for what went wrong begins with these.
         "quorum-lost" | "self-removed" => log_event!(tracing::Level::WARN, event),
+        // An operator gave up what only the lost voters knew.
+        "quorum-regained" if event.details.recovered == Some(true) => {
+            log_event!(tracing::Level::WARN, event);
+        }
         _ => log_event!(tracing::Level::INFO, event),
     }
 }
@@ -184,7 +188,14 @@ mod tests {
     fn what_went_wrong_stands_out() {
         let none = || serde_json::json!({});
         assert!(line("quorum-lost", none()).starts_with("WARN quorum-lost member=n3 view=17"));
-        assert!(line("quorum-regained", none()).starts_with("INFO "));
+        let regained = |recovered| {
+            line(
+                "quorum-regained",
+                serde_json::json!({"recovered": recovered}),
+            )
+        };
+        assert!(regained(false).starts_with("INFO "));
+        assert!(regained(true).starts_with("WARN "));
         let removed = serde_json::json!({"cause": "verdict", "removed_in": 9});
         let text = line("self-removed", removed);
         assert!(

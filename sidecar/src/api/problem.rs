@@ -59,6 +59,8 @@ pub(super) enum Kind {
     ViewNotReached,
     /// The member that was to be removed answers.
     StillAlive,
+    /// The member that was to be removed decides.
+    IsCoordinator,
     /// There is no history to rebuild a quorum from.
     NoHistory,
     /// The quorum that was to be rebuilt is not lost.
@@ -81,6 +83,10 @@ impl Problem {
 
     pub(super) fn invalid(detail: impl Into<String>) -> Problem {
         Problem::new(Kind::InvalidRequest, detail)
+    }
+
+    pub(super) fn is(&self, kind: Kind) -> bool {
+        self.kind == kind
     }
 
     /// Says who asked and how to be allowed.
@@ -131,6 +137,7 @@ impl Kind {
             Kind::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Kind::TagsFull
             | Kind::StillAlive
+            | Kind::IsCoordinator
             | Kind::NoHistory
             | Kind::QuorumHeld
             | Kind::NoSuchSurvivor
@@ -170,6 +177,7 @@ impl Kind {
             Kind::Unanswered => ("unanswered", "The coordinator did not answer"),
             Kind::ViewNotReached => ("view-not-reached", "The view is not known here yet"),
             Kind::StillAlive => ("still-alive", "The member answers"),
+            Kind::IsCoordinator => ("is-coordinator", "The member is the coordinator"),
             Kind::NoHistory => ("no-history", "There is nothing to recover"),
             Kind::QuorumHeld => ("quorum-held", "The quorum is not lost"),
             Kind::NoSuchSurvivor => ("no-such-survivor", "A named survivor does not answer"),
@@ -208,6 +216,7 @@ fn kind_of_ask(error: &AskError) -> Kind {
         AskError::Unanswered => Kind::Unanswered,
         AskError::NoSuchMember(_) => Kind::NoSuchMember,
         AskError::StillAlive(_) => Kind::StillAlive,
+        AskError::IsCoordinator(_) => Kind::IsCoordinator,
         AskError::Stopped => Kind::Stopping,
     }
 }

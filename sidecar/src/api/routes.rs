@@ -14,13 +14,14 @@ use http_body_util::Full;
 use hyper::body::{Body, Bytes};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
+use muster_swim::AskError;
 use serde::Serialize;
 
 use super::access::{Access, Peer};
 use super::problem::{Kind, Problem};
 use super::query::{decode, parameters};
 use super::stream::{Answer, Stopping};
-use crate::agent::{Command, Handle, Outcome};
+use crate::agent::{Command, CommandError, Handle, Outcome};
 
 /// The description of this API, also served by it.
 const DESCRIPTION: &str = include_str!("openapi.json");
@@ -170,7 +171,11 @@ impl Context {
     }
 
     async fn command(&self, command: Command) -> Result<Outcome> {
-        Ok(self.handle.command(command).await?)
+        match self.handle.command(command).await {
+            // The core does not say why, and how to go on depends on it.
+            Err(CommandError::Ask(AskError::NoCoordinator)) => Err(self.no_coordinator(None)),
+            other => Ok(other?),
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use smol::Async;
 use smol_hyper::rt::FuturesIo;
 
 use crate::api::model;
-use crate::cli::sse;
+use crate::cli::{sse, words};
 use crate::settings;
 
 /// An agent that accepts a connection but does not answer for so long is taken for stopped.
@@ -130,7 +130,7 @@ fn refusal(problem: &model::Problem) -> String {
             "the agent refused: {} (HTTP status {})",
             problem.title, problem.status
         ),
-        detail => format!("the agent refused: {detail}"),
+        detail => format!("the agent refused: {}", words::of_commands(detail)),
     }
 }
 

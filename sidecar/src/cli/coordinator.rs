@@ -12,7 +12,9 @@ use crate::api::model::Coordinator;
 
 const EXAMPLES: &str = "\
 The epoch is a fencing token: it only grows, and no two coordinators ever have the same. Store it
-with what you write, and refuse to write where a larger one is stored.
+with what you write, and refuse to write where a larger one is stored. Take it once, when the one
+you act for says that it is the coordinator itself, and keep it until that ends: who reads it again
+before each write has no fence. Only `muster recover` makes two histories, each with its epochs.
 
 Examples:
   muster coordinator

@@ -8,7 +8,7 @@ use super::client::{Client, ClientError};
 use super::output::{Format, ago, say_json, say_lines, tone_of};
 use super::table::{Cell, Look, Table, Tone, printable};
 use super::{Failure, OutputArgs};
-use crate::api::model::{Case, Evidence, Member, Suspicion, Testimony};
+use crate::api::model::{Case, Evidence, Member, Status, Suspicion, Testimony};
 
 const EXAMPLES: &str = "\
 Times are UTC. Those of others are what the coordinator saw, placed by the clock of the agent that
@@ -48,7 +48,11 @@ pub(super) async fn run(client: &Client, args: &ExplainArgs) -> Result<(), Failu
         Format::Json => say_json(&evidence),
         Format::Table => {
             let (now, look) = (SystemTime::now(), Look::of_stdout());
-            say_lines(&story(&evidence, member.as_ref(), now, look))
+            let mut lines = story(&evidence, member.as_ref(), now, look);
+            if evidence.cases.is_empty() {
+                lines.push(undecided(member.as_ref(), &client.status().await?));
+            }
+            say_lines(&lines)
         }
     }
 }
@@ -64,10 +68,22 @@ fn story(evidence: &Evidence, member: Option<&Member>, now: SystemTime, look: Lo
         lines.push(String::new());
         lines.extend(told(&name, case, now, look));
     }
-    if evidence.cases.is_empty() {
-        lines.push("No case about it was decided, as far as this agent remembers.".to_owned());
-    }
     lines
+}
+
+/// Why there is no case to tell.
+fn undecided(member: Option<&Member>, status: &Status) -> String {
+    let is_gone = member.is_some_and(|member| member.state == "unreachable");
+    if is_gone && status.quorum == "lost" {
+        return "No verdict: the quorum is lost, see `muster status`, `muster recover`.".to_owned();
+    }
+    let known = "No case about it was decided, as far as this agent remembers";
+    match &status.coordinator {
+        Some(name) if *name != status.name => {
+            format!("{known}; ask the coordinator {}.", printable(name))
+        }
+        Some(_) | None => format!("{known}."),
+    }
 }
 
 /// `n3 is dead since 2026-01-02T03:04:05.678Z, 3m 12s ago; verdict dead in view 17.`
@@ -108,13 +124,20 @@ fn told(name: &str, case: &Case, now: SystemTime, look: Look) -> Vec<String> {
     let silent = silent.filter(|testimony| testimony.finding == "no-testimony");
     let mut lines = vec![
         format!(
-            "{} {name} in view {}, {}, {} ago",
+            "{} {name} in view {}, heard here at {}, {} ago",
             look.paint(what, tone),
             case.view,
             case.at,
             ago(&case.at, now)
         ),
         format!("  why: {}", reason(case)),
+    ];
+    if case.reason == "operator" {
+        // Nobody was heard.
+        lines.push(format!("  instance {}", case.instance));
+        return lines;
+    }
+    lines.extend([
         format!(
             "  against it {}, for it {}, silent {}",
             voices(case, "unreached"),
@@ -125,7 +148,7 @@ fn told(name: &str, case: &Case, now: SystemTime, look: Look) -> Vec<String> {
             "  {} ms from the first report to the verdict; instance {}",
             case.took_ms, case.instance
         ),
-    ];
+    ]);
     let table = timeline(case);
     let indented = look.width.map(|width| width.saturating_sub(2));
     let look = Look {

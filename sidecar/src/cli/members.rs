@@ -15,10 +15,11 @@ Examples:
   muster members --state suspect,unreachable
   muster members --tag zone=a --tag role=db
   muster members --consistent
+  muster members --at-least 17 --timeout 1m
   muster members --output json | jq -r '.members[] | select(.state == \"alive\") | .addr'";
 
-/// How long the agent may take to become as fresh as it is asked to be.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the answer may take when the agent is as fresh as it is asked to be.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -43,13 +44,20 @@ pub(super) struct MembersArgs {
     #[arg(long)]
     consistent: bool,
 
+    /// How long --at-least and --consistent may take, up to 5m
+    #[arg(
+        long, default_value = "10s", value_name = "DURATION",
+        value_parser = humantime::parse_duration
+    )]
+    timeout: Duration,
+
     #[command(flatten)]
     output: OutputArgs,
 }
 
 pub(super) async fn run(client: &Client, args: &MembersArgs) -> Result<(), Failure> {
     let waits = args.at_least.is_some() || args.consistent;
-    let patient = client.clone().with_patience(PATIENCE);
+    let patient = client.clone().with_patience(PATIENCE + args.timeout);
     let client = if waits { &patient } else { client };
     let answer = client.members(&filter(args)).await?;
     match args.output.output {
@@ -77,6 +85,10 @@ fn filter(args: &MembersArgs) -> Vec<(String, String)> {
     }
     if args.consistent {
         query.push(("consistent".to_owned(), "true".to_owned()));
+    }
+    if args.at_least.is_some() || args.consistent {
+        let timeout = humantime::format_duration(args.timeout).to_string();
+        query.push(("timeout".to_owned(), timeout));
     }
     query
 }

@@ -16,6 +16,7 @@ mod simulate;
 mod status;
 mod tag;
 mod watch;
+mod words;
 
 use std::io;
 use std::path::{Path, PathBuf};

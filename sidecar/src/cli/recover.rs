@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Failure;
 use super::client::{Client, ClientError};
 use super::output::{say, say_lines, tone_of};
 use super::table::{Cell, Look, Table, Tone, printable};
+use super::{Failure, words};
 use crate::api::model::{Member, Status};
 
 const EXAMPLES: &str = "\
@@ -54,7 +54,7 @@ pub(super) async fn run(client: &Client, args: &RecoverArgs) -> Result<(), Failu
         )),
         Err(ClientError::Refused(problem)) => say(format!(
             "The quorum is being rebuilt, but nobody took office yet ({}); look with `muster status`.",
-            printable(&problem.detail)
+            printable(&words::of_commands(&problem.detail))
         )),
         Err(error) => Err(error.into()),
     }

@@ -10,7 +10,8 @@ use super::table::printable;
 const EXAMPLES: &str = "\
 Members that are gone are removed by themselves; this is for those that nobody wants to wait for. It
 goes through the coordinator and returns when it is decided. A removed member that is still alive
-learns of it and comes back as a new life.
+learns of it and comes back as a new life. The coordinator does not remove itself, --force or not:
+run `muster leave` there, or stop it, and its successor decides.
 
 Examples:
   muster remove n3
@@ -23,7 +24,7 @@ pub(super) struct RemoveArgs {
     #[arg(value_name = "NAME")]
     name: String,
 
-    /// Remove it although it answers
+    /// Remove it although it answers; not the coordinator
     #[arg(long)]
     force: bool,
 }

@@ -289,6 +289,24 @@ impl Settings {
         Ok(tags)
     }
 
+    /// What is allowed and will hardly do what was meant.
+    pub fn doubts(&self) -> Vec<&'static str> {
+        let mut doubts = Vec::new();
+        if self.non_voting && self.seeds.is_empty() {
+            doubts.push(
+                "non_voting without join: a member that never votes forms no cluster, and nothing \
+                 is decided until it joins one with a voter",
+            );
+        }
+        if self.non_voting && self.swim.expect > 1 {
+            doubts.push(
+                "non_voting with expect: only members that vote are expected, and a member that \
+                 never votes forms no cluster; expect is of no use here",
+            );
+        }
+        doubts
+    }
+
     fn of_preset(preset: Preset, given: Layers) -> Settings {
         let known = |text| Name::new(text).expect("a literal that is a name");
         Settings {

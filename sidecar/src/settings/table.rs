@@ -162,7 +162,8 @@ pub static TABLE: &[Setting] = &[
     },
     Setting {
         name: "non_voting",
-        doc: "Never vote: be counted and told everything, and decide nothing",
+        doc: "Never vote: be counted and told everything, decide nothing, and form no cluster, so that \
+              it must join one",
         value_name: "true|false",
         form: Form::Switch,
         allowed: Allowed::Words("true or false, and true only without data_dir"),

@@ -160,6 +160,18 @@ fn a_switch_needs_no_value_and_can_be_turned_off_again() {
 }
 
 #[test]
+fn who_never_votes_and_joins_nobody_is_warned() {
+    let doubts = |flags: &[&str]| load(flags, &[]).expect("allowed").doubts();
+    let joins = ["--join", "a:1"];
+    assert!(doubts(&[]).is_empty() && doubts(&["--expect", "3"]).is_empty());
+    assert!(doubts(&["--non-voting", joins[0], joins[1]]).is_empty());
+    let alone = doubts(&["--non-voting"]);
+    assert!(alone.len() == 1 && alone[0].starts_with("non_voting without join"));
+    let expects = doubts(&["--non-voting", joins[0], joins[1], "--expect", "3"]);
+    assert!(expects.len() == 1 && expects[0].starts_with("non_voting with expect"));
+}
+
+#[test]
 fn lists_replace_each_other_and_tags_are_settings_each() {
     let file = file_of("join = [\"a:1\", \"b:1\"]\n[tags]\nzone = \"x\"\nrole = \"db\"\n");
     let path = file.path().display().to_string();

@@ -50,6 +50,43 @@ fn a_reader_that_goes_away_is_not_an_error() {
 }
 
 #[test]
+fn what_is_refused_is_told_in_the_words_of_the_commands() {
+    let place = Place::new();
+    let voter = Agent::start(&place, "n1");
+    stdout(&mut voter.ask(&["coordinator", "--wait"]));
+    let refused = |agent: &Agent, arguments: &[&str]| {
+        let output = output(agent.ask(arguments).stderr(Stdio::piped()));
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for line in [&["remove", "n1"][..], &["remove", "n1", "--force"]] {
+        let text = refused(&voter, line);
+        assert!(
+            text.contains("\"n1\" is the coordinator, which does not remove itself"),
+            "{text}"
+        );
+        assert!(text.contains("`muster leave`"), "{text}");
+    }
+    let text = refused(
+        &voter,
+        &["members", "--at-least", "999", "--timeout", "50ms"],
+    );
+    assert!(
+        text.contains("within 50ms") && text.contains("`--timeout`"),
+        "{text}"
+    );
+    let alone = Agent::start_with(&place, "n2", &["--non-voting"]);
+    let text = refused(&alone, &["coordinator"]);
+    assert!(
+        text.contains("`muster coordinator --wait` waits for one"),
+        "{text}"
+    );
+    let text = refused(&alone, &["coordinator", "--wait", "--timeout", "50ms"]);
+    assert!(text.contains("none came within 50ms"), "{text}");
+    assert!(!text.contains("/v1/"), "{text}");
+}
+
+#[test]
 fn output_that_is_not_for_a_terminal_has_neither_colour_nor_cuts() {
     let place = Place::new();
     let agent = Agent::start(&place, "n1");

@@ -83,7 +83,10 @@ pub enum Answer {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AskError {
     /// Nobody is known to decide.
-    #[error("there is no coordinator now: the quorum is lost or still forming; try again later")]
+    #[error(
+        "there is no coordinator now: either no cluster has formed yet, or the quorum is lost; the \
+         status tells which"
+    )]
     NoCoordinator,
     /// The coordinator did not answer in time. Whether it did what it was asked is not known.
     #[error(
@@ -95,9 +98,16 @@ pub enum AskError {
     NoSuchMember(String),
     /// It answers: it would come back by itself.
     #[error(
-        "{0:?} answers: stop it first, or it comes back by itself; force removes it all the same"
+        "{0:?} answers: stop it first, or it comes back by itself; `force=true` removes it all the \
+         same"
     )]
     StillAlive(String),
+    /// It decides, and does not remove itself.
+    #[error(
+        "{0:?} is the coordinator, which does not remove itself: run `muster leave` there, or stop \
+         it, and its successor decides"
+    )]
+    IsCoordinator(String),
     /// This node is leaving or has left.
     #[error("this member is leaving")]
     Stopped,
@@ -110,9 +120,7 @@ pub enum RecoverError {
     #[error("this member knows no agreed view: there is nothing to recover; start it with seeds")]
     NoHistory,
     /// The quorum is not lost.
-    #[error(
-        "the quorum is held: {alive} of {voters} voters answer; recover only a quorum that is lost"
-    )]
+    #[error("{}", quorum_held(*alive, *voters))]
     QuorumHeld {
         /// Voters that answer.
         alive: usize,
@@ -141,6 +149,20 @@ pub enum RecoverError {
     /// This node is leaving or has left.
     #[error("this member is leaving")]
     Stopped,
+}
+
+/// Why a quorum with so many voters that answer is not rebuilt.
+fn quorum_held(alive: usize, voters: usize) -> String {
+    if alive > voters / 2 {
+        return format!(
+            "the quorum is held: {alive} of {voters} voters answer; recover only a quorum that is \
+             lost"
+        );
+    }
+    format!(
+        "the quorum is not known to be lost yet: {alive} of {voters} voters answer, and that a voter \
+         died is noticed within some seconds; try again then"
+    )
 }
 
 /// Whether a majority of the voters is known to work.

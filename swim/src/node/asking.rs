@@ -166,13 +166,17 @@ impl Node {
     }
 
     pub(super) fn on_told(&mut self, seq: u32, reply: Reply, now: Time) {
+        let holder = self.office_holder();
         let mut open = self.agreed.asking.open.iter_mut();
         let Some((&ticket, open)) = open.find(|(_, open)| open.seq == seq) else {
             return;
         };
-        let subject = match &open.question {
-            Question::Current => String::new(),
-            Question::Remove { name, .. } => name.to_string(),
+        // Only itself does a coordinator not remove by force.
+        let (subject, is_decider) = match &open.question {
+            Question::Current => (String::new(), false),
+            Question::Remove { name, force } => {
+                (name.to_string(), *force || Some(name) == holder.as_ref())
+            }
         };
         let failed = match reply {
             Reply::Current(view) => {
@@ -184,6 +188,7 @@ impl Node {
                 None
             }
             Reply::NoSuchMember => Some(AskError::NoSuchMember(subject)),
+            Reply::StillAlive if is_decider => Some(AskError::IsCoordinator(subject)),
             Reply::StillAlive => Some(AskError::StillAlive(subject)),
             // Another one may be in office soon: it is asked again.
             Reply::NotCoordinator => None,

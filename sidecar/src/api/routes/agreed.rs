@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use hyper::{Response, StatusCode};
-use muster_swim::Node;
+use muster_swim::{Agreement, Node, Quorum};
 
 use super::reading::no_such_member;
 use super::waiting::{switch, timeout};
@@ -37,24 +37,19 @@ impl Context {
         let found = match self.handle.read(look) {
             Some(coordinator) => coordinator,
             None if waits => {
-                let late = || self.no_coordinator();
+                let late = || self.no_coordinator(Some(longest));
                 self.wait(longest, self.until(look), late).await?
             }
-            None => return Err(self.no_coordinator()),
+            None => return Err(self.no_coordinator(None)),
         };
         json(StatusCode::OK, &found)
     }
 
-    fn no_coordinator(&self) -> Problem {
-        let quorum = self.handle.read(|node| {
-            let agreement = node.agreement(self.handle.clock().now());
-            agreement.quorum.as_str()
-        });
-        let detail = format!(
-            "there is no coordinator now (quorum: {quorum}); `wait=true` waits for one, and \
-             GET /v1/status shows who votes"
-        );
-        Problem::new(Kind::NoCoordinator, detail)
+    /// Why nobody decides, for one who waited so long for somebody, and what to do.
+    pub(super) fn no_coordinator(&self, waited: Option<Duration>) -> Problem {
+        let now = self.handle.clock().now();
+        let agreement = self.handle.read(|node| node.agreement(now));
+        Problem::new(Kind::NoCoordinator, without_coordinator(&agreement, waited))
     }
 
     pub(super) fn evidence(&self, name: &str) -> Result<Response<Answer>> {
@@ -102,3 +97,39 @@ impl Context {
         json(StatusCode::OK, &model::Removed { name, view })
     }
 }
+
+/// Why nobody decides, and what to do.
+fn without_coordinator(agreement: &Agreement, waited: Option<Duration>) -> String {
+    let (quorum, epoch) = (agreement.quorum.as_str(), agreement.epoch.0);
+    let mut text = format!("there is no coordinator now (quorum: {quorum})");
+    if let Some(waited) = waited {
+        let waited = humantime::format_duration(waited);
+        text.push_str(&format!(", and none came within {waited}"));
+    }
+    text.push_str(&match agreement.quorum {
+        Quorum::Forming => ": this member is in no cluster that has formed; GET /v1/members \
+                            shows whom it has found"
+            .to_owned(),
+        Quorum::Held => format!(
+            ": the last one (epoch {epoch}) does not decide any more, and another one is usually \
+             elected within 3 s"
+        ),
+        Quorum::Lost => {
+            let voters: Vec<&str> = agreement.voters.iter().map(|name| name.as_str()).collect();
+            format!(
+                ": most of those that vote ({}) do not answer here, the last epoch is {epoch}; \
+                 GET /v1/status shows more, and when they are gone for good, `muster recover` \
+                 rebuilds the quorum",
+                voters.join(", ")
+            )
+        }
+    });
+    text.push_str(match waited {
+        Some(_) => "; wait longer with `timeout`",
+        None => "; `GET /v1/coordinator?wait=true` waits for one",
+    });
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -77,24 +77,33 @@ impl Context {
         if !consistent && is_reached() {
             return Ok(());
         }
+        let unsaid = |after: &str| {
+            let detail = format!(
+                "the coordinator did not say {after}which view is the last; ask again, or leave \
+                 out `consistent` to see what is known here"
+            );
+            Problem::new(Kind::Unanswered, detail)
+        };
         let fresh = async {
             if consistent {
-                self.command(Command::ConfirmView).await?;
+                let answer = self.command(Command::ConfirmView).await;
+                // It changes nothing: there is nothing to be careful about.
+                answer.map_err(|problem| match problem.is(Kind::Unanswered) {
+                    true => unsaid(""),
+                    false => problem,
+                })?;
             }
             self.until(|node| (view(node) >= at_least).then_some(()))
                 .await
         };
+        let waited = humantime::format_duration(timeout);
         let late = || {
             if is_reached() {
-                let detail = format!(
-                    "the coordinator did not say within {timeout:?} which view is the last; leave \
-                     out `consistent` to see what is known here"
-                );
-                return Problem::new(Kind::Unanswered, detail);
+                return unsaid(&format!("within {waited} "));
             }
             let known = self.handle.read(view);
             let detail = format!(
-                "view {at_least} did not come here within {timeout:?}; this member knows view \
+                "view {at_least} did not come here within {waited}; this member knows view \
                  {known}. Ask again, or another member, or wait longer with `timeout`"
             );
             Problem::new(Kind::ViewNotReached, detail)

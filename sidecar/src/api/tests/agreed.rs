@@ -22,6 +22,11 @@ fn without_a_coordinator_there_is_a_problem_that_says_so() {
             let (kind, detail) = reply.problem();
             assert_eq!((reply.status, kind.as_str()), (503, "no-coordinator"));
             assert!(detail.contains("(quorum: forming)"), "{detail}");
+            assert_eq!(
+                detail.contains("none came within 50ms"),
+                path.contains("50ms"),
+                "{detail}"
+            );
         }
     });
 }
@@ -64,12 +69,18 @@ fn a_consistent_list_comes_after_the_coordinator_was_asked() {
             (reply.status, reply.problem().0.as_str()),
             (503, "too-many-waiting")
         );
-        let impatient = format!("{path}&timeout=50ms");
-        let reply = get(&world.path, &impatient).await;
-        assert_eq!(
-            (reply.status, reply.problem().0.as_str()),
-            (504, "unanswered")
-        );
+        let answer = Err(AskError::Unanswered.into());
+        let (reply, _) = world.answered(get(&world.path, path), answer).await;
+        let detail = reply.problem().1;
+        assert!(detail.contains("did not say which view"), "{detail}");
+        assert!(!detail.contains("may still do it"), "{detail}");
+        for (timeout, within) in [("50ms", "within 50ms "), ("0s", "within 0s ")] {
+            let impatient = format!("{path}&timeout={timeout}");
+            let reply = get(&world.path, &impatient).await;
+            let (kind, detail) = reply.problem();
+            assert_eq!((reply.status, kind.as_str()), (504, "unanswered"));
+            assert!(detail.contains(within), "{detail}");
+        }
     });
 }
 
@@ -91,7 +102,7 @@ fn a_removal_is_answered_with_its_view() {
         for (error, status, kind) in [
             (AskError::NoSuchMember(name()), 404, "no-such-member"),
             (AskError::StillAlive(name()), 409, "still-alive"),
-            (AskError::NoCoordinator, 503, "no-coordinator"),
+            (AskError::IsCoordinator(name()), 409, "is-coordinator"),
             (AskError::Unanswered, 504, "unanswered"),
             (AskError::Stopped, 503, "stopping"),
         ] {
@@ -101,6 +112,13 @@ fn a_removal_is_answered_with_its_view() {
             assert_eq!(reply.status, status);
             assert_eq!(reply.problem(), (kind.to_owned(), text));
         }
+        let request = ask(&world.path, "DELETE", "/v1/members/n3", "", b"");
+        let (reply, _) = world
+            .answered(request, Err(AskError::NoCoordinator.into()))
+            .await;
+        let (kind, detail) = reply.problem();
+        assert_eq!((reply.status, kind.as_str()), (503, "no-coordinator"));
+        assert!(detail.contains("(quorum: forming)"), "{detail}");
         let reply = ask(&world.path, "DELETE", "/v1/members/n3?hard=true", "", b"").await;
         assert_eq!(reply.status, 400);
     });
@@ -127,13 +145,12 @@ fn a_quorum_is_rebuilt_from_named_survivors_or_it_is_said_why_not() {
             name: "n1".to_owned(),
             view: View(9),
         };
-        let held = RecoverError::QuorumHeld {
-            alive: 2,
-            voters: 3,
-        };
+        let held = |alive| RecoverError::QuorumHeld { alive, voters: 3 };
+        assert!(held(2).to_string().contains("is held: 2 of 3"));
+        assert!(held(1).to_string().contains("not known to be lost yet: 1"));
         for (error, status, kind) in [
             (RecoverError::NoHistory, 409, "no-history"),
-            (held, 409, "quorum-held"),
+            (held(2), 409, "quorum-held"),
             (
                 RecoverError::NoSuchSurvivor("n1".into()),
                 409,

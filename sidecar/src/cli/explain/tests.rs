@@ -1,7 +1,7 @@
 use std::time::{Duration, SystemTime};
 
-use super::story;
-use crate::api::model::{Evidence, Member};
+use super::{story, undecided};
+use crate::api::model::{Evidence, Member, Status};
 use crate::cli::table::Look;
 
 fn now() -> SystemTime {
@@ -42,6 +42,14 @@ fn evidence(suspicion: &str, cases: &[String]) -> Evidence {
     serde_json::from_str(&json).expect("evidence as the API gives it")
 }
 
+fn status() -> Status {
+    let json = r#"{"name":"n1","addr":"127.0.0.1:7946","instance":17,"incarnation":2,
+        "cluster":"dev","version":"0.1.0","view":17,"epoch":3,"coordinator":"n2","quorum":"held",
+        "role":"voter","members":{},"health":0,"lifecycle":"member","pid":99,"uptime_ms":192000,
+        "digest":"00000000000000ab","seeds":[],"stats":{}}"#;
+    serde_json::from_str(json).expect("a status as the API gives it")
+}
+
 #[test]
 fn a_removal_is_told_as_a_timeline() {
     let testimonies = [
@@ -57,7 +65,7 @@ fn a_removal_is_told_as_a_timeline() {
         [
             "n3 is dead since 2026-01-02T03:04:05.678Z, 3m 12s ago; verdict dead in view 17.",
             "",
-            "REMOVED n3 in view 17, 2026-01-02T03:04:05.678Z, 3m 12s ago",
+            "REMOVED n3 in view 17, heard here at 2026-01-02T03:04:05.678Z, 3m 12s ago",
             "  why: all or nearly all who looked did not reach it",
             "  against it 2 (weight 1.50), for it 1 (weight 0.75), silent 1",
             "  678 ms from the first report to the verdict; instance 5",
@@ -93,7 +101,7 @@ fn what_is_undecided_comes_first() {
             "n3 is suspect since 2026-01-02T03:04:05.678Z, 3m 12s ago; verdict up in view 17.",
             "Accused now by n1, n2.",
             "",
-            "DEGRADED n3 in view 17, 2026-01-02T03:04:05.678Z, 3m 12s ago",
+            "DEGRADED n3 in view 17, heard here at 2026-01-02T03:04:05.678Z, 3m 12s ago",
             "  why: some reach it and some do not",
         ]
     );
@@ -111,7 +119,41 @@ fn of_whom_nothing_is_known_that_is_said() {
         [
             "n3 is alive since 2026-01-02T03:04:05.678Z, 3m 12s ago; no verdict on this life of it \
              yet.",
-            "No case about it was decided, as far as this agent remembers.",
+        ]
+    );
+}
+
+#[test]
+fn without_a_case_it_is_said_whom_to_ask_or_why_there_is_none() {
+    let told = |state, quorum: &str, coordinator: Option<&str>| {
+        let mut status = status();
+        status.quorum = quorum.to_owned().into();
+        status.coordinator = coordinator.map(str::to_owned);
+        undecided(Some(&member(state, "\"up\"")), &status)
+    };
+    let known = "No case about it was decided, as far as this agent remembers";
+    assert_eq!(
+        told("unreachable", "lost", None),
+        "No verdict: the quorum is lost, see `muster status`, `muster recover`."
+    );
+    let asked = format!("{known}; ask the coordinator n2.");
+    assert_eq!(told("unreachable", "held", Some("n2")), asked);
+    let itself = format!("{known}.");
+    assert_eq!(told("alive", "held", Some("n1")), itself);
+    assert_eq!(told("alive", "lost", None), itself);
+}
+
+#[test]
+fn who_was_removed_by_an_operator_was_not_judged() {
+    let operator = case("operator", true, &[]).replace("\"asked_at\":null", "\"asked_at\":\"n1\"");
+    let known = evidence("null", &[operator]);
+    let lines = story(&known, None, now(), Look::PLAIN);
+    assert_eq!(
+        lines[2..],
+        [
+            "REMOVED n3 in view 17, heard here at 2026-01-02T03:04:05.678Z, 3m 12s ago",
+            "  why: an operator asked for it, at n1",
+            "  instance 5",
         ]
     );
 }

@@ -67,6 +67,8 @@ fn filters_become_the_query_of_the_api() {
         "--at-least",
         "17",
         "--consistent",
+        "--timeout",
+        "1m",
     ]);
     let pairs = filter(&line.expect("all are flags").members);
     let shown: Vec<String> = pairs
@@ -81,7 +83,10 @@ fn filters_become_the_query_of_the_api() {
             "tag.zone=a",
             "tag.k=v=w",
             "at_least=17",
-            "consistent=true"
+            "consistent=true",
+            "timeout=1m"
         ]
     );
+    let line = Line::try_parse_from(["members"]).expect("nothing is required");
+    assert_eq!(filter(&line.members), []);
 }
