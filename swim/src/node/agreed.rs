@@ -470,7 +470,10 @@ impl Node {
         if !lives {
             return;
         }
-        let view = self.agreed.view();
+        // A whole roster may tell of a removal long after the view in which it fell.
+        let roster = self.agreed.roster();
+        let fell = roster.and_then(|roster| roster.verdict(self.me.name.as_str(), instance));
+        let view = fell.map_or(self.agreed.view(), |(_, view)| view);
         self.agreed.removed_in = Some(view);
         let cause = RemovedCause::Verdict { view };
         self.tell(self.me(), EventKind::SelfRemoved { cause }, now);

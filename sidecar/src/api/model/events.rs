@@ -115,7 +115,11 @@ impl Grounds {
                 Finding::Unreached(_) => &mut grounds.unreached,
                 Finding::NoTestimony => &mut grounds.no_testimony,
             };
-            list.push(testimony.by.to_string());
+            let name = testimony.by.to_string();
+            // Whoever accused it first may have been asked again.
+            if !list.contains(&name) {
+                list.push(name);
+            }
         }
         grounds
     }

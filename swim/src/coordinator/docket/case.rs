@@ -129,6 +129,8 @@ pub(super) struct Case {
     pub(super) degraded: Option<Degraded>,
     /// Whether it is in flux, as it was when last looked at: others go by it.
     pub(super) in_flux: bool,
+    /// Who accused it first, of what, and when: also when its word was replaced by a later one.
+    first: Option<(Name, Finding, Time)>,
 }
 
 impl Case {
@@ -149,6 +151,7 @@ impl Case {
             stalled: None,
             degraded: None,
             in_flux: false,
+            first: None,
         }
     }
 
@@ -161,6 +164,7 @@ impl Case {
             return false;
         }
         self.observers.entry(by.clone()).or_default().accuser = true;
+        self.first.get_or_insert_with(|| (by.clone(), finding, now));
         self.say(by, finding, health, false, now);
         true
     }
@@ -445,6 +449,21 @@ impl Case {
                 weight,
             };
             words.push((turn, testimony));
+        }
+        if let Some((by, finding, at)) = &self.first {
+            let after_ms = millis(at.since(self.opened));
+            let known = |(_, word): &(u32, Testimony)| word.by == *by && word.after_ms == after_ms;
+            if !words.iter().any(known) {
+                // It is how the case began; it counts no more.
+                let first = Testimony {
+                    by: by.clone(),
+                    asked: false,
+                    finding: *finding,
+                    after_ms,
+                    weight: 0,
+                };
+                words.push((0, first));
+            }
         }
         if words.len() > limits::TESTIMONIES {
             words.sort_by_key(|(turn, word)| (telling(word.finding), u8::MAX - word.weight, *turn));

@@ -123,6 +123,29 @@ fn the_voters_are_asked_when_all_witnesses_are_gone() {
 }
 
 #[test]
+fn the_file_of_a_long_case_still_says_who_began_it() {
+    let mut court = Court::new(50, 5);
+    court.set(20, Condition::Stalled(at(1_000_000)));
+    court.report(at(0), 19, 20, Silence::Stalled);
+    // By the end it stands elsewhere and tells another time.
+    court.report(at(4_000), 19, 20, Silence::CutOff);
+    court.run(at(30_000));
+    let rulings = court.cuts.iter().flat_map(|(_, rulings)| rulings);
+    let evidence = rulings.filter_map(|ruling| match ruling {
+        Ruling::Convict { evidence, .. } => Some(evidence),
+        Ruling::Degrade { .. } | Ruling::Restore { .. } => None,
+    });
+    let evidence: Vec<_> = evidence.collect();
+    let first = &evidence[0].testimonies[0];
+    assert_eq!(
+        (&first.by, first.asked, first.after_ms),
+        (&name(19), false, 0)
+    );
+    assert_eq!(first.finding, Finding::Unreached(Silence::Stalled));
+    assert!(evidence[0].took_ms > 5_000, "{}", evidence[0].took_ms);
+}
+
+#[test]
 fn a_stalled_process_that_goes_on_is_acquitted() {
     for pause in [1_000, 3_000] {
         for refutes in [true, false] {
