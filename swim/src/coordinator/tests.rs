@@ -2,6 +2,8 @@
 
 mod history;
 mod roster;
+#[cfg(feature = "sim")]
+mod rosters;
 mod sequences;
 mod voters;
 
