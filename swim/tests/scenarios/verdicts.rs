@@ -295,6 +295,27 @@ fn a_coordinator_that_leaves_hands_over_first() {
 }
 
 #[test]
+fn a_lone_voter_that_leaves_unheard_for_a_while_stays_until_its_heirs_know() {
+    for seed in seeds(0..20) {
+        let (mut cluster, _) = agreed_with(seed, 5, |at| {
+            let mut launch = Launch::numbered(at);
+            launch.config.voters = 1;
+            launch
+        });
+        let old = coordinator(&cluster).expect("one decides");
+        let host = cluster.host(old);
+        cluster.network().mute(host);
+        cluster.leave(old);
+        // Alone it decides at once who votes in its place, and nobody hears of it.
+        cluster.run_for(ms(1_500));
+        cluster.network().heal();
+        must(&mut cluster, secs(30), "others agree", |cluster| {
+            !cluster.up().contains(&old) && cluster.is_unanimous()
+        });
+    }
+}
+
+#[test]
 fn so_many_as_expected_form_one_cluster() {
     for seed in seeds(0..20) {
         let mut cluster = Cluster::new(seed, options());

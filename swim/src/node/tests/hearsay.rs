@@ -7,8 +7,8 @@ use super::puppets::{KNOWS_NO_VIEW, Puppet, puppet};
 use super::{ms, name, secs};
 use crate::config::Config;
 use crate::coordinator::{
-    Change, Cut, Epoch, Evidence, Lineage, Office, Reason, RosterHead, Standing, Testimony, View,
-    Voter, VoterId, Voters,
+    Change, Cut, Epoch, Evidence, Lineage, Office, Reason, Removal, RosterHead, Standing,
+    Testimony, Verdict, View, Voter, VoterId, Voters,
 };
 use crate::limits;
 use crate::members::Instance;
@@ -87,11 +87,21 @@ fn asks(node: &mut Driven, from: &Puppet, outlook: Outlook) -> (StreamId, Frame)
 
 /// `from` tells a whole roster; true when the node holds it then.
 fn follows(node: &mut Driven, from: &Puppet, head: RosterHead, standings: Vec<Standing>) -> bool {
+    follows_with(node, from, head, standings, Vec::new())
+}
+
+fn follows_with(
+    node: &mut Driven,
+    from: &Puppet,
+    head: RosterHead,
+    standings: Vec<Standing>,
+    removed: Vec<Removal>,
+) -> bool {
     let (stream, _) = asks(node, from, shows(head.lineage, head.view.0));
     let told = Frame::Roster {
         head: Box::new(head.clone()),
         standings,
-        removed: Vec::new(),
+        removed,
         last: true,
     };
     node.read(stream, &told);
@@ -242,6 +252,29 @@ fn who_asks_for_views_twice_on_one_stream_is_told_once() {
     node.read(stream, &ask);
     assert_eq!(node.frames(stream), (vec![], true));
     assert_eq!(node.node.stats().dropped.unexpected, 1);
+}
+
+/// A whole roster may come long after the view in which it was removed.
+#[test]
+fn one_that_learns_late_of_its_removal_says_in_which_view_it_was() {
+    let (mut node, a) = following();
+    node.events();
+    let removed = Removal {
+        name: name("me"),
+        instance: Instance(100),
+        view: View(9),
+        verdict: Verdict::Dead,
+        removals: 1,
+    };
+    let later = RosterHead {
+        view: View(600),
+        base: View(599),
+        ..head(LINEAGE)
+    };
+    let members = vec![standing("a", 1011)];
+    assert!(follows_with(&mut node, &a, later, members, vec![removed]));
+    let told = node.events();
+    assert!(told.contains(&"me removed in 9".to_owned()), "{told:?}");
 }
 
 /// Its life is the last that there can be: it learns of its removal and stays what it is.
