@@ -410,6 +410,37 @@ fn a_member_that_was_cut_off_comes_back_by_itself_and_later_each_time() {
 }
 
 #[test]
+fn who_comes_back_and_is_reached_by_few_at_first_is_not_given_up() {
+    for seed in seeds(0..10) {
+        let (mut cluster, pids) = agreed(seed, 5);
+        let old = coordinator(&cluster).expect("one decides");
+        let victim = *pids
+            .iter()
+            .rfind(|pid| **pid != old)
+            .expect("there are more");
+        let others: Vec<Pid> = pids.iter().copied().filter(|pid| *pid != victim).collect();
+        cluster.partition(&[victim]);
+        must(&mut cluster, secs(60), "it is removed", |cluster| {
+            all_hold(cluster, &others, &[victim], State::Dead)
+        });
+        cluster.network().heal();
+        for pid in others.iter().filter(|pid| **pid != old) {
+            let (one, other) = (cluster.host(victim), cluster.host(*pid));
+            cluster.network().cut_both_ways(one, other);
+        }
+        // It answers through the coordinator, and no witness reaches it.
+        cluster.run_for(secs(90));
+        cluster.network().heal();
+        must(
+            &mut cluster,
+            secs(60),
+            "it is a member again",
+            Cluster::is_unanimous,
+        );
+    }
+}
+
+#[test]
 fn a_lost_majority_is_rebuilt_by_hand() {
     for seed in seeds(0..5) {
         let (mut cluster, pids) = agreed(seed, 5);
