@@ -82,6 +82,10 @@ pub struct Parts {
     pub tell_suspects: Tell,
     /// A stream is tried beside the relays.
     pub stream_probe: bool,
+    /// Buddies hold idle streams, whose end makes them look at once.
+    pub links: bool,
+    /// What a host says of a datagram to a port where nobody listens is heard.
+    pub refusals: bool,
     /// Tables are compared with a random member once in this time instead of whenever a ping or
     /// ack shows another digest (memberlist's push-pull).
     pub push_pull: Option<Duration>,
@@ -114,6 +118,8 @@ impl Default for Parts {
             stretch_period: false,
             tell_suspects: Tell::Everything,
             stream_probe: true,
+            links: true,
+            refusals: true,
             push_pull: None,
             sends: None,
             eager: true,

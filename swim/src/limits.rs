@@ -54,6 +54,10 @@ pub const FRAME_PULL_BYTES: usize = 8 * 1024;
 /// Largest body of any other stream frame.
 pub const FRAME_SMALL_BYTES: usize = 1024;
 
+/// Links that others may have to one member: its predecessors, voters, and those that will hear
+/// soon that they are neither.
+pub const LINKS: usize = 64;
+
 /// Members in the table, lost and departed ones included.
 pub const MEMBERS: usize = 65_536;
 

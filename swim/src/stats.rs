@@ -15,6 +15,10 @@ pub struct Stats {
     pub streams_opened: u64,
     /// Streams accepted from others.
     pub streams_accepted: u64,
+    /// Links that stood and ended without a word.
+    pub links_broken: u64,
+    /// Times a host said that nobody listens where a member should.
+    pub refusals: u64,
     /// Probe rounds that ended with an answer.
     pub probes_answered: u64,
     /// Probe rounds that ended without one.

@@ -27,6 +27,8 @@ impl Config {
                 stretch_period: false,
                 tell_suspects: Tell::Nothing,
                 stream_probe: true,
+                links: false,
+                refusals: false,
                 push_pull: Some(Duration::from_secs(30)),
                 sends: Some(12),
                 eager: false,

@@ -20,8 +20,6 @@ pub(crate) enum Purpose {
     Reconnect,
     /// The coordinator asked, or is this node: by itself, without relays, and either way is told.
     Witness {
-        /// Where the target listens.
-        addr: SocketAddr,
         /// Whom to tell; `None`: this node itself.
         asker: Option<SocketAddr>,
     },
@@ -48,7 +46,9 @@ pub(crate) enum Stage {
 /// What became of the stream probe of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StreamProbe {
-    /// Not tried, or still connecting.
+    /// Not tried yet.
+    Untried,
+    /// Still connecting.
     Pending,
     /// The kernel accepted it.
     Accepted,
@@ -63,10 +63,14 @@ pub(crate) enum StreamProbe {
 pub(crate) struct Round {
     pub(crate) target: Name,
     pub(crate) instance: Instance,
+    /// Where the target listens.
+    pub(crate) addr: SocketAddr,
     pub(crate) purpose: Purpose,
     pub(crate) sent: Time,
     pub(crate) stage: Stage,
     pub(crate) stream: StreamProbe,
+    /// Whether the host said that nobody listens where the ping went.
+    pub(crate) port_refused: bool,
     /// Relays asked, and whether each answered with a nack.
     relays: SmallVec<[(Name, bool); 3]>,
 }
@@ -85,15 +89,39 @@ pub(crate) enum Answer {
 }
 
 impl Round {
+    /// A ping goes out now.
+    pub(crate) fn new(
+        target: &Name,
+        instance: Instance,
+        addr: SocketAddr,
+        purpose: Purpose,
+        now: Time,
+    ) -> Round {
+        Round {
+            target: target.clone(),
+            instance,
+            addr,
+            purpose,
+            sent: now,
+            stage: Stage::Direct,
+            stream: StreamProbe::Untried,
+            port_refused: false,
+            relays: SmallVec::new(),
+        }
+    }
+
     /// Relays that answered neither ack nor nack: the silence may be our own fault.
     pub(crate) fn silent_relays(&self) -> usize {
         self.relays.iter().filter(|(_, nacked)| !nacked).count()
     }
 
-    /// Whether nothing is left that could still answer.
+    /// Whether nothing is left that could still answer: the host refused datagram and stream
+    /// alike, or all that were asked gave up.
     fn exhausted(&self) -> bool {
         let stream_over = matches!(self.stream, StreamProbe::Refused | StreamProbe::Failed);
-        self.stage == Stage::Indirect && self.silent_relays() == 0 && stream_over
+        let relays_over = self.stage == Stage::Indirect && self.silent_relays() == 0;
+        let gone = self.port_refused && self.stream == StreamProbe::Refused;
+        gone || relays_over && stream_over
     }
 
     /// What kind of silence the round met (DESIGN 4.1).
@@ -101,7 +129,13 @@ impl Round {
         match self.stream {
             StreamProbe::Refused => Silence::Refused,
             StreamProbe::Accepted => Silence::Stalled,
-            StreamProbe::Pending | StreamProbe::Failed => Silence::CutOff,
+            // A host speaks for itself even where no stream passes.
+            StreamProbe::Untried | StreamProbe::Pending | StreamProbe::Failed
+                if self.port_refused =>
+            {
+                Silence::Refused
+            }
+            StreamProbe::Untried | StreamProbe::Pending | StreamProbe::Failed => Silence::CutOff,
         }
     }
 }
@@ -115,34 +149,18 @@ pub(crate) struct Probes {
 }
 
 impl Probes {
-    /// Starts a round under the number `seq`; false when one for this target runs or there are too
+    /// Starts a round under the number `seq`; false when one for its target runs or there are too
     /// many.
-    pub(crate) fn start(
-        &mut self,
-        seq: u32,
-        target: &Name,
-        instance: Instance,
-        purpose: Purpose,
-        now: Time,
-    ) -> bool {
-        let running = if purpose.is_witness() {
+    pub(crate) fn start(&mut self, seq: u32, round: Round) -> bool {
+        let running = if round.purpose.is_witness() {
             &mut self.as_witness
         } else {
             &mut self.by_target
         };
-        if self.rounds.len() >= limits::PROBES || running.contains_key(target) {
+        if self.rounds.len() >= limits::PROBES || running.contains_key(&round.target) {
             return false;
         }
-        running.insert(target.clone(), seq);
-        let round = Round {
-            target: target.clone(),
-            instance,
-            purpose,
-            sent: now,
-            stage: Stage::Direct,
-            stream: StreamProbe::Pending,
-            relays: SmallVec::new(),
-        };
+        running.insert(round.target.clone(), seq);
         self.rounds.insert(seq, round);
         true
     }
@@ -206,6 +224,18 @@ impl Probes {
         }
     }
 
+    /// The host says that nobody listens at `addr`: the rounds whose pings went there.
+    pub(crate) fn refused_at(&mut self, addr: SocketAddr) -> Vec<u32> {
+        let rounds = self.rounds.iter_mut();
+        let there = rounds.filter(|(_, round)| round.addr == addr);
+        there
+            .map(|(seq, round)| {
+                round.port_refused = true;
+                *seq
+            })
+            .collect()
+    }
+
     pub(crate) fn get(&self, seq: u32) -> Option<&Round> {
         self.rounds.get(&seq)
     }
@@ -213,6 +243,11 @@ impl Probes {
     /// Whether a round of this node's own for this member is under way.
     pub(crate) fn runs_for(&self, target: &Name) -> bool {
         self.by_target.contains_key(target)
+    }
+
+    /// The number of that round.
+    pub(crate) fn number_for(&self, target: &Name) -> Option<u32> {
+        self.by_target.get(target).copied()
     }
 
     /// Takes a round out, however it ended.

@@ -11,6 +11,12 @@ use crate::limits;
 use crate::members::{Instance, Name};
 use crate::time::Time;
 
+fn round(target: &str, instance: u64) -> Round {
+    let addr = "192.0.2.7:7946".parse().expect("an address");
+    let instance = Instance(instance);
+    Round::new(&name(target), instance, addr, Purpose::Watch, Time::ZERO)
+}
+
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
@@ -107,7 +113,7 @@ fn unknown_round_trip_waits_longest_and_a_known_one_within_bounds() {
 /// A round for `target` number 1, widened to the relays r1 and r2.
 fn widened() -> Probes {
     let mut probes = Probes::default();
-    assert!(probes.start(1, &name("target"), Instance(5), Purpose::Watch, Time::ZERO));
+    assert!(probes.start(1, round("target", 5)));
     probes.widen(1, [name("r1"), name("r2")]);
     probes
 }
@@ -119,15 +125,7 @@ fn silence_of(probes: &Probes) -> Silence {
 #[test]
 fn a_member_has_one_round_at_a_time() {
     let mut probes = Probes::default();
-    let start = |probes: &mut Probes, seq| {
-        probes.start(
-            seq,
-            &name("target"),
-            Instance(5),
-            Purpose::Watch,
-            Time::ZERO,
-        )
-    };
+    let start = |probes: &mut Probes, seq| probes.start(seq, round("target", 5));
     assert!(start(&mut probes, 1));
     assert!(!start(&mut probes, 2));
     assert!(probes.runs_for(&name("target")));
@@ -141,7 +139,7 @@ fn rounds_have_a_number() {
     let mut probes = Probes::default();
     let start = |probes: &mut Probes, seq: u32| {
         let target = name(&format!("n{seq}"));
-        probes.start(seq, &target, Instance(1), Purpose::Watch, Time::ZERO)
+        probes.start(seq, round(target.as_str(), 1))
     };
     for seq in 0..limits::PROBES as u32 {
         assert!(start(&mut probes, seq));
@@ -222,7 +220,7 @@ fn a_stream_that_is_open_may_still_answer() {
 #[test]
 fn a_round_is_not_over_before_relays_were_asked() {
     let mut probes = Probes::default();
-    assert!(probes.start(1, &name("target"), Instance(5), Purpose::Watch, Time::ZERO));
+    assert!(probes.start(1, round("target", 5)));
     assert!(matches!(
         probes.streamed(1, StreamProbe::Refused),
         Answer::Noted

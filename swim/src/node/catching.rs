@@ -321,9 +321,12 @@ impl Node {
     fn catch_on(&mut self, stream: StreamId) -> Option<&mut Catch> {
         match self.streams.purpose_mut(stream)? {
             Purpose::Catch(catch) => Some(catch),
-            Purpose::Probe { .. } | Purpose::Pull(_) | Purpose::Serve(_) | Purpose::Letter(_) => {
-                None
-            }
+            Purpose::Probe { .. }
+            | Purpose::Pull(_)
+            | Purpose::Serve(_)
+            | Purpose::Letter(_)
+            | Purpose::Link { .. }
+            | Purpose::Linked { .. } => None,
         }
     }
 

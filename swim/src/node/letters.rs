@@ -40,19 +40,30 @@ impl Purpose {
     /// Whether a frame of this kind may come on such a stream.
     fn expects(&self, kind: FrameKind) -> bool {
         match kind {
-            FrameKind::Ping | FrameKind::Pull | FrameKind::Catch | FrameKind::Letter => {
-                matches!(self, Purpose::Serve(_))
-            }
+            FrameKind::Ping
+            | FrameKind::Pull
+            | FrameKind::Catch
+            | FrameKind::Letter
+            | FrameKind::Link => matches!(self, Purpose::Serve(_)),
+            FrameKind::Linked => matches!(self, Purpose::Link { .. }),
+            FrameKind::Unlink => matches!(self, Purpose::Link { .. } | Purpose::Linked { .. }),
             FrameKind::Ack => matches!(self, Purpose::Probe { .. }),
             FrameKind::State => match self {
                 Purpose::Serve(serve) => serve.expects_state(),
                 Purpose::Pull(_) => true,
-                Purpose::Probe { .. } | Purpose::Catch(_) | Purpose::Letter(_) => false,
+                Purpose::Probe { .. }
+                | Purpose::Catch(_)
+                | Purpose::Letter(_)
+                | Purpose::Link { .. }
+                | Purpose::Linked { .. } => false,
             },
             FrameKind::Cuts | FrameKind::Roster => matches!(self, Purpose::Catch(_)),
             FrameKind::Refuse => match self {
-                Purpose::Probe { .. } | Purpose::Pull(_) | Purpose::Catch(_) => true,
-                Purpose::Serve(_) | Purpose::Letter(_) => false,
+                Purpose::Probe { .. }
+                | Purpose::Pull(_)
+                | Purpose::Catch(_)
+                | Purpose::Link { .. } => true,
+                Purpose::Serve(_) | Purpose::Letter(_) | Purpose::Linked { .. } => false,
             },
         }
     }

@@ -18,6 +18,7 @@ mod joining;
 mod learning;
 mod leaving;
 mod letters;
+mod links;
 mod myself;
 mod office;
 mod outputs;
@@ -44,6 +45,7 @@ pub use agreement::{
     SaveTicket, Ticket, Write,
 };
 pub use joining::{SeedError, SeedInfo};
+pub use links::{LinkInfo, LinkState};
 pub use outputs::{Action, Deadline, Stop};
 pub use streams::{StreamEnd, StreamId};
 
@@ -65,6 +67,7 @@ use crate::wire::{self, ClusterId};
 use agreed::Agreed;
 use joining::Seeds;
 use leaving::Goodbye;
+use links::Links;
 use myself::Namesake;
 use outputs::Outgoing;
 use streams::Streams;
@@ -149,6 +152,7 @@ pub struct Node {
     expected: Expected,
     queue: Queue,
     streams: Streams,
+    links: Links,
     seeds: Seeds,
     syncing: Syncing,
     /// Lost members that were forgotten, and at which rank.
@@ -220,6 +224,7 @@ impl Node {
             expected: Expected::new(config.rings),
             queue: Queue::default(),
             streams: Streams::default(),
+            links: Links::default(),
             seeds: Seeds::default(),
             syncing: Syncing::default(),
             forgotten: HashMap::new(),
@@ -451,6 +456,7 @@ impl Node {
             "the table says of this node what it says itself"
         );
         assert!(self.streams.len() <= limits::STREAMS);
+        self.check_links();
         self.agreed.check_invariants();
         if !self.is_active() {
             return;

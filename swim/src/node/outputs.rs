@@ -201,6 +201,7 @@ impl Node {
         self.fail_questions();
         self.agreed.voting = None;
         self.agreed.office = None;
+        self.unlink_all(self.now);
         for stream in self.streams.drain() {
             self.actions.push_back(Action::Close { stream });
         }

@@ -37,6 +37,7 @@ impl Node {
             self.probe(&target, Purpose::Watch, now);
         }
         self.check_expected(now);
+        self.tend_links(now);
     }
 
     /// An expected ping that does not come is evidence too: not yet to accuse, but to ask.
@@ -66,10 +67,11 @@ impl Node {
         let Some(member) = self.table.get(target.as_str()) else {
             return;
         };
-        let instance = member.statement.record.instance;
+        let record = &member.statement.record;
+        let round = Round::new(target, record.instance, record.addr, purpose, now);
         let timeout = self.health.stretch(member.round_trip.timeout(&self.config));
         let seq = self.next_seq();
-        if !self.probes.start(seq, target, instance, purpose, now) {
+        if !self.probes.start(seq, round) {
             self.stats.dropped.busy += 1;
             return;
         }
@@ -115,13 +117,18 @@ impl Node {
         let Some(round) = self.probes.get(seq) else {
             return;
         };
+        let refused = round.stream == StreamProbe::Refused;
         match (round.stage, round.purpose) {
+            // The host says itself that the process is gone; what could relays add?
+            (Stage::Direct, Purpose::Watch | Purpose::Witness { .. }) if refused => {
+                self.on_round_failed(seq, None, now);
+            }
             (Stage::Direct, Purpose::Watch) => self.widen_round(seq, now),
             (Stage::Indirect, Purpose::Watch) => self.on_round_failed(seq, None, now),
             (Stage::Direct | Stage::Indirect, Purpose::Reconnect) => {
                 self.end_round(seq);
             }
-            (Stage::Direct, Purpose::Witness { addr, .. }) => self.try_stream(seq, addr, now),
+            (Stage::Direct, Purpose::Witness { .. }) => self.try_stream(seq, now),
             (Stage::Indirect, Purpose::Witness { .. }) => self.on_round_failed(seq, None, now),
         }
     }
@@ -158,22 +165,66 @@ impl Node {
             self.send_plain(to, Message::PingRequest { seq, target });
         }
         self.probes.widen(seq, relays);
-        self.start_stream_probe(seq, addr, now);
+        self.stream_beside(seq, now);
+        self.set_timer(Timer::Round(seq), now + patience);
     }
 
     /// A witness got no ack in time: it tries a stream, and no relays.
-    fn try_stream(&mut self, seq: u32, addr: SocketAddr, now: Time) {
+    fn try_stream(&mut self, seq: u32, now: Time) {
         self.probes.widen(seq, []);
-        self.start_stream_probe(seq, addr, now);
+        self.stream_beside(seq, now);
+        let patience = self.health.stretch(self.config.probe_timeout_max);
+        self.set_timer(Timer::Round(seq), now + patience);
     }
 
-    fn start_stream_probe(&mut self, seq: u32, addr: SocketAddr, now: Time) {
-        let patience = self.health.stretch(self.config.probe_timeout_max);
-        let purpose = StreamPurpose::Probe { seq };
-        if !self.config.parts.stream_probe || self.open_stream(addr, purpose, now).is_none() {
-            self.probes.streamed(seq, StreamProbe::Failed);
+    /// Opens the stream of a round, unless it has been tried.
+    pub(super) fn stream_beside(&mut self, seq: u32, now: Time) {
+        let Some(round) = self.probes.get(seq) else {
+            return;
+        };
+        if round.stream != StreamProbe::Untried {
+            return;
         }
-        self.set_timer(Timer::Round(seq), now + patience);
+        let (addr, purpose) = (round.addr, StreamPurpose::Probe { seq });
+        let opens =
+            self.config.parts.stream_probe && self.open_stream(addr, purpose, now).is_some();
+        self.probes.streamed(
+            seq,
+            if opens {
+                StreamProbe::Pending
+            } else {
+                StreamProbe::Failed
+            },
+        );
+    }
+
+    /// The host at `at` says that nobody listens on that port (ICMP port unreachable, RFC 1122
+    /// section 3.2.2.1): whoever was pinged there is gone, or something between says so. A stream
+    /// is tried at once; when that is refused as well the round is over.
+    pub fn handle_refused(&mut self, at: SocketAddr, now: Time) {
+        self.enter(now);
+        if !self.config.parts.refusals || !self.is_active() {
+            return;
+        }
+        self.stats.refusals += 1;
+        for seq in self.probes.refused_at(at) {
+            let Some(round) = self.probes.get(seq) else {
+                continue;
+            };
+            match (round.purpose, round.stream) {
+                (Purpose::Reconnect, _) => self.end_round(seq),
+                (Purpose::Watch | Purpose::Witness { .. }, StreamProbe::Untried) => {
+                    self.stream_beside(seq, now);
+                }
+                (Purpose::Watch | Purpose::Witness { .. }, StreamProbe::Refused) => {
+                    self.on_round_failed(seq, None, now);
+                }
+                (
+                    Purpose::Watch | Purpose::Witness { .. },
+                    StreamProbe::Pending | StreamProbe::Accepted | StreamProbe::Failed,
+                ) => {}
+            }
+        }
     }
 
     /// The stream probe of a round got further.
@@ -189,7 +240,7 @@ impl Node {
         self.clear_round(seq);
         self.stats.probes_answered += 1;
         self.health.improve();
-        if let Purpose::Witness { asker, .. } = round.purpose {
+        if let Purpose::Witness { asker } = round.purpose {
             let (target, instance) = (round.target.clone(), round.instance);
             self.testify(&target, instance, Finding::Reached, asker, now);
         }
@@ -222,7 +273,7 @@ impl Node {
         match round.purpose {
             Purpose::Watch => {}
             Purpose::Reconnect => return,
-            Purpose::Witness { asker, .. } => {
+            Purpose::Witness { asker } => {
                 let (target, instance) = (round.target.clone(), round.instance);
                 let finding = Finding::Unreached(silence_found);
                 return self.testify(&target, instance, finding, asker, now);

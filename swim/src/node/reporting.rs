@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Node, Timer};
 use crate::coordinator::Finding;
-use crate::detector::Purpose;
+use crate::detector::{Purpose, Round};
 use crate::event::Silence;
 use crate::limits;
 use crate::members::{Instance, Name};
@@ -270,8 +270,8 @@ impl Node {
             return self.testify(subject, instance, finding, asker, now);
         };
         let seq = self.next_seq();
-        let purpose = Purpose::Witness { addr, asker };
-        if !self.probes.start(seq, subject, instance, purpose, now) {
+        let round = Round::new(subject, instance, addr, Purpose::Witness { asker }, now);
+        if !self.probes.start(seq, round) {
             // A round for the same asker runs, and will tell; or there are too many.
             return;
         }

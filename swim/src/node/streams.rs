@@ -11,7 +11,7 @@ use super::{Node, Timer};
 use crate::detector::StreamProbe;
 use crate::event::Silence;
 use crate::limits;
-use crate::members::RecordRef;
+use crate::members::{Name, RecordRef};
 use crate::time::Time;
 use crate::wire::{Frame, FrameReader, Refusal, encode_frame};
 
@@ -44,8 +44,32 @@ pub(super) enum Purpose {
     Catch(Box<Catch>),
     /// To send one letter of the consensus, encoded.
     Letter(Vec<u8>),
+    /// A link that this node opens ([`links`](super::links)).
+    Link {
+        /// To whom.
+        to: Name,
+    },
+    /// A link that somebody else opened.
+    Linked {
+        /// Who.
+        by: Name,
+    },
     /// Somebody else opened it.
     Serve(Serve),
+}
+
+impl Purpose {
+    /// Whether it stands for ever without a word.
+    fn is_link(&self) -> bool {
+        match self {
+            Purpose::Link { .. } | Purpose::Linked { .. } => true,
+            Purpose::Probe { .. }
+            | Purpose::Pull(_)
+            | Purpose::Catch(_)
+            | Purpose::Letter(_)
+            | Purpose::Serve(_) => false,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -90,6 +114,11 @@ impl Streams {
     }
 
     /// What a stream is for.
+    pub(super) fn purpose(&self, stream: StreamId) -> Option<&Purpose> {
+        Some(&self.open.get(&stream)?.purpose)
+    }
+
+    /// The same, to change it.
     pub(super) fn purpose_mut(&mut self, stream: StreamId) -> Option<&mut Purpose> {
         Some(&mut self.open.get_mut(&stream)?.purpose)
     }
@@ -150,7 +179,12 @@ impl Node {
                 self.send_bytes(stream, [frame]);
                 return self.end_stream(stream, StreamEnd::Closed, true, now);
             }
-            Purpose::Serve(_) => return,
+            Purpose::Link { to } => {
+                let to = to.clone();
+                self.introduce(stream, &to);
+                self.set_timer(Timer::Stream(stream), now + limits::STREAM_IDLE);
+            }
+            Purpose::Serve(_) | Purpose::Linked { .. } => return,
         }
         self.keep_stream(stream, now);
     }
@@ -313,6 +347,27 @@ impl Node {
             (Purpose::Catch(_), Frame::Refuse(_)) => {
                 self.end_stream(stream, StreamEnd::Closed, true, now);
             }
+            (
+                Purpose::Serve(_),
+                Frame::Link {
+                    cluster,
+                    from,
+                    instance,
+                    target,
+                },
+            ) => self.on_link(stream, &cluster, (from, instance), target, now),
+            (Purpose::Link { to }, Frame::Linked) => {
+                let to = to.clone();
+                self.on_linked(stream, &to, now);
+            }
+            (Purpose::Link { to: with } | Purpose::Linked { by: with }, Frame::Unlink) => {
+                let with = with.clone();
+                self.on_unlink(stream, &with, now);
+            }
+            (Purpose::Link { to }, Frame::Refuse(refusal)) => {
+                let to = to.clone();
+                self.on_link_refused(stream, &to, refusal, now);
+            }
             (Purpose::Probe { seq }, Frame::Refuse(_)) => {
                 let seq = *seq;
                 self.on_round_failed(seq, Some(Silence::Replaced), now);
@@ -322,7 +377,9 @@ impl Node {
                 | Purpose::Pull(_)
                 | Purpose::Probe { .. }
                 | Purpose::Catch(_)
-                | Purpose::Letter(_),
+                | Purpose::Letter(_)
+                | Purpose::Link { .. }
+                | Purpose::Linked { .. },
                 _,
             ) => {
                 self.stats.dropped.unexpected += 1;
@@ -344,7 +401,7 @@ impl Node {
         };
         self.stats.streams_opened += 1;
         self.actions.push_back(Action::Connect { stream, to });
-        self.keep_stream(stream, now);
+        self.set_timer(Timer::Stream(stream), now + limits::STREAM_IDLE);
         Some(stream)
     }
 
@@ -363,9 +420,10 @@ impl Node {
         self.actions.extend(sends);
     }
 
-    /// A stream made progress: it may live on as long again.
+    /// A stream made progress: it may live on as long again. A link does anyhow.
     fn keep_stream(&mut self, stream: StreamId, now: Time) {
-        if self.streams.open.contains_key(&stream) {
+        let open = self.streams.open.get(&stream);
+        if open.is_some_and(|open| !open.purpose.is_link()) {
             self.set_timer(Timer::Stream(stream), now + limits::STREAM_IDLE);
         }
     }
@@ -389,6 +447,8 @@ impl Node {
             },
             Purpose::Pull(pull) => self.on_pull_over(stream, *pull, end, now),
             Purpose::Catch(_) => self.on_catch_over(stream, now),
+            Purpose::Link { to } => self.on_our_link_over(stream, &to, end, now),
+            Purpose::Linked { by } => self.on_their_link_over(stream, &by, now),
             Purpose::Letter(_) | Purpose::Serve(_) => {}
         }
     }
@@ -397,9 +457,12 @@ impl Node {
     pub(super) fn pull_on(&mut self, stream: StreamId) -> Option<&mut Pull> {
         match self.streams.purpose_mut(stream)? {
             Purpose::Pull(pull) => Some(pull),
-            Purpose::Probe { .. } | Purpose::Serve(_) | Purpose::Catch(_) | Purpose::Letter(_) => {
-                None
-            }
+            Purpose::Probe { .. }
+            | Purpose::Serve(_)
+            | Purpose::Catch(_)
+            | Purpose::Letter(_)
+            | Purpose::Link { .. }
+            | Purpose::Linked { .. } => None,
         }
     }
 
@@ -407,9 +470,12 @@ impl Node {
     pub(super) fn serve_on(&mut self, stream: StreamId) -> Option<&mut Serve> {
         match self.streams.purpose_mut(stream)? {
             Purpose::Serve(serve) => Some(serve),
-            Purpose::Probe { .. } | Purpose::Pull(_) | Purpose::Catch(_) | Purpose::Letter(_) => {
-                None
-            }
+            Purpose::Probe { .. }
+            | Purpose::Pull(_)
+            | Purpose::Catch(_)
+            | Purpose::Letter(_)
+            | Purpose::Link { .. }
+            | Purpose::Linked { .. } => None,
         }
     }
 
@@ -417,7 +483,12 @@ impl Node {
     pub(super) fn close_stream_of_round(&mut self, round: u32) {
         let of_round = |stream: &Stream| match stream.purpose {
             Purpose::Probe { seq } => seq == round,
-            Purpose::Pull(_) | Purpose::Serve(_) | Purpose::Catch(_) | Purpose::Letter(_) => false,
+            Purpose::Pull(_)
+            | Purpose::Serve(_)
+            | Purpose::Catch(_)
+            | Purpose::Letter(_)
+            | Purpose::Link { .. }
+            | Purpose::Linked { .. } => false,
         };
         let found = self
             .streams

@@ -24,6 +24,8 @@ pub(super) enum SimEvent {
         to: SocketAddr,
         bytes: Vec<u8>,
     },
+    /// A host's word that nobody listens at `at` arrives at whoever sent a datagram there.
+    Refused { at: SocketAddr, to: SocketAddr },
     /// A packet of a stream arrives.
     Stream(Arrival),
     /// A process that is late comes to what has arrived.
@@ -37,6 +39,9 @@ pub(super) enum SimEvent {
 /// How long a look-up of a name takes.
 const LOOKUP: std::ops::Range<Duration> = Duration::from_micros(100)..Duration::from_millis(20);
 
+/// What an ICMP error carries: its head, and the head of the datagram that it is about.
+const ICMP_BYTES: usize = 36;
+
 /// How long a process in a busy loop does nothing, so that time can pass.
 const BUSY_PAUSE: Duration = Duration::from_millis(1);
 
@@ -46,11 +51,19 @@ impl Cluster {
         match event {
             SimEvent::Wake(pid) => self.wake(pid),
             SimEvent::Datagram { from, to, bytes } => {
-                // No process there: the packet is lost without a word.
+                if !self.network.is_open(to.ip(), to.ip()) {
+                    return;
+                }
+                match self.listener(to) {
+                    Some(pid) => self.deliver(pid, Input::Datagram { from, bytes }),
+                    None => self.refuse(from, to),
+                }
+            }
+            SimEvent::Refused { at, to } => {
                 if let Some(pid) = self.listener(to)
                     && self.network.is_open(to.ip(), to.ip())
                 {
-                    self.deliver(pid, Input::Datagram { from, bytes });
+                    self.deliver(pid, Input::Refused { at });
                 }
             }
             SimEvent::Stream(arrival) => self.arrive(arrival),
@@ -60,6 +73,20 @@ impl Cluster {
                 let addresses = self.look_up(&seed);
                 self.deliver(pid, Input::Resolved { seed, addresses });
             }
+        }
+    }
+
+    /// The kernel of a host where no process listens says so (ICMP port unreachable). Real ones
+    /// say it a limited number of times in a second.
+    fn refuse(&mut self, to: SocketAddr, at: SocketAddr) {
+        let packet = Packet {
+            from: at.ip(),
+            to: to.ip(),
+            bytes: ICMP_BYTES,
+            at: self.agenda.now(),
+        };
+        for delay in self.network.datagram(packet, &mut self.dice) {
+            self.agenda.after(delay, SimEvent::Refused { at, to });
         }
     }
 
@@ -195,6 +222,10 @@ impl Cluster {
                 process.traffic.bytes_received += bytes.len() as u64;
                 self.trace.note(now, pid, "datagram", &bytes, || from);
                 self.drive(pid, |node, now| node.handle_datagram(from, &bytes, now));
+            }
+            Input::Refused { at } => {
+                self.trace.note(now, pid, "refused", b"", || at);
+                self.drive(pid, |node, now| node.handle_refused(at, now));
             }
             Input::Opened { id, from } => {
                 self.trace.note(now, pid, "accepted", b"", || from);

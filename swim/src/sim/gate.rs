@@ -55,7 +55,7 @@ pub(super) fn sends(action: &Action) -> bool {
 /// comes after their last message.
 pub(super) fn is_message(input: &Input) -> bool {
     match input {
-        Input::Datagram { .. } | Input::Data { .. } => true,
+        Input::Datagram { .. } | Input::Data { .. } | Input::Refused { .. } => true,
         Input::Closed { end, .. } => *end == StreamEnd::Closed,
         Input::Opened { .. }
         | Input::Connected { .. }

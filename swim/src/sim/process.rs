@@ -160,6 +160,9 @@ pub(super) enum Input {
         from: SocketAddr,
         bytes: Vec<u8>,
     },
+    Refused {
+        at: SocketAddr,
+    },
     Opened {
         id: Connection,
         from: SocketAddr,

@@ -90,7 +90,10 @@ impl Wire {
                     words.push(format!("{end:?}"));
                     joined.clear();
                 }
-                Input::Datagram { .. } | Input::Resolved { .. } | Input::Saved { .. } => {
+                Input::Datagram { .. }
+                | Input::Refused { .. }
+                | Input::Resolved { .. }
+                | Input::Saved { .. } => {
                     panic!("{input:?}")
                 }
             }
@@ -236,6 +239,7 @@ fn streams_are_cut_to_the_mtu_and_pass() {
     let longest = wire.heard.iter().filter_map(|(_, _, input)| match input {
         Input::Data { bytes, .. } => Some(bytes.len()),
         Input::Datagram { .. }
+        | Input::Refused { .. }
         | Input::Opened { .. }
         | Input::Connected { .. }
         | Input::Closed { .. }

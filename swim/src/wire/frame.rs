@@ -72,6 +72,17 @@ pub(crate) enum Frame<R = Record> {
         configuration: u32,
         bytes: Vec<u8>,
     },
+    /// "I, this life of `from`, am your buddy: let this stream stand, so that its end tells."
+    Link {
+        cluster: Name,
+        from: Name,
+        instance: Instance,
+        target: Instance,
+    },
+    /// Yes.
+    Linked,
+    /// "This stream ends because it is not needed any more."
+    Unlink,
 }
 
 #[derive(Deserialize)]
@@ -137,6 +148,9 @@ pub(crate) enum FrameKind {
     Cuts,
     Roster,
     Letter,
+    Link,
+    Linked,
+    Unlink,
 }
 
 impl FrameKind {
@@ -151,6 +165,9 @@ impl FrameKind {
             CUTS => FrameKind::Cuts,
             ROSTER => FrameKind::Roster,
             LETTER => FrameKind::Letter,
+            LINK => FrameKind::Link,
+            LINKED => FrameKind::Linked,
+            UNLINK => FrameKind::Unlink,
             _ => return None,
         })
     }
@@ -180,6 +197,9 @@ const CATCH: u8 = 6;
 const CUTS: u8 = 7;
 const ROSTER: u8 = 8;
 const LETTER: u8 = 9;
+const LINK: u8 = 10;
+const LINKED: u8 = 11;
+const UNLINK: u8 = 12;
 
 /// Length (little-endian, of the body), version, kind.
 const HEAD: usize = 6;
@@ -187,7 +207,7 @@ const HEAD: usize = 6;
 /// The largest body of a kind; `None` for a kind that does not exist.
 fn limit(kind: u8) -> Option<usize> {
     match kind {
-        PING | ACK | REFUSE | CATCH => Some(limits::FRAME_SMALL_BYTES),
+        PING | ACK | REFUSE | CATCH | LINK | LINKED | UNLINK => Some(limits::FRAME_SMALL_BYTES),
         PULL => Some(limits::FRAME_PULL_BYTES),
         STATE | ROSTER => Some(limits::FRAME_STATE_BYTES),
         CUTS => Some(limits::FRAME_CUTS_BYTES),
@@ -272,6 +292,17 @@ pub(crate) fn encode_frame<R: Serialize>(frame: &Frame<R>) -> Vec<u8> {
             append(&(cluster, from, tag, configuration, letter), &mut bytes);
             LETTER
         }
+        Frame::Link {
+            cluster,
+            from,
+            instance,
+            target,
+        } => {
+            append(&(cluster, from, instance, target), &mut bytes);
+            LINK
+        }
+        Frame::Linked => LINKED,
+        Frame::Unlink => UNLINK,
     };
     let body = bytes.len() - HEAD;
     debug_assert!(
@@ -455,6 +486,17 @@ fn decode_body(kind: u8, body: &[u8]) -> Result<Frame<RecordRef<'_>>, DropReason
                 bytes: bytes.to_vec(),
             })
         }
+        LINK => {
+            let (cluster, from, instance, target) = whole(body)?;
+            Ok(Frame::Link {
+                cluster,
+                from,
+                instance,
+                target,
+            })
+        }
+        LINKED => whole(body).map(|()| Frame::Linked),
+        UNLINK => whole(body).map(|()| Frame::Unlink),
         _ => Err(DropReason::Malformed),
     }
 }

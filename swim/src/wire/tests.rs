@@ -129,6 +129,19 @@ pub(crate) fn owned_frame(frame: Frame<RecordRef<'_>>) -> Frame {
             }
         }
         Frame::Refuse(refusal) => Frame::Refuse(refusal),
+        Frame::Link {
+            cluster,
+            from,
+            instance,
+            target,
+        } => Frame::Link {
+            cluster,
+            from,
+            instance,
+            target,
+        },
+        Frame::Linked => Frame::Linked,
+        Frame::Unlink => Frame::Unlink,
         Frame::Catch {
             cluster,
             lineage,
@@ -217,7 +230,13 @@ fn assert_cut_within_limits(cut: &Cut) {
 
 fn assert_frame_within_limits(frame: &Frame) {
     match frame {
-        Frame::Ping { .. } | Frame::Ack { .. } | Frame::Refuse(_) | Frame::Catch { .. } => {}
+        Frame::Ping { .. }
+        | Frame::Ack { .. }
+        | Frame::Refuse(_)
+        | Frame::Catch { .. }
+        | Frame::Link { .. }
+        | Frame::Linked
+        | Frame::Unlink => {}
         Frame::Cuts { cuts, .. } => {
             assert!(cuts.len() <= limits::CUTS);
             cuts.iter().for_each(|cut| assert_cut_within_limits(cut));

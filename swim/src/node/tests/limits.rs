@@ -238,6 +238,7 @@ fn calls_that_come_early_late_or_twice_are_harmless() {
         node.call(|node, now| node.handle_timeout(now));
     }
     assert_eq!(node.messages_to(a.addr).len(), 1, "once");
+    assert_eq!(node.actions().len(), 1, "one link is opened");
     // Streams that do not exist, or no more.
     for end in [
         crate::StreamEnd::Closed,

@@ -221,7 +221,15 @@ fn frame_after(frame: &Frame) -> Option<Frame> {
         Frame::Catch { .. } => Some(samples::cuts_frame()),
         Frame::Cuts { .. } => Some(samples::roster()),
         Frame::Roster { .. } => Some(samples::letter()),
-        Frame::Letter { .. } => None,
+        Frame::Letter { .. } => Some(Frame::Link {
+            cluster,
+            from: name("n1"),
+            instance: Instance(1_767_225_600_000_001),
+            target,
+        }),
+        Frame::Link { .. } => Some(Frame::Linked),
+        Frame::Linked => Some(Frame::Unlink),
+        Frame::Unlink => None,
     }
 }
 
@@ -277,6 +285,9 @@ fn frame_samples(frame: &Frame) -> Vec<(String, Frame)> {
             .into_iter()
             .map(|why| (format!("refuse-{why:?}").to_lowercase(), Frame::Refuse(why)))
             .collect(),
+        Frame::Link { .. } => vec![("link".to_owned(), frame.clone())],
+        Frame::Linked => vec![("linked".to_owned(), frame.clone())],
+        Frame::Unlink => vec![("unlink".to_owned(), frame.clone())],
         Frame::Catch { .. } | Frame::Cuts { .. } | Frame::Roster { .. } | Frame::Letter { .. } => {
             samples::frame_samples(frame)
         }

@@ -131,7 +131,7 @@ fn an_unknown_kind_of_message_update_or_frame_is_malformed() {
     let mut bytes = head;
     bytes.push(2);
     assert_eq!(decode(&bytes, cluster()), Err(DropReason::Malformed));
-    for kind in (0..=255).filter(|kind| !(1..=9).contains(kind)) {
+    for kind in (0..=255).filter(|kind| !(1..=12).contains(kind)) {
         let head = [0, 0, 0, 0, crate::wire::VERSION, kind];
         assert_eq!(one_frame(&head), Err(DropReason::Malformed), "kind {kind}");
     }

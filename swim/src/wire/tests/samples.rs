@@ -365,7 +365,10 @@ pub(super) fn frame_samples(frame: &Frame) -> Vec<(String, Frame)> {
         | Frame::Ack { .. }
         | Frame::Pull { .. }
         | Frame::State { .. }
-        | Frame::Refuse(_) => Vec::new(),
+        | Frame::Refuse(_)
+        | Frame::Link { .. }
+        | Frame::Linked
+        | Frame::Unlink => Vec::new(),
     }
 }
 

@@ -434,6 +434,9 @@ pub(super) fn fit_frame(frame: &mut Frame, node: &Node) {
         | Frame::Ack { .. }
         | Frame::Pull { .. }
         | Frame::State { .. }
-        | Frame::Refuse(_) => {}
+        | Frame::Refuse(_)
+        | Frame::Link { .. }
+        | Frame::Linked
+        | Frame::Unlink => {}
     }
 }
