@@ -44,7 +44,7 @@ impl Node {
                 continue;
             }
             let (name, instance) = (held.name.clone(), held.instance);
-            if name == self.me.name || known.has(&self.events, &name, instance) {
+            if name == self.me.name || !known.is_news(&self.events, &name, instance) {
                 continue;
             }
             if verdict.is_some_and(|verdict| verdict != Verdict::Up) {
@@ -113,14 +113,15 @@ impl Known {
         is_it
     }
 
-    /// Whether anything was told of this life.
-    fn has(&mut self, events: &VecDeque<Event>, name: &Name, instance: Instance) -> bool {
+    /// Whether nothing was told of this life. From now on it counts as told: a cut may name a member
+    /// more than once.
+    fn is_news(&mut self, events: &VecDeque<Event>, name: &Name, instance: Instance) -> bool {
         let all = self.all.get_or_insert_with(|| {
             let told = events.range(self.from..self.to);
             told.map(|event| (event.member.name.clone(), event.member.instance))
                 .collect()
         });
-        all.contains(&(name.clone(), instance))
+        all.insert((name.clone(), instance))
     }
 }
 

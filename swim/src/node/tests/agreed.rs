@@ -264,6 +264,34 @@ fn no_gossip_brings_a_condemned_life_back() {
 }
 
 #[test]
+fn a_life_between_two_that_one_cut_names_is_told_of_once() {
+    let held = puppet("a", 11);
+    let mut node = voting(&[&held, &puppet("b", 12)]);
+    let up = |instance: u64| Change::Up {
+        name: name("a"),
+        instance: Instance(instance),
+        removals: 0,
+    };
+    let (before, after) = (Instance(held.instance - 1), held.instance + 1);
+    let mut apply = |changes: Vec<Change>| {
+        let cut = Cut {
+            changes,
+            ..Cut::default()
+        };
+        node.call(|node, now| node.apply(&cut.into(), now));
+        node.events()
+    };
+    apply(vec![up(before.0)]);
+    let left = Change::Left {
+        name: name("a"),
+        instance: before,
+    };
+    let told = apply(vec![left, up(after)]);
+    let of_held = told.iter().filter(|event| event.contains("replaced by"));
+    assert_eq!(of_held.count(), 1, "{told:?}");
+}
+
+#[test]
 fn a_configuration_ends_by_the_bytes_of_its_cuts_too() {
     let mut node = founder();
     let configuration = |node: &Driven| {

@@ -94,4 +94,8 @@ pub(super) const KEPT: &[(u64, &str)] = &[
         1854,
         "a restarted member was forgotten, and a late word brought its former life back",
     ),
+    (
+        11277,
+        "a cut named a member twice, and a life of it that was never a member was told dead twice",
+    ),
 ];
