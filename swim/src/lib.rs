@@ -32,9 +32,9 @@ pub use members::{
     Incarnation, Instance, Name, NameError, Record, Statement, Status, TagError, Tags,
 };
 pub use node::{
-    Action, Agreement, Answer, AskError, CaseFile, Deadline, Identity, Lifecycle, Mark, Memory,
-    NewError, Node, Quorum, RecoverError, RingPlace, Role, SaveTicket, SeedError, SeedInfo, Stop,
-    StreamEnd, StreamId, Ticket, Write,
+    Action, Agreement, Answer, AskError, CaseFile, Deadline, Identity, Lifecycle, LinkInfo,
+    LinkState, Mark, Memory, NewError, Node, Quorum, RecoverError, RingPlace, Role, SaveTicket,
+    SeedError, SeedInfo, Stop, StreamEnd, StreamId, Ticket, Write,
 };
 pub use stats::{Dropped, Stats};
 pub use time::Time;

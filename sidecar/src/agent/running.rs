@@ -271,6 +271,19 @@ impl Running {
 
     /// Takes what is there, up to a bound, each with the time at which it is handled.
     fn receive(&mut self) {
+        // The socket stays readable until its error queue is empty.
+        for _ in 0..DATAGRAMS {
+            match self.datagrams.take_refusal() {
+                Ok(Some(at)) => {
+                    let now = self.handle.clock().now();
+                    self.handle.change(|node| node.handle_refused(at, now));
+                    self.drain();
+                }
+                Ok(None) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
         for _ in 0..DATAGRAMS {
             match self.datagrams.receive(&mut self.received) {
                 Ok((bytes, from)) => {

@@ -1,8 +1,13 @@
 //! The sockets of the protocol: UDP and TCP on one address and port.
 
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::AsRawFd;
 
+use nix::libc;
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
+};
 use smol::Async;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -109,7 +114,33 @@ impl Datagrams {
     /// Hands a datagram to the kernel. Never waits.
     pub(super) fn send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
         let to = if self.is_dual { mapped(to) } else { to };
-        self.socket.get_ref().send_to(datagram, to).map(drop)
+        let send = || self.socket.get_ref().send_to(datagram, to).map(drop);
+        match send() {
+            // Said of an earlier datagram, and once; the error queue says of which.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => send(),
+            result => result,
+        }
+    }
+
+    /// Takes the next word of the error queue; `WouldBlock` when there is none. An address: a host
+    /// says that nobody listens there, where a datagram of ours went (ip(7), `IP_RECVERR`).
+    pub(super) fn take_refusal(&self) -> io::Result<Option<SocketAddr>> {
+        let mut head = [0; 16];
+        let mut datagram = [IoSliceMut::new(&mut head)];
+        let mut control = nix::cmsg_space!([u8; CONTROL_BYTES]);
+        let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
+        let socket = self.socket.get_ref().as_raw_fd();
+        let word = recvmsg::<SockaddrStorage>(socket, &mut datagram, Some(&mut control), flags)?;
+        let refused = word.cmsgs()?.any(|message| {
+            matches!(
+                message,
+                ControlMessageOwned::Ipv4RecvErr(error, _)
+                | ControlMessageOwned::Ipv6RecvErr(error, _)
+                    if is_refusal(&error)
+            )
+        });
+        let to = word.address.as_ref().and_then(socket_addr);
+        Ok(to.filter(|_| refused).map(plain))
     }
 
     /// Ready when there may be one more datagram.
@@ -121,6 +152,25 @@ impl Datagrams {
     }
 }
 
+/// Room for what the error queue says beside the head of a datagram: `sock_extended_err` and the
+/// address of who said it.
+const CONTROL_BYTES: usize = 128;
+
+fn is_refusal(error: &libc::sock_extended_err) -> bool {
+    let by_host = [libc::SO_EE_ORIGIN_ICMP, libc::SO_EE_ORIGIN_ICMP6].contains(&error.ee_origin);
+    by_host && i32::try_from(error.ee_errno) == Ok(libc::ECONNREFUSED)
+}
+
+fn socket_addr(storage: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = storage
+        .as_sockaddr_in()
+        .map(|addr| SocketAddr::from((addr.ip(), addr.port())));
+    v4.or_else(|| {
+        let addr = storage.as_sockaddr_in6()?;
+        Some(SocketAddr::from((addr.ip(), addr.port())))
+    })
+}
+
 const UDP: &str = "UDP";
 const TCP: &str = "TCP";
 
@@ -130,6 +180,13 @@ fn open_udp(addr: SocketAddr) -> io::Result<Async<UdpSocket>> {
     // Both are wishes: the kernel gives less where its own limits are lower.
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     let _ = socket.set_send_buffer_size(SEND_BUFFER);
+    // Also a wish: without it a dead process is found by silence. A dual socket hears of both.
+    if addr.is_ipv6() {
+        let _ = setsockopt(&socket, sockopt::Ipv6RecvErr, &true);
+    }
+    if addr.is_ipv4() || is_dual(addr.ip()) {
+        let _ = setsockopt(&socket, sockopt::Ipv4RecvErr, &true);
+    }
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
     Async::new_nonblocking(socket.into())
@@ -252,6 +309,42 @@ mod tests {
             error.to_string(),
             "192.0.2.1:0 is no address of this host; choose one that is with --bind"
         );
+    }
+
+    /// Whom the error queue names, once it says anything.
+    fn refusal(datagrams: &Datagrams) -> Option<SocketAddr> {
+        let readable = std::future::poll_fn(|context| datagrams.poll_readable(context));
+        smol::block_on(readable).expect("the error queue wakes");
+        datagrams.take_refusal().expect("there is a word")
+    }
+
+    #[test]
+    fn a_port_where_nobody_listens_is_told_and_no_datagram_is_lost_for_it() {
+        for ours in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
+            let sockets = Sockets::open(addr(ours)).expect("a free port");
+            let peer = UdpSocket::bind(match ours {
+                "[::1]:0" => "[::1]:0",
+                _ => "127.0.0.1:0",
+            })
+            .expect("a free port");
+            let gone = {
+                let socket = UdpSocket::bind((peer.local_addr().expect("bound").ip(), 0));
+                socket.expect("a free port").local_addr().expect("bound")
+            };
+            sockets.datagrams.send(b"ping", gone).expect("sent");
+            assert_eq!(refusal(&sockets.datagrams), Some(gone), "from {ours}");
+            let none = sockets.datagrams.take_refusal().expect_err("said once");
+            assert_eq!(none.kind(), io::ErrorKind::WouldBlock);
+            // The kernel fails the next call for what the last datagram met.
+            sockets.datagrams.send(b"ping", gone).expect("sent");
+            let to = peer.local_addr().expect("bound");
+            sockets
+                .datagrams
+                .send(b"ack", to)
+                .expect("sent all the same");
+            let mut buffer = [0; 16];
+            assert_eq!(peer.recv_from(&mut buffer).expect("it came").0, 3);
+        }
     }
 
     #[test]

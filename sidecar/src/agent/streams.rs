@@ -17,6 +17,7 @@ use smol::channel::{Receiver, Sender, unbounded};
 use smol::future::FutureExt;
 use smol::lock::{Semaphore, SemaphoreGuardArc};
 use smol::{Async, LocalExecutor, Task, Timer};
+use socket2::{SockRef, TcpKeepalive};
 
 use super::input::Input;
 
@@ -39,6 +40,10 @@ const ALL_BYTES: usize = 128 * 1024 * 1024;
 /// How long a stream that the core has closed may take to send what waits. The core watches it no
 /// longer.
 const LINGER: Duration = Duration::from_secs(5);
+
+/// A stream on which nothing came for so long is tried: two packets, so that idle links stay
+/// within the budget of a quiet member.
+const KEEPALIVE: Duration = Duration::from_secs(600);
 
 /// Streams that may do so at a time; more are cut off.
 const LINGERING: usize = 256;
@@ -269,6 +274,9 @@ async fn carry(
 ) {
     // Frames are small and each is waited for.
     let _ = stream.get_ref().set_nodelay(true);
+    // A link to a host that went without a word, and came back under the same name, ends some time.
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+    let _ = SockRef::from(stream.get_ref()).set_tcp_keepalive(&keepalive);
     let reading = async {
         read_all(id, &stream, &shared).await;
         shared

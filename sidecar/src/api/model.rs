@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use muster_swim::{MemberInfo, RingPlace, SeedInfo};
+use muster_swim::{LinkInfo, LinkState, MemberInfo, RingPlace, SeedInfo};
 use serde::{Deserialize, Serialize};
 
 pub use agreed::{
@@ -198,6 +198,10 @@ pub struct Stats {
     pub streams_opened: u64,
     /// Streams accepted.
     pub streams_accepted: u64,
+    /// Links that stood and ended without a word.
+    pub links_broken: u64,
+    /// Times a host said that nobody listens where a member should.
+    pub refusals: u64,
     /// Probe rounds that ended with an answer.
     pub probes_answered: u64,
     /// Probe rounds that ended without one.
@@ -245,6 +249,8 @@ impl From<&muster_swim::Stats> for Stats {
             bytes_sent: stats.bytes_sent,
             streams_opened: stats.streams_opened,
             streams_accepted: stats.streams_accepted,
+            links_broken: stats.links_broken,
+            refusals: stats.refusals,
             probes_answered: stats.probes_answered,
             probes_failed: stats.probes_failed,
             probes_void: stats.probes_void,
@@ -272,6 +278,23 @@ pub struct Rings {
     pub rings: Vec<Ring>,
     /// Names of all neighbours, each once, in the order of the names.
     pub buddies: Vec<String>,
+    /// The links to and from them and, between voters, to voters.
+    pub links: Vec<Link>,
+}
+
+/// An idle stream to another member, whose end tells that its process may be gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Who is at the other end.
+    pub name: String,
+    /// Whether this member opens it.
+    pub ours: bool,
+    /// `up`, `opening`, or `down`: then the other is watched by probes only.
+    pub state: Word,
+    /// Since when.
+    pub since: String,
+    /// When one that is down is tried again.
+    pub again: Option<String>,
 }
 
 /// This member's place on one ring.
@@ -300,7 +323,7 @@ pub struct Neighbour {
 
 impl Rings {
     /// The rings as the node stands on them.
-    pub fn new(places: &[RingPlace]) -> Rings {
+    pub fn new(places: &[RingPlace], links: &[LinkInfo], clock: &Clock) -> Rings {
         let rings: Vec<Ring> = places
             .iter()
             .enumerate()
@@ -318,7 +341,29 @@ impl Rings {
             .collect();
         buddies.sort();
         buddies.dedup();
-        Rings { rings, buddies }
+        let links = links.iter().map(|link| Link::new(link, clock)).collect();
+        Rings {
+            rings,
+            buddies,
+            links,
+        }
+    }
+}
+
+impl Link {
+    fn new(info: &LinkInfo, clock: &Clock) -> Link {
+        let (state, again) = match info.state {
+            LinkState::Opening => ("opening", None),
+            LinkState::Up => ("up", None),
+            LinkState::Down { again } => ("down", Some(again)),
+        };
+        Link {
+            name: info.name.to_string(),
+            ours: info.ours,
+            state: state.into(),
+            since: rfc3339(clock.wall(info.since)),
+            again: again.map(|again| rfc3339(clock.wall(again))),
+        }
     }
 }
 

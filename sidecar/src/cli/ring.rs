@@ -6,11 +6,12 @@ use super::client::Client;
 use super::output::{Format, rtt, say_json, say_lines, tone_of};
 use super::table::{Cell, Look, Table, Tone};
 use super::{Failure, OutputArgs};
-use crate::api::model::{Neighbour, Rings};
+use crate::api::model::{Link, Neighbour, Rings};
 
 const EXPLANATION: &str = "\
 On each ring this member probes its successor and is probed by its predecessor; an exchange proves
-both alive. All neighbours together are its buddies.
+both alive. All neighbours together are its buddies. Links are idle streams whose end tells at once
+that a process may be gone; where one is down, probes alone watch.
 
 Example:
   muster ring --output json | jq -r '.buddies[]'";
@@ -33,6 +34,10 @@ pub(super) async fn run(client: &Client, args: &RingArgs) -> Result<(), Failure>
                 0 => "No buddies: this member is alone.".to_owned(),
                 count => format!("{count} buddies: {}", rings.buddies.join(", ")),
             });
+            if !rings.links.is_empty() {
+                lines.push(String::new());
+                lines.extend(links(&rings.links).lines(Look::of_stdout()));
+            }
             say_lines(&lines)
         }
     }
@@ -47,6 +52,29 @@ fn table(rings: &Rings) -> Table {
         ] {
             table.row(row(ring.ring, role, neighbour.as_ref()));
         }
+    }
+    table
+}
+
+fn links(links: &[Link]) -> Table {
+    let mut table = Table::new(&["LINK", "OPENED BY", "STATE", "~SINCE", "~AGAIN"]);
+    for link in links {
+        let tone = match link.state.as_ref() {
+            "up" => Tone::Good,
+            "down" => Tone::Warning,
+            _ => Tone::Plain,
+        };
+        table.row(vec![
+            Cell::new(&link.name, Tone::Strong),
+            Cell::plain(if link.ours {
+                "this member"
+            } else {
+                "the other"
+            }),
+            Cell::new(&link.state, tone),
+            Cell::plain(&link.since),
+            Cell::plain(link.again.as_deref().unwrap_or("-")),
+        ]);
     }
     table
 }

@@ -26,8 +26,9 @@ impl Context {
     }
 
     pub(super) fn ring(&self) -> Result<Response<Answer>> {
-        let places = self.handle.read(Node::rings);
-        json(StatusCode::OK, &model::Rings::new(&places))
+        let (places, links) = self.handle.read(|node| (node.rings(), node.links()));
+        let rings = model::Rings::new(&places, &links, self.handle.clock());
+        json(StatusCode::OK, &rings)
     }
 
     pub(super) async fn members(&self, query: &[(String, String)]) -> Result<Response<Answer>> {
