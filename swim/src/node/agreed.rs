@@ -259,6 +259,9 @@ impl Node {
         }
         self.tell_rest(stands, told, now);
         self.on_new_view(now);
+        if new_lineage {
+            self.keep_history();
+        }
     }
 
     /// What happened between an older roster and the present one.

@@ -206,6 +206,14 @@ impl Node {
         self.set_timer(Timer::Voting, now);
     }
 
+    /// Who may vote remembers to which history it belongs before it does: those that never voted
+    /// must not begin another one when they are started without the voters.
+    pub(super) fn keep_history(&mut self) {
+        if self.agreed.voting.is_none() && self.agreed.voter != VoterId::NEVER {
+            self.save_roster();
+        }
+    }
+
     /// Saves the roster, from which a configuration begins, and drops the log of the one before.
     fn save_roster(&mut self) {
         if !self.agreed.saves.durable {

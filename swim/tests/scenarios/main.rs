@@ -12,6 +12,7 @@ mod gossip;
 mod joining;
 mod lateness;
 mod leaving;
+mod memories;
 mod names;
 mod partitions;
 mod replay;

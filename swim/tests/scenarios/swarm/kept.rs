@@ -98,4 +98,8 @@ pub(super) const KEPT: &[(u64, &str)] = &[
         11277,
         "a cut named a member twice, and a life of it that was never a member was told dead twice",
     ),
+    (
+        14090,
+        "two members that had never voted began another history while the only voter was away",
+    ),
 ];
