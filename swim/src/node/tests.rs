@@ -7,6 +7,7 @@ mod hearsay;
 mod joining;
 mod leaving;
 mod limits;
+mod links;
 mod monkey;
 mod namesake;
 mod probing;

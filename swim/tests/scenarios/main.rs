@@ -12,6 +12,7 @@ mod gossip;
 mod joining;
 mod lateness;
 mod leaving;
+mod links;
 mod memories;
 mod names;
 mod partitions;
