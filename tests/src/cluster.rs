@@ -11,7 +11,8 @@ use crate::log::Mark;
 use crate::network::Network;
 use crate::{sweep, wait};
 
-const PORT: u16 = 7946;
+/// Where every sidecar listens.
+pub const PORT: u16 = 7946;
 const LOG_LINES: usize = 12;
 
 /// Of one that has ended by itself: the message of a panic stands before its stack.
@@ -318,6 +319,25 @@ impl Cluster {
                         "{host} has not logged a hint against {name} and a verdict"
                     ));
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all links that running sidecars open stand.
+    ///
+    /// # Errors
+    /// Whose does not.
+    pub fn all_linked(&self) -> Result<(), String> {
+        for host in self.running() {
+            let ring = host.get::<serde_json::Value>("/v1/ring")?;
+            let links = ring["links"].as_array().into_iter().flatten();
+            let mut ours = links.filter(|link| link["ours"] == true).peekable();
+            if ours.peek().is_none() {
+                return Err(format!("{} has no links", host.name()));
+            }
+            if let Some(link) = ours.find(|link| link["state"] != "up") {
+                return Err(format!("{} has the link {link}", host.name()));
             }
         }
         Ok(())

@@ -17,7 +17,7 @@ mod view;
 pub mod wait;
 
 pub use binary::muster_binary;
-pub use cluster::{Cluster, Family, Options};
+pub use cluster::{Cluster, Family, Options, PORT};
 pub use host::{Exit, Footprint, Host};
 pub use http::{Asked, members_at};
 pub use log::{Line, Mark};

@@ -107,6 +107,27 @@ impl Network {
         self.impose(&[]);
     }
 
+    /// Ends every connection of a host to the port of the sidecars, as a middlebox does that has
+    /// forgotten them: both ends are reset, no process dies.
+    pub fn reset_streams(&self, host: usize, port: u16) {
+        let filter = format!("( sport = :{port} or dport = :{port} )");
+        let namespace = self.namespace(host);
+        // Its exit code also says that some were gone before their turn came.
+        let ended = Command::new("ip")
+            .args([
+                "netns",
+                "exec",
+                namespace,
+                "ss",
+                "-K",
+                "state",
+                "established",
+            ])
+            .arg(filter)
+            .output();
+        ended.expect("`ip` and `ss` have worked before");
+    }
+
     /// How many packets the present faults have swallowed.
     pub fn swallowed(&self) -> u64 {
         let mut command = Command::new("ip");

@@ -80,17 +80,17 @@ fn a_shell_reads_the_members_and_follows_a_crash() {
     assert_eq!(n9, format!("n9 {} alive up", cluster.address(9, false)));
     let cursor = filtered(n1, "/v1/members", ".cursor");
 
-    let path = format!("/v1/events?since={cursor}&types=member-suspect,member-dead");
+    let path = format!("/v1/events?since={cursor}&types=member-dead");
     let (mut client, lines) = follow(n1, &path);
     cluster.host_mut(9).kill();
     let mut seen: Vec<String> = Vec::new();
-    cluster.wait(SOON, "curl shows the hint and the verdict", |_| {
+    cluster.wait(SOON, "curl shows the verdict", |_| {
         seen.extend(lines.try_iter());
         let kinds = seen.iter().filter_map(|line| line.strip_prefix("event: "));
         let ids = seen.iter().filter(|line| line.starts_with("id: ")).count();
         let data = seen.iter().filter_map(|line| line.strip_prefix("data: "));
         let about_n9 = data.filter(|data| data.contains("\"name\":\"n9\"")).count();
-        if kinds.eq(["member-suspect", "member-dead"]) && ids == 2 && about_n9 == 2 {
+        if kinds.eq(["member-dead"]) && ids == 1 && about_n9 == 1 {
             Ok(())
         } else {
             Err(format!("only {seen:?}"))

@@ -12,6 +12,7 @@ mod fresh;
 mod growth;
 mod harness;
 mod leave;
+mod links;
 mod loss;
 mod memory;
 mod operate;

@@ -103,7 +103,7 @@ fn a_voter_whose_disk_is_full_votes_no_more_and_the_others_go_on() {
     wait_failed(&mut cluster, victim);
     cluster.wait(SOON, "the others decide, and it hears of that", |cluster| {
         cluster.others_agree(&[5], "dead")?;
-        cluster.others_were_warned(&marks, &[5])?;
+        cluster.others_logged(&marks, "member-dead", &[5])?;
         cluster.all_agree().map(|_| ())
     });
     cluster.start(5);

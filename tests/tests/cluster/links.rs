@@ -1,0 +1,46 @@
+//! Links between buddies, and what their end means.
+
+use std::time::Duration;
+
+use muster_tests::{Cluster, Options, PORT};
+
+use crate::SOON;
+
+#[test]
+fn a_reset_of_every_connection_costs_nobody_its_life() {
+    let cluster = Cluster::formed(Options::default());
+    cluster.wait(SOON, "all links stand", Cluster::all_linked);
+    let marks = cluster.marks();
+    for _ in 0..3 {
+        for host in 1..=cluster.network().hosts() {
+            cluster.network().reset_streams(host, PORT);
+        }
+        cluster.hold(Duration::from_secs(3), "nobody is lost", |cluster| {
+            cluster.none_but(&marks, "member-unreachable", &[])?;
+            cluster.none_but(&marks, "member-dead", &[])
+        });
+        cluster.wait(SOON, "all links stand again", Cluster::all_linked);
+    }
+    let broken = |host: &muster_tests::Host| {
+        let status = host.status().expect("it answers");
+        status["stats"]["links_broken"].as_u64().expect("a count")
+    };
+    let broken: u64 = cluster.running().map(broken).sum();
+    assert!(broken >= 60, "{broken} links broke");
+    cluster.all_see_all().expect("nobody is lost");
+}
+
+#[test]
+fn a_killed_process_is_told_by_refusals_and_explained_so() {
+    let mut cluster = Cluster::formed(Options::of(10));
+    cluster.wait(SOON, "all links stand", Cluster::all_linked);
+    let marks = cluster.marks();
+    cluster.host_mut(7).kill();
+    cluster.wait(SOON, "all have the verdict", |cluster| {
+        cluster.others_logged(&marks, "member-dead", &[7])
+    });
+    let told = cluster.host(1).muster(&["explain", "n7"]);
+    let told = told.expect("it explains");
+    assert!(told.contains("refused: host up, process gone"), "{told}");
+    cluster.wait(SOON, "links follow the rings", Cluster::all_linked);
+}
