@@ -49,6 +49,8 @@ pub(super) struct Agreed {
     pub(super) conflict: Option<Lineage>,
     /// The view in which a former life of this process was removed, until it is a member again.
     pub(super) removed_in: Option<View>,
+    /// The last life of this node that was a member, until its removal was told.
+    member_as: Option<Instance>,
 }
 
 impl Agreed {
@@ -69,6 +71,7 @@ impl Agreed {
             told_lost: false,
             conflict: None,
             removed_in: None,
+            member_as: None,
         }
     }
 
@@ -407,6 +410,7 @@ impl Node {
     /// A life is a member. If its record is still on its way, that will tell.
     fn on_up(&mut self, name: &Name, instance: Instance, now: Time) {
         if *name == self.me.name && instance == self.me.instance {
+            self.agreed.member_as = Some(instance);
             if self.agreed.removed_in.take().is_some() {
                 self.tell(self.me(), EventKind::SelfReadmitted, now);
             }
@@ -467,21 +471,27 @@ impl Node {
     /// It was agreed that a life of this name is gone.
     fn on_own_removal(&mut self, instance: Instance, now: Time) {
         let lives = match self.lifecycle {
-            Lifecycle::Joining | Lifecycle::Member => instance == self.me.instance,
+            Lifecycle::Joining | Lifecycle::Member => true,
             Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => false,
         };
-        if !lives {
+        // It may have gone past that life a moment before, whose removal is news all the same.
+        let was = self.agreed.member_as == Some(instance);
+        if !lives || instance != self.me.instance && !was {
             return;
         }
+        self.agreed.member_as = None;
         // A whole roster may tell of a removal long after the view in which it fell.
         let roster = self.agreed.roster();
         let fell = roster.and_then(|roster| roster.verdict(self.me.name.as_str(), instance));
         let view = fell.map_or(self.agreed.view(), |(_, view)| view);
         self.agreed.removed_in = Some(view);
         let cause = RemovedCause::Verdict { view };
-        self.tell(self.me(), EventKind::SelfRemoved { cause }, now);
-        if instance.next() == instance {
-            // At the end of the counter: there is no newer life to begin.
+        let mut info = self.me();
+        info.instance = instance;
+        let info = self.describe(info);
+        self.tell(info, EventKind::SelfRemoved { cause }, now);
+        if instance != self.me.instance || instance.next() == instance {
+            // It has begun a newer life already, or there is none at the end of the counter.
             return;
         }
         self.me.returns = self.me.returns.saturating_add(1);

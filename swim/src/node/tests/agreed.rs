@@ -292,6 +292,40 @@ fn a_life_between_two_that_one_cut_names_is_told_of_once() {
 }
 
 #[test]
+fn the_removal_of_a_life_that_was_just_gone_past_is_told() {
+    let mut node = voting(&[&puppet("a", 11), &puppet("b", 12)]);
+    let mut apply = |instance: u64, past: Option<u64>| {
+        let up = Change::Up {
+            name: name("me"),
+            instance: Instance(instance),
+            removals: 0,
+        };
+        let cut = Cut {
+            changes: vec![up],
+            ..Cut::default()
+        };
+        node.call(|node, now| {
+            if let Some(past) = past {
+                node.begin_life_after(Instance(past), now);
+            }
+            node.apply(&cut.into(), now);
+        });
+        let of_itself = |event: &crate::Event| match event.kind {
+            EventKind::SelfRemoved { .. } => Some(event.member.instance),
+            _ => None,
+        };
+        let told: Vec<Instance> = node.events.iter().filter_map(of_itself).collect();
+        node.events();
+        told
+    };
+    assert_eq!(apply(100, None), []);
+    // A former life of its name, from before its clock was set back, is taken for the newer one.
+    assert_eq!(apply(140, Some(140)), [Instance(100)]);
+    // Once, and never of a life that was no member.
+    assert_eq!(apply(145, Some(1_000_000)), []);
+}
+
+#[test]
 fn a_configuration_ends_by_the_bytes_of_its_cuts_too() {
     let mut node = founder();
     let configuration = |node: &Driven| {
