@@ -71,6 +71,10 @@ pub(super) const KEPT: &[(u64, &str)] = &[
         "whoever was started again late had been ended by its namesake: the simulation failed",
     ),
     (
+        769,
+        "a life was removed right after its process had gone past it: its clients were told nothing",
+    ),
+    (
         887,
         "the last one that knew the history was ended by a namesake that knew nothing",
     ),
