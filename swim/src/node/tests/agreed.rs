@@ -310,9 +310,8 @@ fn the_removal_of_a_life_that_was_just_gone_past_is_told() {
             }
             node.apply(&cut.into(), now);
         });
-        let of_itself = |event: &crate::Event| match event.kind {
-            EventKind::SelfRemoved { .. } => Some(event.member.instance),
-            _ => None,
+        let of_itself = |event: &crate::Event| {
+            matches!(event.kind, EventKind::SelfRemoved { .. }).then_some(event.member.instance)
         };
         let told: Vec<Instance> = node.events.iter().filter_map(of_itself).collect();
         node.events();
