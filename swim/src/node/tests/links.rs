@@ -63,9 +63,11 @@ fn states(node: &Driven) -> Vec<(bool, LinkState)> {
 }
 
 fn pings(sent: &[Message]) -> Vec<u32> {
-    let ping = |message: &Message| match message {
-        Message::Ping { seq, .. } => Some(*seq),
-        _ => None,
+    let ping = |message: &Message| {
+        if let Message::Ping { seq, .. } = message {
+            return Some(*seq);
+        }
+        None
     };
     sent.iter().filter_map(ping).collect()
 }
