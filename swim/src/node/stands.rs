@@ -113,8 +113,8 @@ impl Known {
         is_it
     }
 
-    /// Whether nothing was told of this life. From now on it counts as told: a cut may name a member
-    /// more than once.
+    /// Whether nothing was told of this life. From now on it counts as told: a cut may name a
+    /// member more than once.
     fn is_news(&mut self, events: &VecDeque<Event>, name: &Name, instance: Instance) -> bool {
         let all = self.all.get_or_insert_with(|| {
             let told = events.range(self.from..self.to);
