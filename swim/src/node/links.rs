@@ -85,6 +85,16 @@ enum Stage {
     Down(Time),
 }
 
+impl Ours {
+    /// Whether nothing is to be done about it now.
+    fn waits(&self, now: Time) -> bool {
+        match self.stage {
+            Stage::Opening(_) | Stage::Up(_) => true,
+            Stage::Down(again) => again > now,
+        }
+    }
+}
+
 impl Stage {
     fn stream(self) -> Option<StreamId> {
         match self {
@@ -133,18 +143,12 @@ impl Node {
     /// With each probe of the period: links follow the rings, so that a crowd that joins or goes
     /// opens and closes few of them.
     pub(super) fn tend_links(&mut self, now: Time) {
-        if !self.config.parts.links {
+        if !self.config.parts.links || self.links_are_as_wanted(now) {
             return;
         }
-        let wanted = self.wanted_links();
-        let stands = |(name, link): (&Name, &Ours)| {
-            wanted
-                .get(name)
-                .is_some_and(|wanted| wanted.instance == link.instance)
-        };
         let ours = self.links.ours.iter();
         let unwanted: Vec<Name> = ours
-            .filter(|entry| !stands(*entry))
+            .filter(|(name, link)| !self.wants_link(name, link.instance))
             .map(|(name, _)| name.clone())
             .collect();
         for name in unwanted {
@@ -155,30 +159,55 @@ impl Node {
             }
         }
         self.drop_strangers(now);
+        let wanted: BTreeMap<Name, Wanted> = self
+            .wanted_links()
+            .map(|(name, wanted)| (name.clone(), wanted))
+            .collect();
         for (name, wanted) in wanted {
-            let waits = |link: &Ours| !matches!(link.stage, Stage::Down(again) if again <= now);
-            if !self.links.ours.get(&name).is_some_and(waits) {
+            if !self
+                .links
+                .ours
+                .get(&name)
+                .is_some_and(|link| link.waits(now))
+            {
                 self.open_link(&name, wanted, now);
             }
         }
     }
 
-    /// This node's successors, and of voters those that have the other half of all pairs.
-    fn wanted_links(&self) -> BTreeMap<Name, Wanted> {
+    /// Whether there is nothing to do, as mostly: found without allocating anything.
+    fn links_are_as_wanted(&self, now: Time) -> bool {
+        let mut wanted = self.wanted_links();
+        let all_wait = wanted.all(|(name, wanted)| {
+            let link = self.links.ours.get(name);
+            link.is_some_and(|link| link.instance == wanted.instance && link.waits(now))
+        });
+        let mut ours = self.links.ours.iter();
+        let mut theirs = self.links.theirs.iter();
+        all_wait
+            && ours.all(|(name, link)| self.wants_link(name, link.instance))
+            && theirs.all(|(name, link)| !self.is_stranger(name, link, now))
+    }
+
+    fn wants_link(&self, name: &Name, instance: Instance) -> bool {
+        self.wanted_links()
+            .any(|(wanted, life)| wanted == name && life.instance == instance)
+    }
+
+    /// This node's successors, and of voters those that have the other half of all pairs; some
+    /// more than once.
+    fn wanted_links(&self) -> impl Iterator<Item = (&Name, Wanted)> {
         let rings = self.table.rings();
-        let mut names: Vec<Name> = (0..rings.count())
-            .filter_map(|ring| rings.successor(ring).cloned())
-            .collect();
-        if self.votes() {
-            let others = self.other_voters().into_iter();
-            names.extend(others.filter(|name| *name > self.me.name));
-        }
-        let wanted = names.into_iter().filter_map(|name| {
+        let successors = (0..rings.count()).filter_map(|ring| rings.successor(ring));
+        let roster = self.agreed.roster().filter(|_| self.votes());
+        let voters = roster.map(|roster| roster.head.voters.voters.iter());
+        let voters = voters.into_iter().flatten().map(|voter| &voter.name);
+        let voters = voters.filter(|name| **name > self.me.name);
+        successors.chain(voters).filter_map(|name| {
             let held = &self.table.get(name.as_str())?.statement;
             let (instance, addr) = (held.record.instance, held.record.addr);
             is_present(held.status).then_some((name, Wanted { instance, addr }))
-        });
-        wanted.collect()
+        })
     }
 
     fn open_link(&mut self, name: &Name, wanted: Wanted, now: Time) {
@@ -358,23 +387,24 @@ impl Node {
 
     /// Links of lives that are gone, and of those that never came.
     fn drop_strangers(&mut self, now: Time) {
-        let table = &self.table;
-        let is_stranger = |(name, link): &(&Name, &Theirs)| {
-            let held = table.get(name.as_str()).map(|member| &member.statement);
-            let present = held.is_some_and(|held| {
-                held.record.instance == link.instance && is_present(held.status)
-            });
-            !present && now.since(link.since) >= STRANGER
-        };
         let theirs = self.links.theirs.iter();
         let strangers: Vec<(Name, StreamId)> = theirs
-            .filter(is_stranger)
+            .filter(|(name, link)| self.is_stranger(name, link, now))
             .map(|(name, link)| (name.clone(), link.stream))
             .collect();
         for (name, stream) in strangers {
             self.links.theirs.remove(&name);
             self.unlink(stream, now);
         }
+    }
+
+    fn is_stranger(&self, name: &Name, link: &Theirs, now: Time) -> bool {
+        let held = self.table.get(name.as_str());
+        let present = held.is_some_and(|member| {
+            let held = &member.statement;
+            held.record.instance == link.instance && is_present(held.status)
+        });
+        !present && now.since(link.since) >= STRANGER
     }
 
     /// Says that a link ends because it is not needed, and ends it.

@@ -1,12 +1,12 @@
 //! Two members that have no news for each other: what one exchange of ping and ack costs at both
 //! ends together, timers included.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::hint::black_box;
 use std::time::Duration;
 
 use foca::{Config, Member, Notification, Runtime, Timer};
-use muster_swim::Node;
+use muster_swim::{Action, Node, StreamEnd, StreamId, Time};
 
 use crate::case::Case;
 use crate::crowd::{self, Crowd};
@@ -35,6 +35,9 @@ impl Mail {
 pub struct OurPair {
     nodes: [Node; 2],
     mail: Mail,
+    /// What each calls a stream, and what the other calls it: their links stand.
+    streams: BTreeMap<(usize, StreamId), StreamId>,
+    actions: VecDeque<(usize, Action)>,
 }
 
 impl OurPair {
@@ -46,6 +49,8 @@ impl OurPair {
         let mut pair = OurPair {
             nodes,
             mail: Mail::default(),
+            streams: BTreeMap::new(),
+            actions: VecDeque::new(),
         };
         pair.exchange(CALM);
         pair
@@ -79,6 +84,43 @@ impl OurPair {
                 self.mail.spare.push(bytes);
                 self.drain(to);
             }
+            while let Some((of, action)) = self.actions.pop_front() {
+                self.act(of, action, now);
+            }
+        }
+    }
+
+    /// Carries a stream at once.
+    fn act(&mut self, of: usize, action: Action, now: Time) {
+        let other = 1 - of;
+        match action {
+            Action::Connect { stream, .. } => {
+                let from = crowd::address(of);
+                let accepted = self.nodes[other].handle_stream_accepted(from, now);
+                let accepted = accepted.expect("there is room for a stream");
+                self.streams.insert((of, stream), accepted);
+                self.streams.insert((other, accepted), stream);
+                self.drain(other);
+                self.nodes[of].handle_stream_connected(stream, now);
+                self.drain(of);
+            }
+            Action::Send { stream, bytes } => {
+                if let Some(theirs) = self.streams.get(&(of, stream)) {
+                    self.nodes[other].handle_stream_data(*theirs, &bytes, now);
+                    self.drain(other);
+                }
+            }
+            Action::Close { stream } => {
+                if let Some(theirs) = self.streams.remove(&(of, stream)) {
+                    self.streams.remove(&(other, theirs));
+                    self.nodes[other].handle_stream_closed(theirs, StreamEnd::Closed, now);
+                    self.drain(other);
+                }
+            }
+            Action::Resolve { .. }
+            | Action::Save { .. }
+            | Action::Answered { .. }
+            | Action::Stopped(_) => {}
         }
     }
 
@@ -93,7 +135,7 @@ impl OurPair {
             self.mail.sent.push_back((1 - index, buffer));
         }
         while let Some(action) = node.poll_action() {
-            black_box(action);
+            self.actions.push_back((index, action));
         }
         while let Some(event) = node.poll_event() {
             black_box(event);
