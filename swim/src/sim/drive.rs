@@ -37,6 +37,9 @@ pub(super) enum SimEvent {
 /// How long a look-up of a name takes.
 const LOOKUP: std::ops::Range<Duration> = Duration::from_micros(100)..Duration::from_millis(20);
 
+/// Buffers that are kept for datagrams to come.
+const SPARE: usize = 1024;
+
 /// How long a process in a busy loop does nothing, so that time can pass.
 const BUSY_PAUSE: Duration = Duration::from_millis(1);
 
@@ -195,6 +198,9 @@ impl Cluster {
                 process.traffic.bytes_received += bytes.len() as u64;
                 self.trace.note(now, pid, "datagram", &bytes, || from);
                 self.drive(pid, |node, now| node.handle_datagram(from, &bytes, now));
+                if self.spare.len() < SPARE {
+                    self.spare.push(bytes);
+                }
             }
             Input::Opened { id, from } => {
                 self.trace.note(now, pid, "accepted", b"", || from);
@@ -351,7 +357,10 @@ impl Cluster {
             at: self.agenda.now(),
         };
         for delay in self.network.datagram(packet, &mut self.dice) {
-            let bytes = bytes.to_vec();
+            let mut copy = self.spare.pop().unwrap_or_default();
+            copy.clear();
+            copy.extend_from_slice(bytes);
+            let bytes = copy;
             self.agenda
                 .after(delay, SimEvent::Datagram { from, to, bytes });
         }

@@ -79,6 +79,8 @@ pub struct Cluster {
     /// Packets sent to an address, whoever listens there.
     pub(super) sent_to: BTreeMap<SocketAddr, u64>,
     pub(super) buffer: Vec<u8>,
+    /// Buffers of datagrams that have arrived, for those to come.
+    pub(super) spare: Vec<Vec<u8>>,
     pub(super) news: Vec<(Pid, Event)>,
     pub(super) findings: Findings,
     pub(super) disks: Disks,
@@ -109,6 +111,7 @@ impl Cluster {
             names: BTreeMap::new(),
             sent_to: BTreeMap::new(),
             buffer: Vec::new(),
+            spare: Vec::new(),
             news: Vec::new(),
             findings: Findings::new(options.fail_fast),
             disks: Disks::default(),
