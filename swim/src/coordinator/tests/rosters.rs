@@ -7,8 +7,8 @@ use crate::coordinator::cut::Cut;
 use crate::coordinator::roster::Roster;
 use crate::coordinator::rosters::Rosters;
 
-fn encoded(cut: &Cut) -> Vec<u8> {
-    postcard::to_allocvec(cut).expect("cuts serialize into memory")
+fn encoded(cut: &Cut) -> Arc<[u8]> {
+    cut.encoded()
 }
 
 /// A history that applies what it was sent as bytes of its own.
