@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use hashbrown::HashMap;
+
 pub use hurting::ClockJump;
 
 use super::agenda::Agenda;
@@ -70,14 +72,14 @@ pub struct Cluster {
     pub(super) trace: Trace,
     pub(super) processes: Vec<Process>,
     /// Who listens where now.
-    listeners: BTreeMap<SocketAddr, Pid>,
+    listeners: HashMap<SocketAddr, Pid>,
     /// What the tables of all nodes are made of.
     records: Records,
     /// And their histories.
     rosters: Rosters,
     names: BTreeMap<String, Vec<SocketAddr>>,
     /// Packets sent to an address, whoever listens there.
-    pub(super) sent_to: BTreeMap<SocketAddr, u64>,
+    pub(super) sent_to: HashMap<SocketAddr, u64>,
     pub(super) buffer: Vec<u8>,
     /// Buffers of datagrams that have arrived, for those to come.
     pub(super) spare: Vec<Vec<u8>>,
@@ -105,11 +107,11 @@ impl Cluster {
             streams: Streams::default(),
             trace: Trace::new(options.trace_lines),
             processes: Vec::new(),
-            listeners: BTreeMap::new(),
+            listeners: HashMap::new(),
             records: Records::shared(),
             rosters: Rosters::shared(),
             names: BTreeMap::new(),
-            sent_to: BTreeMap::new(),
+            sent_to: HashMap::new(),
             buffer: Vec::new(),
             spare: Vec::new(),
             news: Vec::new(),
