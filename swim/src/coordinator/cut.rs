@@ -197,8 +197,9 @@ pub(crate) struct Cut {
 
 impl Cut {
     /// Its encoding: what is hashed, counted and sent.
-    pub(crate) fn encoded(&self) -> Vec<u8> {
-        postcard::to_allocvec(self).expect("cuts serialize into memory")
+    pub(crate) fn encoded(&self) -> Arc<[u8]> {
+        let bytes = postcard::to_allocvec(self);
+        bytes.expect("cuts serialize into memory").into()
     }
 }
 

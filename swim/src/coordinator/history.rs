@@ -95,7 +95,7 @@ impl History {
     }
 
     /// Applies the next cut, of which `bytes` is the encoding.
-    pub(crate) fn apply(&mut self, cut: Arc<Cut>, bytes: &[u8], now: Time) -> Arc<[Turn]> {
+    pub(crate) fn apply(&mut self, cut: Arc<Cut>, bytes: &Arc<[u8]>, now: Time) -> Arc<[Turn]> {
         let (cut, turns) = self.rosters.apply(&mut self.roster, cut, bytes);
         let view = self.view();
         for change in &cut.changes {

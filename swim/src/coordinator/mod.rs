@@ -10,6 +10,7 @@ mod cut;
 mod docket;
 mod evidence;
 mod history;
+mod index;
 mod roster;
 mod rosters;
 mod voters;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::cut::{Change, Cut, Epoch, Lineage, Office, Verdict, View, Voter, Voters};
+use super::index::Index;
 use crate::limits;
 use crate::members::{Instance, Name};
 
@@ -72,6 +73,8 @@ pub(crate) struct Roster {
     removed: BTreeMap<Name, Removal>,
     /// The removed in the order in which they were, to forget the first.
     removed_order: BTreeSet<(View, Name)>,
+    /// Gone with the next change.
+    index: Index,
 }
 
 /// What a cut did to a member.
@@ -87,6 +90,19 @@ pub(crate) enum Turn {
     Degraded(Name, Instance),
     /// It is degraded no more.
     Restored(Name, Instance),
+}
+
+impl Turn {
+    /// Whose it is.
+    pub(crate) fn name(&self) -> &Name {
+        match self {
+            Turn::Up(name, _)
+            | Turn::Replaced(name, _)
+            | Turn::Gone(name, ..)
+            | Turn::Degraded(name, _)
+            | Turn::Restored(name, _) => name,
+        }
+    }
 }
 
 impl Roster {
@@ -107,6 +123,7 @@ impl Roster {
             standings: Vec::new(),
             removed: BTreeMap::new(),
             removed_order: BTreeSet::new(),
+            index: Index::default(),
         }
     }
 
@@ -127,6 +144,7 @@ impl Roster {
             standings,
             removed: BTreeMap::new(),
             removed_order: BTreeSet::new(),
+            index: Index::default(),
         };
         for removal in removed {
             let again = roster.removed.contains_key(&removal.name);
@@ -161,8 +179,14 @@ impl Roster {
 
     /// A member by name.
     pub(crate) fn standing(&self, name: &str) -> Option<&Standing> {
-        let at = self.place(name).ok()?;
+        let at = self.index.place(name, &self.standings)?;
         Some(&self.standings[at])
+    }
+
+    /// Makes look-ups faster, until the next change: for one that many look into.
+    #[cfg(feature = "sim")]
+    pub(crate) fn make_index(&mut self) {
+        self.index = Index::of(&self.standings);
     }
 
     /// The last life of this name that was removed, unless a newer one is a member.
@@ -219,6 +243,7 @@ impl Roster {
     /// roster (a life that is no member) changes nothing, for all alike.
     /// `bytes` is its encoding.
     pub(crate) fn apply_encoded(&mut self, cut: &Cut, bytes: &[u8]) -> Vec<Turn> {
+        self.index = Index::default();
         self.head.view = self.head.view.next();
         self.head.chain = xxh3_64_with_seed(bytes, self.head.chain);
         if let Some(office) = &cut.office {
@@ -363,6 +388,14 @@ impl Roster {
             names.into_iter().all(|pair| pair[0].name < pair[1].name),
             "standings are in order of their names"
         );
+        for (at, standing) in self.standings.iter().enumerate() {
+            let found = self.standing(standing.name.as_str());
+            assert!(
+                found.is_some_and(|found| std::ptr::eq(found, &self.standings[at])),
+                "{} is found",
+                standing.name
+            );
+        }
         assert_eq!(self.removed.len(), self.removed_order.len());
         for removal in self.removed.values() {
             assert!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 #[cfg(feature = "sim")]
 use std::sync::{Mutex, PoisonError};
 
-use super::cut::Cut;
+use super::cut::{Cut, Lineage, View};
 use super::roster::{Roster, Turn};
 
 /// Makes the next roster of one and a cut. Histories of one simulation may share it: then all that
@@ -15,7 +15,18 @@ use super::roster::{Roster, Turn};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Rosters {
     #[cfg(feature = "sim")]
-    shared: Option<Arc<Mutex<VecDeque<Step>>>>,
+    shared: Option<Arc<Mutex<Shared>>>,
+}
+
+/// Cuts as somebody told them: those that led to a view of this lineage and to the next ones.
+pub(crate) type Told = (Lineage, View, Vec<Arc<Cut>>);
+
+#[cfg(feature = "sim")]
+#[derive(Debug, Default)]
+struct Shared {
+    steps: VecDeque<Step>,
+    /// What was told last, with its encoding.
+    told: VecDeque<(Box<[u8]>, Told)>,
 }
 
 /// A cut that was applied, or a roster that came as a whole.
@@ -31,13 +42,17 @@ struct Step {
 struct Applied {
     before: Arc<Roster>,
     cut: Arc<Cut>,
-    bytes: Box<[u8]>,
+    bytes: Arc<[u8]>,
     turns: Arc<[Turn]>,
 }
 
 /// Steps that are remembered: as far as the slowest of a simulation is behind, as a rule.
 #[cfg(feature = "sim")]
 const STEPS: usize = 64;
+
+/// So much of what was told is remembered: all that are behind ask for much the same.
+#[cfg(feature = "sim")]
+const TOLD: usize = 16;
 
 impl Rosters {
     /// One that is shared by all its clones.
@@ -48,18 +63,64 @@ impl Rosters {
         }
     }
 
+    /// What these bytes tell, by `decode`, unless it is known.
+    pub(crate) fn told<E>(
+        &self,
+        bytes: &[u8],
+        decode: impl FnOnce(&[u8]) -> Result<Told, E>,
+    ) -> Result<Told, E> {
+        #[cfg(feature = "sim")]
+        if let Some(shared) = &self.shared {
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = shared.told.iter().rev();
+            if let Some((_, told)) = known.find(|(known, _)| **known == *bytes) {
+                return Ok(told.clone());
+            }
+            let mut told = decode(bytes)?;
+            for cut in &mut told.2 {
+                let mut applied = shared.steps.iter().filter_map(|step| step.applied.as_ref());
+                if let Some(applied) = applied.find(|applied| applied.cut == *cut) {
+                    *cut = Arc::clone(&applied.cut);
+                }
+            }
+            if shared.told.len() >= TOLD {
+                shared.told.pop_front();
+            }
+            shared.told.push_back((bytes.into(), told.clone()));
+            return Ok(told);
+        }
+        decode(bytes)
+    }
+
+    /// The encoding of a cut.
+    pub(crate) fn encoding(&self, cut: &Arc<Cut>) -> Arc<[u8]> {
+        #[cfg(feature = "sim")]
+        if let Some(shared) = &self.shared {
+            let shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut applied = shared
+                .steps
+                .iter()
+                .rev()
+                .filter_map(|step| step.applied.as_ref());
+            if let Some(applied) = applied.find(|applied| Arc::ptr_eq(&applied.cut, cut)) {
+                return Arc::clone(&applied.bytes);
+            }
+        }
+        cut.encoded()
+    }
+
     /// Applies the next cut, of which `bytes` is the encoding. Gives the cut that is to be kept.
     pub(crate) fn apply(
         &self,
         roster: &mut Arc<Roster>,
         cut: Arc<Cut>,
-        bytes: &[u8],
+        bytes: &Arc<[u8]>,
     ) -> (Arc<Cut>, Arc<[Turn]>) {
         #[cfg(feature = "sim")]
         if let Some(shared) = &self.shared {
             // Nothing that holds the lock can panic half-way.
-            let mut steps = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            return apply_once(&mut steps, roster, cut, bytes);
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            return apply_once(&mut shared.steps, roster, cut, bytes);
         }
         let turns = Arc::make_mut(roster).apply_encoded(&cut, bytes);
         (cut, turns.into())
@@ -69,13 +130,14 @@ impl Rosters {
     pub(crate) fn share(&self, roster: &mut Arc<Roster>) {
         #[cfg(feature = "sim")]
         if let Some(shared) = &self.shared {
-            let mut steps = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(known) = same(&steps, roster) {
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = same(&shared.steps, roster) {
                 *roster = known;
             } else {
+                Arc::make_mut(roster).make_index();
                 let after = Arc::clone(roster);
                 let applied = None;
-                remember(&mut steps, Step { applied, after });
+                remember(&mut shared.steps, Step { applied, after });
             }
         }
         #[cfg(not(feature = "sim"))]
@@ -88,11 +150,12 @@ fn apply_once(
     steps: &mut VecDeque<Step>,
     roster: &mut Arc<Roster>,
     cut: Arc<Cut>,
-    bytes: &[u8],
+    bytes: &Arc<[u8]>,
 ) -> (Arc<Cut>, Arc<[Turn]>) {
     let known = steps.iter().rev().find_map(|step| {
         let applied = step.applied.as_ref()?;
-        let is_it = Arc::ptr_eq(&applied.before, roster) && *applied.bytes == *bytes;
+        let same_cut = Arc::ptr_eq(&applied.bytes, bytes) || applied.bytes == *bytes;
+        let is_it = Arc::ptr_eq(&applied.before, roster) && same_cut;
         is_it.then_some((applied, &step.after))
     });
     if let Some((applied, after)) = known {
@@ -101,14 +164,15 @@ fn apply_once(
     }
     let before = Arc::clone(roster);
     let turns: Arc<[Turn]> = Arc::make_mut(roster).apply_encoded(&cut, bytes).into();
-    if let Some(known) = same(steps, roster) {
-        *roster = known;
+    match same(steps, roster) {
+        Some(known) => *roster = known,
+        None => Arc::make_mut(roster).make_index(),
     }
     let step = Step {
         applied: Some(Applied {
             before,
             cut: Arc::clone(&cut),
-            bytes: bytes.into(),
+            bytes: Arc::clone(bytes),
             turns: Arc::clone(&turns),
         }),
         after: Arc::clone(roster),

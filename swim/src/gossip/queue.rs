@@ -172,8 +172,10 @@ impl Queue {
         if self.waiting.is_empty() {
             return;
         }
+        let stay = pushed.min(limit) as usize;
         for urgency in [Urgency::First, Urgency::Normal] {
-            let stacks = std::mem::take(self.line(urgency)).0;
+            let line = &mut self.line(urgency).0;
+            let stacks = line.split_off(stay.min(line.len()));
             for ticket in stacks.into_iter().flat_map(|stack| stack.tickets) {
                 if !ticket.holds(&self.waiting) {
                     self.void -= 1;

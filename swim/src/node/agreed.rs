@@ -19,7 +19,7 @@ use crate::coordinator::{
 };
 use crate::event::{DeadCause, EventKind, MemberInfo, RemovedCause, State};
 use crate::limits;
-use crate::members::{Instance, Name, Rank, Statement, Status};
+use crate::members::{Instance, MemberId, Name, Rank, Statement, Status};
 use crate::time::Time;
 use crate::wire::{Errand, LineageTag, Message, Outlook};
 
@@ -197,21 +197,27 @@ impl Node {
         let ids = self
             .table
             .ids(subjects.map(|change| change.subject().0.as_str()));
-        let known = ids.into_iter().flatten();
-        let before: Vec<Stand> = known.map(|id| self.stand(id)).collect();
+        let known = ids.iter().flatten();
+        let before: Vec<Stand> = known.map(|id| self.stand(*id)).collect();
         let told = self.events.len();
         let Some(history) = &mut self.agreed.history else {
             return;
         };
-        let bytes = cut.encoded();
+        let bytes = self.agreed.rosters.encoding(cut);
         let turns = history.apply(Arc::clone(cut), &bytes, now);
+        self.events.reserve(before.len());
+        // Turns come in the order of the changes.
+        let mut subjects = cut.changes.iter().zip(ids).peekable();
         for turn in turns.iter() {
-            self.on_turn(turn, Some(cut), now);
+            let is_other = |(change, _): &(&Change, _)| change.subject().0 != turn.name();
+            while subjects.next_if(is_other).is_some() {}
+            let known = subjects.peek().and_then(|(_, known)| *known);
+            self.on_turn(turn, known, Some(cut), now);
         }
         if let Some(office) = &cut.office {
             self.tell_coordinator(office, now);
         }
-        self.push_cut(bytes);
+        self.push_cut(&bytes);
         self.tell_rest(before, told, now);
         self.on_new_view(now);
     }
@@ -252,8 +258,10 @@ impl Node {
             let kind = EventKind::QuorumRegained { recovered: true };
             self.tell(self.me(), kind, now);
         }
-        for turn in self.turns_since(before.as_deref()) {
-            self.on_turn(&turn, None, now);
+        let turns = self.turns_since(before.as_deref());
+        self.events.reserve(stands.len().min(turns.len()));
+        for turn in turns {
+            self.on_turn(&turn, None, None, now);
         }
         let office = self.agreed.roster().and_then(|new| new.head.office.clone());
         let old_office = before.and_then(|old| old.head.office.clone());
@@ -361,10 +369,11 @@ impl Node {
         }
     }
 
-    fn on_turn(&mut self, turn: &Turn, cut: Option<&Arc<Cut>>, now: Time) {
+    /// `known` is the number of its member, if that was looked up.
+    fn on_turn(&mut self, turn: &Turn, known: Option<MemberId>, cut: Option<&Arc<Cut>>, now: Time) {
         self.record_turn(turn, now);
         match turn {
-            Turn::Up(name, instance) => self.on_up(name, *instance, now),
+            Turn::Up(name, instance) => self.on_up(name, *instance, known, now),
             Turn::Replaced(name, instance) => {
                 let newer = self.agreed.roster().and_then(|roster| {
                     let standing = roster.standing(name.as_str())?;
@@ -408,7 +417,7 @@ impl Node {
     }
 
     /// A life is a member. If its record is still on its way, that will tell.
-    fn on_up(&mut self, name: &Name, instance: Instance, now: Time) {
+    fn on_up(&mut self, name: &Name, instance: Instance, known: Option<MemberId>, now: Time) {
         if *name == self.me.name && instance == self.me.instance {
             self.agreed.member_as = Some(instance);
             if self.agreed.removed_in.take().is_some() {
@@ -417,9 +426,12 @@ impl Node {
             return self.tell(self.me(), EventKind::Up, now);
         }
         self.note_for_office(name, now);
-        if let Some(info) = self.info_of(name.as_str())
-            && info.instance == instance
-        {
+        let Some(id) = known.or_else(|| self.table.id(name.as_str())) else {
+            return;
+        };
+        let member = self.table.member(id);
+        if member.statement.record.instance == instance {
+            let info = self.describe(self.table.info(member));
             self.tell(info, EventKind::Up, now);
         }
     }
@@ -523,13 +535,11 @@ impl Node {
 
     /// Who first hears of a cut passes it on at once, to its successors, which alone reach
     /// everybody, and to random members (DESIGN 4.2).
-    fn push_cut(&mut self, mut bytes: Vec<u8>) {
-        if bytes.len() > limits::DATAGRAM_CUT_BYTES {
-            bytes.clear();
-        }
+    fn push_cut(&mut self, bytes: &[u8]) {
+        let fits = bytes.len() <= limits::DATAGRAM_CUT_BYTES;
         let errand = Errand::Cut {
             view: self.agreed.view(),
-            cut: bytes,
+            cut: if fits { bytes.to_vec() } else { Vec::new() },
         };
         for to in self.push_targets(self.config.gossip_fanout.max(1)) {
             self.send_plain(to, Message::Errand(errand.clone()));

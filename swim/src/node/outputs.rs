@@ -217,12 +217,12 @@ impl Node {
 fn pop<T>(queue: &mut VecDeque<T>) -> Option<T> {
     let next = queue.pop_front();
     if next.is_none() && queue.capacity() > KEPT {
-        queue.shrink_to(KEPT);
+        *queue = VecDeque::new();
     }
     next
 }
 
-/// Outputs for which room is kept.
+/// An empty queue keeps the room for so many.
 const KEPT: usize = 16;
 
 /// What is passed on of a member: what it says of itself, or what is held of it. Of a suspicion,

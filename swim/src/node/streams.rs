@@ -198,9 +198,10 @@ impl Node {
         open.reader.push(data);
         // Its frames are read where they stand; meanwhile nobody else needs the reader.
         let mut reader = std::mem::take(&mut open.reader);
+        let rosters = self.agreed.rosters.clone();
         self.keep_stream(stream, now);
         while self.streams.open.contains_key(&stream) {
-            match reader.next() {
+            match reader.next_of(&rosters) {
                 Ok(Some(frame)) => self.on_frame(stream, frame, now),
                 Ok(None) => break,
                 Err(reason) => {

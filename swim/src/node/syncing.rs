@@ -250,6 +250,8 @@ impl Node {
     ) -> SmallVec<[Option<MemberId>; 64]> {
         let names = entries.iter().map(|entry| entry.record.name.as_str());
         let mut known = self.table.ids(names.clone());
+        let news = known.iter().filter(|known| known.is_none()).count();
+        self.events.reserve(news);
         for ((entry, name), known) in entries.iter().zip(names).zip(&mut known) {
             self.learn_entry(entry, *known, by, now);
             *known = known.or_else(|| self.table.id(name));

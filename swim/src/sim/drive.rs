@@ -42,6 +42,9 @@ const LOOKUP: std::ops::Range<Duration> = Duration::from_micros(100)..Duration::
 /// What an ICMP error carries: its head, and the head of the datagram that it is about.
 const ICMP_BYTES: usize = 36;
 
+/// Buffers that are kept for datagrams to come.
+const SPARE: usize = 1024;
+
 /// How long a process in a busy loop does nothing, so that time can pass.
 const BUSY_PAUSE: Duration = Duration::from_millis(1);
 
@@ -222,6 +225,9 @@ impl Cluster {
                 process.traffic.bytes_received += bytes.len() as u64;
                 self.trace.note(now, pid, "datagram", &bytes, || from);
                 self.drive(pid, |node, now| node.handle_datagram(from, &bytes, now));
+                if self.spare.len() < SPARE {
+                    self.spare.push(bytes);
+                }
             }
             Input::Refused { at } => {
                 self.trace.note(now, pid, "refused", b"", || at);
@@ -382,7 +388,10 @@ impl Cluster {
             at: self.agenda.now(),
         };
         for delay in self.network.datagram(packet, &mut self.dice) {
-            let bytes = bytes.to_vec();
+            let mut copy = self.spare.pop().unwrap_or_default();
+            copy.clear();
+            copy.extend_from_slice(bytes);
+            let bytes = copy;
             self.agenda
                 .after(delay, SimEvent::Datagram { from, to, bytes });
         }

@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::fmt::Display;
 
-use smallvec::SmallVec;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::process::Pid;
 use crate::event::Event;
+use crate::limits;
 use crate::time::Time;
 
 /// Runs over every input, output and event of every process.
@@ -54,12 +54,12 @@ impl Trace {
     ) {
         self.entries += 1;
         // The bytes by themselves: a seed makes hashing many of them slow.
-        let mut facts: SmallVec<[u8; 64]> = SmallVec::new();
-        facts.extend_from_slice(&now.as_nanos().to_le_bytes());
-        facts.extend_from_slice(&pid.0.to_le_bytes());
-        facts.extend_from_slice(&xxh3_64(bytes).to_le_bytes());
-        facts.extend_from_slice(what.as_bytes());
-        self.hash = xxh3_64_with_seed(&facts, self.hash);
+        let mut facts: Facts<64> = Facts::new();
+        facts.add(&now.as_nanos().to_le_bytes());
+        facts.add(&pid.0.to_le_bytes());
+        facts.add(&xxh3_64(bytes).to_le_bytes());
+        facts.add(what.as_bytes());
+        self.hash = xxh3_64_with_seed(facts.bytes(), self.hash);
         if self.keep == 0 {
             return;
         }
@@ -73,13 +73,38 @@ impl Trace {
     /// A process told something.
     pub(super) fn event(&mut self, now: Time, pid: Pid, event: &Event) {
         let member = &event.member;
-        let mut facts: SmallVec<[u8; 128]> = SmallVec::new();
-        facts.extend_from_slice(&member.instance.0.to_le_bytes());
-        facts.extend_from_slice(&member.incarnation.0.to_le_bytes());
-        facts.extend_from_slice(event.kind.as_str().as_bytes());
-        facts.extend_from_slice(member.name.as_str().as_bytes());
-        self.note(now, pid, "event", &facts, || {
+        let mut facts: Facts<{ 64 + limits::NAME_BYTES }> = Facts::new();
+        facts.add(&member.instance.0.to_le_bytes());
+        facts.add(&member.incarnation.0.to_le_bytes());
+        facts.add(event.kind.as_str().as_bytes());
+        facts.add(member.name.as_str().as_bytes());
+        self.note(now, pid, "event", facts.bytes(), || {
             format!("{} {event:?}", event.kind.as_str())
         });
+    }
+}
+
+/// Bytes one after the other, of which there are at most so many.
+struct Facts<const MOST: usize> {
+    bytes: [u8; MOST],
+    length: usize,
+}
+
+impl<const MOST: usize> Facts<MOST> {
+    fn new() -> Facts<MOST> {
+        Facts {
+            bytes: [0; MOST],
+            length: 0,
+        }
+    }
+
+    fn add(&mut self, more: &[u8]) {
+        let end = self.length + more.len();
+        self.bytes[self.length..end].copy_from_slice(more);
+        self.length = end;
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
 }

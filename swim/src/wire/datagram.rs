@@ -69,6 +69,10 @@ pub(crate) fn decode(bytes: &[u8], cluster: ClusterId) -> Result<Datagram<'_>, D
         if let Update::Record(record) = &update {
             reachable(record.addr)?;
         }
+        if updates.is_empty() {
+            // The others are about as long.
+            updates.reserve(bytes.len() / (bytes.len() - rest.len()).max(1));
+        }
         updates.push(update);
         bytes = rest;
     }

@@ -9,7 +9,7 @@ use super::VERSION;
 use super::datagram::{DropReason, append, reachable};
 use super::message::{Entry, LineageTag, Outlook, Refusal};
 use crate::bounded::at_most;
-use crate::coordinator::{Cut, Lineage, Removal, RosterHead, Standing, View};
+use crate::coordinator::{Cut, Lineage, Removal, RosterHead, Rosters, Standing, View};
 use crate::limits;
 use crate::members::{Instance, Name, Record, RecordRef};
 
@@ -355,8 +355,18 @@ impl FrameReader {
         }
     }
 
-    /// The next whole frame; `Ok(None)` until there is one. After an error the stream is useless.
+    /// The next whole frame when nothing is shared.
+    #[cfg(test)]
     pub(crate) fn next(&mut self) -> Result<Option<Frame<RecordRef<'_>>>, DropReason> {
+        self.next_of(&Rosters::default())
+    }
+
+    /// The next whole frame; `Ok(None)` until there is one. After an error the stream is useless.
+    /// Cuts that `rosters` know are not decoded again.
+    pub(crate) fn next_of(
+        &mut self,
+        rosters: &Rosters,
+    ) -> Result<Option<Frame<RecordRef<'_>>>, DropReason> {
         let bytes = &self.buffer[self.start..];
         let Some((head, rest)) = bytes.split_first_chunk::<HEAD>() else {
             return Ok(None);
@@ -373,13 +383,17 @@ impl FrameReader {
         let Some(body) = rest.get(..length) else {
             return Ok(None);
         };
-        let frame = decode_body(kind, body)?;
+        let frame = decode_body(kind, body, rosters)?;
         self.start += HEAD + length;
         Ok(Some(frame))
     }
 }
 
-fn decode_body(kind: u8, body: &[u8]) -> Result<Frame<RecordRef<'_>>, DropReason> {
+fn decode_body<'a>(
+    kind: u8,
+    body: &'a [u8],
+    rosters: &Rosters,
+) -> Result<Frame<RecordRef<'a>>, DropReason> {
     match kind {
         PING => {
             let PingBody {
@@ -445,11 +459,14 @@ fn decode_body(kind: u8, body: &[u8]) -> Result<Frame<RecordRef<'_>>, DropReason
             })
         }
         CUTS => {
-            let CutsBody {
-                lineage,
-                first,
-                cuts,
-            } = whole(body)?;
+            let (lineage, first, cuts) = rosters.told(body, |body| {
+                let CutsBody {
+                    lineage,
+                    first,
+                    cuts,
+                } = whole(body)?;
+                Ok((lineage, first, cuts))
+            })?;
             Ok(Frame::Cuts {
                 lineage,
                 first,

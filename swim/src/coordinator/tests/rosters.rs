@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{cut, roster_of, up};
-use crate::coordinator::cut::Cut;
+use super::{LINEAGE, cut, name, roster_of, up};
+use crate::coordinator::cut::{Change, Cut, View};
 use crate::coordinator::roster::Roster;
-use crate::coordinator::rosters::Rosters;
+use crate::coordinator::rosters::{Rosters, Told};
 
-fn encoded(cut: &Cut) -> Vec<u8> {
-    postcard::to_allocvec(cut).expect("cuts serialize into memory")
+fn encoded(cut: &Cut) -> Arc<[u8]> {
+    cut.encoded()
 }
 
 /// A history that applies what it was sent as bytes of its own.
@@ -55,6 +55,57 @@ fn one_that_went_astray_stays_alone() {
     apply(&rosters, &mut other, &cut(vec![up("d", 10)]));
     assert!(other.standing("d").is_some() && other.standing("c").is_none());
     assert!(first.standing("d").is_none(), "nobody else's changes");
+}
+
+#[test]
+fn what_was_told_before_is_not_decoded_again() {
+    let rosters = Rosters::shared();
+    let mut first = Arc::new(roster_of(&["a", "b"]));
+    rosters.share(&mut first);
+    let applied = Arc::new(cut(vec![up("c", 10)]));
+    let bytes = rosters.encoding(&applied);
+    assert_eq!(*bytes, *applied.encoded());
+    rosters.apply(&mut first, Arc::clone(&applied), &bytes);
+    assert!(
+        Arc::ptr_eq(&rosters.encoding(&applied), &bytes),
+        "what was applied is not encoded again"
+    );
+    let decode = |_: &[u8]| Ok((LINEAGE, View(1), vec![Arc::new(cut(vec![up("c", 10)]))]));
+    let never = |_: &[u8]| -> Result<Told, &str> { Err("decoded") };
+    let told = rosters.told(b"some", decode);
+    let (_, _, cuts) = told.clone().expect("it decodes");
+    assert!(
+        Arc::ptr_eq(&cuts[0], &applied),
+        "it is the cut that was applied"
+    );
+    assert_eq!(rosters.clone().told(b"some", never), told);
+    assert_eq!(rosters.told(b"others", never), Err("decoded"));
+    assert_eq!(
+        rosters.told(b"others", never),
+        Err("decoded"),
+        "a failure is not remembered"
+    );
+    let alone = Rosters::default();
+    assert_eq!(alone.told(b"some", decode), told);
+    assert_eq!(alone.told(b"some", never), Err("decoded"));
+}
+
+#[test]
+fn a_shared_roster_finds_just_its_members() {
+    let rosters = Rosters::shared();
+    let mut roster = Arc::new(roster_of(&["a", "b"]));
+    rosters.share(&mut roster);
+    roster.check_invariants();
+    apply(&rosters, &mut roster, &cut(vec![up("c", 10)]));
+    roster.check_invariants();
+    assert!(roster.standing("d").is_none());
+    let gone = Change::Left {
+        name: name("a"),
+        instance: roster.standing("a").expect("a member").instance,
+    };
+    apply(&rosters, &mut roster, &cut(vec![gone, up("d", 11)]));
+    roster.check_invariants();
+    assert!(roster.standing("a").is_none() && roster.standing("d").is_some());
 }
 
 fn roster_with(next: &Cut) -> Roster {

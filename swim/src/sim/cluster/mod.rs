@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use hashbrown::HashMap;
+
 pub use hurting::ClockJump;
 
 use super::agenda::Agenda;
@@ -70,15 +72,17 @@ pub struct Cluster {
     pub(super) trace: Trace,
     pub(super) processes: Vec<Process>,
     /// Who listens where now.
-    listeners: BTreeMap<SocketAddr, Pid>,
+    listeners: HashMap<SocketAddr, Pid>,
     /// What the tables of all nodes are made of.
     records: Records,
     /// And their histories.
     rosters: Rosters,
     names: BTreeMap<String, Vec<SocketAddr>>,
     /// Packets sent to an address, whoever listens there.
-    pub(super) sent_to: BTreeMap<SocketAddr, u64>,
+    pub(super) sent_to: HashMap<SocketAddr, u64>,
     pub(super) buffer: Vec<u8>,
+    /// Buffers of datagrams that have arrived, for those to come.
+    pub(super) spare: Vec<Vec<u8>>,
     pub(super) news: Vec<(Pid, Event)>,
     pub(super) findings: Findings,
     pub(super) disks: Disks,
@@ -103,12 +107,13 @@ impl Cluster {
             streams: Streams::default(),
             trace: Trace::new(options.trace_lines),
             processes: Vec::new(),
-            listeners: BTreeMap::new(),
+            listeners: HashMap::new(),
             records: Records::shared(),
             rosters: Rosters::shared(),
             names: BTreeMap::new(),
-            sent_to: BTreeMap::new(),
+            sent_to: HashMap::new(),
             buffer: Vec::new(),
+            spare: Vec::new(),
             news: Vec::new(),
             findings: Findings::new(options.fail_fast),
             disks: Disks::default(),
