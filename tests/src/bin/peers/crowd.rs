@@ -1,0 +1,266 @@
+//! The members of one peer's cluster, each a process, and what they say.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use muster_tests::{Loopback, wait};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::peer::{Kind, Peer};
+
+/// Something that a member said, stamped when it was read: some logs tell whole seconds only.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    at: Instant,
+    kind: Kind,
+    about: usize,
+}
+
+struct Member {
+    number: usize,
+    process: Child,
+    said: Arc<Mutex<Vec<Said>>>,
+}
+
+/// Counters of the interface and the processes at one time.
+pub(crate) struct Counters {
+    at: Instant,
+    packets: u64,
+    bytes: u64,
+    cpu_ticks: u64,
+}
+
+/// What a member costs in a second: packets, bytes, milliseconds of processor time.
+pub(crate) struct Cost {
+    pub(crate) packets: f64,
+    pub(crate) bytes: f64,
+    pub(crate) cpu_ms: f64,
+}
+
+/// A cluster of one peer. Members are numbered from 1.
+pub(crate) struct Crowd {
+    members: Vec<Member>,
+    pub(crate) network: Loopback,
+    folder: TempDir,
+    started: Instant,
+}
+
+impl Crowd {
+    /// Starts all members at once.
+    pub(crate) fn start(peer: Peer, size: usize) -> Crowd {
+        let folder = tempfile::Builder::new().prefix("muster-peers-").tempdir();
+        let folder = folder.expect("the temporary folder can be written");
+        let network = Loopback::new(size);
+        let started = Instant::now();
+        let members = (1..=size).map(|number| {
+            let mut command = peer.command(&network, number, size, folder.path());
+            let piped = command.stdin(Stdio::null()).stdout(Stdio::piped());
+            let mut process = piped
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("`ip` of iproute2 is installed");
+            let said = Arc::new(Mutex::new(Vec::new()));
+            let (output, heard) = (process.stdout.take(), Arc::clone(&said));
+            let output = BufReader::new(output.expect("standard output is a pipe"));
+            thread::spawn(move || {
+                for line in output.lines().map_while(Result::ok) {
+                    let at = Instant::now();
+                    let Some((kinds, about)) = peer.read(&line) else {
+                        continue;
+                    };
+                    let all = kinds.iter().map(|&kind| Said { at, kind, about });
+                    lock(&heard).extend(all);
+                }
+            });
+            Member {
+                number,
+                process,
+                said,
+            }
+        });
+        Crowd {
+            members: members.collect(),
+            network,
+            folder,
+            started,
+        }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn process_id(&self, number: usize) -> u32 {
+        self.members[number - 1].process.id()
+    }
+
+    /// Seconds from the start until each has said this of every other one; infinite when some have
+    /// not within the patience.
+    pub(crate) fn all_said(&self, kind: Kind, patience: Duration) -> f64 {
+        let everybody: Vec<usize> = (1..=self.members.len()).collect();
+        self.last_said(self.started, kind, &everybody, patience)
+    }
+
+    /// Seconds since `start` until the last of the members that run has said this of each of `about`.
+    pub(crate) fn others_said(
+        &self,
+        start: Instant,
+        kind: Kind,
+        about: &[usize],
+        patience: Duration,
+    ) -> f64 {
+        self.last_said(start, kind, about, patience)
+    }
+
+    fn last_said(&self, start: Instant, kind: Kind, about: &[usize], patience: Duration) -> f64 {
+        let all = about.len() == self.members.len();
+        let mut last = f64::INFINITY;
+        let left = patience.saturating_sub(start.elapsed());
+        let waited = wait::until(left, || {
+            let mut latest = start;
+            for member in &self.members {
+                if !all && about.contains(&member.number) {
+                    continue;
+                }
+                let said = lock(&member.said);
+                for &other in about.iter().filter(|&&other| other != member.number) {
+                    let first = said
+                        .iter()
+                        .find(|said| said.at >= start && said.kind == kind && said.about == other);
+                    let first = first.ok_or_else(|| {
+                        format!("n{} has not said {kind:?} of n{other}", member.number)
+                    })?;
+                    latest = latest.max(first.at);
+                }
+            }
+            last = (latest - start).as_secs_f64();
+            Ok(())
+        });
+        if let Err(why) = waited {
+            eprintln!("  {why}, and perhaps others");
+        }
+        last
+    }
+
+    /// How often members outside `excluded` have said this since `start` of members that `about`
+    /// picks.
+    pub(crate) fn count(
+        &self,
+        start: Instant,
+        kind: Kind,
+        excluded: &[usize],
+        about: impl Fn(usize) -> bool,
+    ) -> usize {
+        let speakers = self
+            .members
+            .iter()
+            .filter(|member| !excluded.contains(&member.number));
+        speakers
+            .map(|member| {
+                let said = lock(&member.said);
+                said.iter()
+                    .filter(|said| said.at >= start && said.kind == kind && about(said.about))
+                    .count()
+            })
+            .sum()
+    }
+
+    /// Sends a signal to these members.
+    pub(crate) fn signal(&self, numbers: &[usize], signal: Signal) {
+        for &number in numbers {
+            let pid = i32::try_from(self.process_id(number)).ok();
+            let pid = pid.and_then(Pid::from_raw).expect("a process id");
+            kill_process(pid, signal).expect("a child that was not waited for can be signalled");
+        }
+    }
+
+    /// Members that have ended by themselves.
+    pub(crate) fn ended(&mut self) -> usize {
+        let ended = |member: &mut Member| {
+            member
+                .process
+                .try_wait()
+                .is_ok_and(|status| status.is_some())
+        };
+        self.members
+            .iter_mut()
+            .map(|member| usize::from(ended(member)))
+            .sum()
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        let text = self.proc(1, "net/dev");
+        let line = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("lo:"));
+        let words = line.unwrap_or_default().split_whitespace();
+        let numbers: Vec<u64> = words.filter_map(|word| word.parse().ok()).collect();
+        let ticks = |member: &Member| -> u64 {
+            let stat = self.proc(member.number, "stat");
+            // proc(5): fields 14 and 15, counted from behind the name.
+            let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
+            let fields = after.split_whitespace().skip(11).take(2);
+            fields.filter_map(|field| field.parse::<u64>().ok()).sum()
+        };
+        Counters {
+            at: Instant::now(),
+            bytes: numbers.first().copied().unwrap_or(0),
+            packets: numbers.get(1).copied().unwrap_or(0),
+            cpu_ticks: self.members.iter().map(ticks).sum(),
+        }
+    }
+
+    /// What a member cost in each second since then.
+    pub(crate) fn cost_since(&self, before: &Counters) -> Cost {
+        let after = self.counters();
+        let seconds = (after.at - before.at).as_secs_f64();
+        let rate = |count: u64| count as f64 / seconds / self.members.len() as f64;
+        let tick_ms = 1000.0 / rustix::param::clock_ticks_per_second() as f64;
+        Cost {
+            packets: rate(after.packets - before.packets),
+            bytes: rate(after.bytes - before.bytes),
+            cpu_ms: rate(after.cpu_ticks.saturating_sub(before.cpu_ticks)) * tick_ms,
+        }
+    }
+
+    /// Resident and proportional memory of a member in MB, in the mean.
+    pub(crate) fn memory(&self) -> (f64, f64) {
+        let sum = |field: &str| -> f64 {
+            let each = self.members.iter().map(|member| {
+                let text = self.proc(member.number, "smaps_rollup");
+                let line = text.lines().find_map(|line| line.strip_prefix(field));
+                let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+                kib.unwrap_or(0.0)
+            });
+            each.sum::<f64>() * 1024.0 / 1e6 / self.members.len() as f64
+        };
+        (sum("Rss:"), sum("Pss:"))
+    }
+
+    fn proc(&self, number: usize, file: &str) -> String {
+        let path = format!("/proc/{}/{file}", self.process_id(number));
+        fs::read_to_string(path).unwrap_or_default()
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        for member in &mut self.members {
+            // It may have ended by itself.
+            let _ = member.process.kill();
+        }
+        for member in &mut self.members {
+            let _ = member.process.wait();
+        }
+    }
+}
+
+fn lock(said: &Mutex<Vec<Said>>) -> std::sync::MutexGuard<'_, Vec<Said>> {
+    said.lock().unwrap_or_else(PoisonError::into_inner)
+}
