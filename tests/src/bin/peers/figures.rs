@@ -52,7 +52,7 @@ impl Figure {
             Figure::Agreed => "the same, as agreed by all: `member-up` (s)",
             Figure::Packets => "quiet: packets/s per member",
             Figure::Bytes => "quiet: bytes/s per member",
-            Figure::Sealed => "the same and 41 bytes for each packet",
+            Figure::Sealed => "the same, Muster with 41 bytes more on each packet",
             Figure::Cpu => "quiet: CPU ms/s per member",
             Figure::Resident => "resident memory (MB)",
             Figure::Proportional => "proportional memory (MB)",

@@ -129,12 +129,12 @@ fn compare(options: &Options, words: &[String]) -> io::Result<bool> {
         .map(|(peer, _)| *peer)
         .collect();
     let spans = Spans {
-        settle: Duration::from_secs(if options.quick { 1 } else { 15 }),
+        settle: Duration::from_secs(options.seconds.min(15)),
         fault: Duration::from_secs(options.seconds),
         requests: Duration::from_secs(if options.quick { 1 } else { 5 }),
     };
     let heading = Heading {
-        command: format!("tests/peers {}", words.join(" ")).trim().to_owned(),
+        command: command(words),
         repetitions: options.repetitions,
         seconds: options.seconds,
         peers: peers.clone(),
@@ -158,6 +158,21 @@ fn compare(options: &Options, words: &[String]) -> io::Result<bool> {
     }
     println!("{}", report::table(&heading, &figures));
     Ok(figures.came_together(Peer::Muster) || !able.contains(&Peer::Muster))
+}
+
+/// How it was called, without the folder that this machine keeps the results in.
+fn command(words: &[String]) -> String {
+    let mut command = String::from("tests/peers");
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        if word == "--output" {
+            words.next();
+        } else {
+            command.push(' ');
+            command.push_str(word);
+        }
+    }
+    command
 }
 
 /// Rows and sizes, in order.

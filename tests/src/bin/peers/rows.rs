@@ -94,7 +94,8 @@ impl Row {
         }
         pass(spans.settle);
         let sick = victims(size, (size / 10).max(1), round);
-        let three = victims(size, 3, round);
+        // Small clusters keep a majority of any three voters.
+        let three = victims(size, if size < 10 { 1 } else { 3 }, round);
         match self {
             Row::Quiet => {
                 quiet(peer, size, spans, &crowd, &mut note);
@@ -174,9 +175,8 @@ fn quiet(peer: Peer, size: usize, spans: Spans, crowd: &Crowd, note: &mut impl F
     let cost = crowd.cost_since(&before);
     note(Figure::Packets, cost.packets);
     note(Figure::Bytes, cost.bytes);
-    if peer == Peer::Muster {
-        note(Figure::Sealed, cost.bytes + 41.0 * cost.packets);
-    }
+    let seal = if peer == Peer::Muster { 41.0 } else { 0.0 };
+    note(Figure::Sealed, cost.bytes + seal * cost.packets);
     note(Figure::Cpu, cost.cpu_ms);
     let (resident, proportional) = crowd.memory();
     // A member of kinship is a Python program: what it takes says nothing.
