@@ -130,9 +130,9 @@ impl Crowd {
                 }
                 let said = lock(&member.said);
                 for &other in about.iter().filter(|&&other| other != member.number) {
-                    let first = said
-                        .iter()
-                        .find(|said| said.at >= start && said.kind == kind && said.about == other);
+                    let first = said.iter().find(|said| {
+                        said.at >= start && said.about == other && tells(said.kind, kind)
+                    });
                     let first = first.ok_or_else(|| {
                         format!("n{} has not said {kind:?} of n{other}", member.number)
                     })?;
@@ -259,6 +259,11 @@ impl Drop for Crowd {
             let _ = member.process.wait();
         }
     }
+}
+
+/// Whether what was said answers the question: a verdict that comes first is a hint too.
+fn tells(said: Kind, asked: Kind) -> bool {
+    said == asked || (asked == Kind::Hint && said == Kind::Dead)
 }
 
 fn lock(said: &Mutex<Vec<Said>>) -> std::sync::MutexGuard<'_, Vec<Said>> {

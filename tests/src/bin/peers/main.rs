@@ -149,10 +149,10 @@ fn compare(options: &Options, words: &[String]) -> io::Result<bool> {
                 eprintln!("[{done}/{all}, {seconds} s] {row_name}: {peer}, {size} members");
                 row.run(peer, size, round, spans, &mut figures);
                 done += 1;
-            }
-            // Whatever ends the run, what was measured so far is there.
-            if let Some(folder) = &options.output {
-                write(folder, &heading, &figures)?;
+                // Whatever ends the run, what was measured so far is there.
+                if let Some(folder) = &options.output {
+                    write(folder, &heading, &figures)?;
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::peer::{Kind, Peer, socket};
 use crate::requests;
 
 /// All must know all by then, and the last survivor of a death.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One thing that is done to a fresh cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
