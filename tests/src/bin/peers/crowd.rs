@@ -1,8 +1,8 @@
 //! The members of one peer's cluster, each a process, and what they say.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -61,8 +61,9 @@ impl Crowd {
         let members = (1..=size).map(|number| {
             let mut command = peer.command(&network, number, size, folder.path());
             let piped = command.stdin(Stdio::null()).stdout(Stdio::piped());
+            let complaints = File::create(complaints(folder.path(), number));
             let mut process = piped
-                .stderr(Stdio::null())
+                .stderr(complaints.expect("the run's folder can be written"))
                 .spawn()
                 .expect("`ip` of iproute2 is installed");
             let said = Arc::new(Mutex::new(Vec::new()));
@@ -180,18 +181,26 @@ impl Crowd {
         }
     }
 
-    /// Members that have ended by themselves.
-    pub(crate) fn ended(&mut self) -> usize {
+    /// The members that have ended by themselves, with the last that each complained of.
+    pub(crate) fn ended(&mut self) -> Vec<String> {
+        let folder = self.folder.path();
         let ended = |member: &mut Member| {
             member
                 .process
                 .try_wait()
                 .is_ok_and(|status| status.is_some())
         };
-        self.members
-            .iter_mut()
-            .map(|member| usize::from(ended(member)))
-            .sum()
+        let gone = self.members.iter_mut().filter_map(|member| {
+            let number = member.number;
+            ended(member).then(|| {
+                let text = fs::read_to_string(complaints(folder, number)).unwrap_or_default();
+                format!(
+                    "n{number} has ended: {}",
+                    text.lines().last().unwrap_or("silently")
+                )
+            })
+        });
+        gone.collect()
     }
 
     pub(crate) fn counters(&self) -> Counters {
@@ -259,6 +268,11 @@ impl Drop for Crowd {
             let _ = member.process.wait();
         }
     }
+}
+
+/// Where a member's standard error goes.
+fn complaints(folder: &Path, number: usize) -> PathBuf {
+    folder.join(format!("n{number}.err"))
 }
 
 /// Whether what was said answers the question: a verdict that comes first is a hint too.

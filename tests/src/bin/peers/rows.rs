@@ -80,10 +80,10 @@ impl Row {
         let agreed = crowd.all_said(Kind::Agreed, PATIENCE);
         let mut note = |figure, value| figures.add(figure, size, peer, value);
         if !joined.is_finite() {
-            eprintln!(
-                "  {} of {size} have ended: the row is left out",
-                crowd.ended()
-            );
+            eprintln!("  not all came together: the row is left out");
+            for member in crowd.ended().iter().take(3) {
+                eprintln!("  {member}");
+            }
         }
         if self == Row::Quiet {
             note(Figure::Joining, joined);
