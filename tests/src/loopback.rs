@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::process::Command;
 
+use tempfile::TempDir;
+
 use crate::network::{Cut, feed};
 use crate::sweep;
 
@@ -57,6 +59,13 @@ impl Loopback {
             &script,
         );
         network
+    }
+
+    /// A folder for what its members keep; a later run removes it when this one is killed.
+    pub fn folder(&self) -> TempDir {
+        let prefix = sweep::owned("run-");
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir();
+        folder.expect("the temporary folder can be written")
     }
 
     /// The address of a member.

@@ -33,7 +33,7 @@ pub(crate) struct Counters {
     at: Instant,
     packets: u64,
     bytes: u64,
-    cpu_ticks: u64,
+    cpu_ns: u64,
 }
 
 /// What a member costs in a second: packets, bytes, milliseconds of processor time.
@@ -54,9 +54,8 @@ pub(crate) struct Crowd {
 impl Crowd {
     /// Starts all members at once.
     pub(crate) fn start(peer: Peer, size: usize) -> Crowd {
-        let folder = tempfile::Builder::new().prefix("muster-peers-").tempdir();
-        let folder = folder.expect("the temporary folder can be written");
         let network = Loopback::new(size);
+        let folder = network.folder();
         let started = Instant::now();
         let members = (1..=size).map(|number| {
             let mut command = peer.command(&network, number, size, folder.path());
@@ -210,18 +209,11 @@ impl Crowd {
             .find_map(|line| line.trim().strip_prefix("lo:"));
         let words = line.unwrap_or_default().split_whitespace();
         let numbers: Vec<u64> = words.filter_map(|word| word.parse().ok()).collect();
-        let ticks = |member: &Member| -> u64 {
-            let stat = self.proc(member.number, "stat");
-            // proc(5): fields 14 and 15, counted from behind the name.
-            let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
-            let fields = after.split_whitespace().skip(11).take(2);
-            fields.filter_map(|field| field.parse::<u64>().ok()).sum()
-        };
         Counters {
             at: Instant::now(),
             bytes: numbers.first().copied().unwrap_or(0),
             packets: numbers.get(1).copied().unwrap_or(0),
-            cpu_ticks: self.members.iter().map(ticks).sum(),
+            cpu_ns: self.members.iter().map(|member| self.cpu_ns(member)).sum(),
         }
     }
 
@@ -230,11 +222,10 @@ impl Crowd {
         let after = self.counters();
         let seconds = (after.at - before.at).as_secs_f64();
         let rate = |count: u64| count as f64 / seconds / self.members.len() as f64;
-        let tick_ms = 1000.0 / rustix::param::clock_ticks_per_second() as f64;
         Cost {
             packets: rate(after.packets - before.packets),
             bytes: rate(after.bytes - before.bytes),
-            cpu_ms: rate(after.cpu_ticks.saturating_sub(before.cpu_ticks)) * tick_ms,
+            cpu_ms: rate(after.cpu_ns.saturating_sub(before.cpu_ns)) / 1e6,
         }
     }
 
@@ -250,6 +241,18 @@ impl Crowd {
             each.sum::<f64>() * 1024.0 / 1e6 / self.members.len() as f64
         };
         (sum("Rss:"), sum("Pss:"))
+    }
+
+    /// Processor time of a member's threads. Its `stat` counts hundredths of a second, of which a
+    /// quiet member begins none for many seconds.
+    fn cpu_ns(&self, member: &Member) -> u64 {
+        let folder = format!("/proc/{}/task", self.process_id(member.number));
+        let tasks = fs::read_dir(folder).into_iter().flatten().flatten();
+        let time = |task: fs::DirEntry| {
+            let text = fs::read_to_string(task.path().join("schedstat")).ok()?;
+            text.split_whitespace().next()?.parse::<u64>().ok()
+        };
+        tasks.filter_map(time).sum()
     }
 
     fn proc(&self, number: usize, file: &str) -> String {

@@ -109,7 +109,10 @@ impl Peer {
             }
             Peer::Kinship => {
                 let script = folder.join("kinship_agent.py");
-                fs::write(&script, KINSHIP_AGENT).expect("the run's folder can be written");
+                // Once: a member that starts while it is written would run a part of it.
+                if member == 1 {
+                    fs::write(&script, KINSHIP_AGENT).expect("the run's folder can be written");
+                }
                 command.arg(variable("KINSHIP_PYTHON").expect("asked for before the run"));
                 command.arg(script).args([&name, &bind, &seed]);
             }
