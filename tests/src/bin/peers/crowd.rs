@@ -69,8 +69,9 @@ impl Crowd {
             let (output, heard) = (process.stdout.take(), Arc::clone(&said));
             let output = BufReader::new(output.expect("standard output is a pipe"));
             thread::spawn(move || {
-                for line in output.lines().map_while(Result::ok) {
-                    let at = Instant::now();
+                // Whatever the bytes are: a reader that gives up would end the member.
+                for line in output.split(b'\n').map_while(Result::ok) {
+                    let (at, line) = (Instant::now(), String::from_utf8_lossy(&line));
                     let Some((kinds, about)) = peer.read(&line) else {
                         continue;
                     };

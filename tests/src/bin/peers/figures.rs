@@ -186,7 +186,9 @@ impl Figures {
     ) -> (String, Option<bool>) {
         let ours = values.get(&Peer::Muster);
         let median = ours.map(Values::median);
+        // Nothing is won against a cluster that never came so far.
         let serf = values.get(&Peer::Serf).map(Values::median);
+        let serf = serf.filter(|serf| serf.is_finite());
         let beside = |more: f64| Some(median? <= serf? + more);
         match figure.mark() {
             Mark::None => ("-".to_owned(), None),
@@ -227,12 +229,15 @@ mod tests {
         figures.add(Figure::Packets, 60, Peer::Muster, 3.0);
         figures.add(Figure::Packets, 60, Peer::Serf, 2.0);
         figures.add(Figure::Joining, 60, Peer::Muster, f64::INFINITY);
+        figures.add(Figure::Joining, 150, Peer::Muster, 2.0);
+        figures.add(Figure::Joining, 150, Peer::Serf, f64::INFINITY);
         let told: Vec<_> = figures
             .lines()
             .map(|(figure, size, values)| (size, Figures::judged(figure, size, values).1))
             .collect();
         let expected = [
             (60, None),
+            (150, None),
             (10, Some(true)),
             (60, Some(false)),
             (10, Some(false)),
