@@ -253,7 +253,7 @@ fn rule(cut: &Cut) -> String {
 }
 
 /// Runs a command on a script; panics with its words when it fails.
-fn feed(command: &mut Command, script: &str) {
+pub(crate) fn feed(command: &mut Command, script: &str) {
     let piped = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
