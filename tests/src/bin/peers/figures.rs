@@ -57,7 +57,9 @@ impl Figure {
             Figure::Resident => "resident memory (MB)",
             Figure::Proportional => "proportional memory (MB)",
             Figure::Requests => "lists of all members/s, one client",
-            Figure::KillHint => "`kill -9` of 3 (below 10 members: 1): the last survivor knows, hint (s)",
+            Figure::KillHint => {
+                "`kill -9` of 3 (below 10 members: 1): the last survivor knows, hint (s)"
+            }
             Figure::KillDead => "the same, verdict (s)",
             Figure::CutHint => "3 cut off (below 10: 1): the last survivor knows, hint (s)",
             Figure::CutDead => "the same, verdict (s)",
