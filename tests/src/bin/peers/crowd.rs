@@ -108,7 +108,8 @@ impl Crowd {
         self.last_said(self.started, kind, &everybody, patience)
     }
 
-    /// Seconds since `start` until the last of the members that run has said this of each of `about`.
+    /// Seconds since `start` until the last of the members that run has said this of each of
+    /// `about`.
     pub(crate) fn others_said(
         &self,
         start: Instant,

@@ -57,9 +57,11 @@ impl Figure {
             Figure::Resident => "resident memory (MB)",
             Figure::Proportional => "proportional memory (MB)",
             Figure::Requests => "lists of all members/s, one client",
-            Figure::KillHint => "`kill -9` of 3: the last survivor knows, hint (s)",
+            Figure::KillHint => {
+                "`kill -9` of 3 (below 10 members: 1): the last survivor knows, hint (s)"
+            }
             Figure::KillDead => "the same, verdict (s)",
-            Figure::CutHint => "3 cut off: the last survivor knows, hint (s)",
+            Figure::CutHint => "3 cut off (below 10: 1): the last survivor knows, hint (s)",
             Figure::CutDead => "the same, verdict (s)",
             Figure::LossHint => "25 % of UDP lost: false `unreachable`",
             Figure::LossDead => "the same: false deaths",
