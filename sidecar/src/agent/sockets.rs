@@ -116,8 +116,9 @@ impl Datagrams {
         let to = if self.is_dual { mapped(to) } else { to };
         let send = || self.socket.get_ref().send_to(datagram, to).map(drop);
         match send() {
-            // Said of an earlier datagram, and once; the error queue says of which.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => send(),
+            // Said of an earlier datagram, and once; the error queue says of which. What concerns
+            // this one is said again.
+            Err(error) if is_of_another(&error) => send(),
             result => result,
         }
     }
@@ -155,6 +156,26 @@ impl Datagrams {
 /// Room for what the error queue says beside the head of a datagram: `sock_extended_err` and the
 /// address of who said it.
 const CONTROL_BYTES: usize = 128;
+
+/// Whether an error may be what ICMP told of an earlier datagram (`icmp_err_convert` in Linux, and
+/// addresses that no neighbour has).
+fn is_of_another(error: &io::Error) -> bool {
+    let told = [
+        libc::ECONNREFUSED,
+        libc::EHOSTUNREACH,
+        libc::ENETUNREACH,
+        libc::EHOSTDOWN,
+        libc::ENONET,
+        libc::ENOPROTOOPT,
+        libc::EOPNOTSUPP,
+        libc::EPROTO,
+        libc::EMSGSIZE,
+        libc::EACCES,
+    ];
+    error
+        .raw_os_error()
+        .is_some_and(|code| told.contains(&code))
+}
 
 fn is_refusal(error: &libc::sock_extended_err) -> bool {
     let by_host = [libc::SO_EE_ORIGIN_ICMP, libc::SO_EE_ORIGIN_ICMP6].contains(&error.ee_origin);

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::client::{Client, ClientError};
 use super::output::{Format, ago, say_json, say_lines, tone_of};
@@ -23,7 +24,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(super) struct ExplainArgs {
     /// The member; it may be forgotten otherwise
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     name: String,
 
     #[command(flatten)]
@@ -62,7 +63,7 @@ fn story(evidence: &Evidence, member: Option<&Member>, now: SystemTime, look: Lo
     let name = printable(&evidence.name);
     let mut lines = vec![present(&name, member, now, look)];
     if let Some(suspicion) = &evidence.suspicion {
-        lines.push(accused(suspicion));
+        lines.push(accused(suspicion, member));
     }
     for case in &evidence.cases {
         lines.push(String::new());
@@ -82,6 +83,10 @@ fn undecided(member: Option<&Member>, status: &Status) -> String {
         Some(name) if *name != status.name => {
             format!("{known}; ask the coordinator {}.", printable(name))
         }
+        Some(_) if is_gone => format!(
+            "{known}: fewer than two observers say that they do not reach it. If it is gone for \
+             good, `muster remove` decides that on your word."
+        ),
         Some(_) | None => format!("{known}."),
     }
 }
@@ -104,8 +109,12 @@ fn present(name: &str, member: Option<&Member>, now: SystemTime, look: Look) -> 
     )
 }
 
-fn accused(suspicion: &Suspicion) -> String {
+fn accused(suspicion: &Suspicion, member: Option<&Member>) -> String {
+    let is_gone = member.is_some_and(|member| member.state == "unreachable");
     match suspicion.accusers.len() {
+        0 if is_gone => "It was suspected and did not refute that in time; the event \
+                         member-unreachable of this agent names who accused it."
+            .to_owned(),
         0 => "Nobody is known here who accuses it now.".to_owned(),
         _ => format!(
             "Accused now by {}.",

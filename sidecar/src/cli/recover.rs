@@ -78,7 +78,8 @@ fn plan(status: &Status, members: &[Member], survivors: &[String], look: Look) -
         String::new(),
     ];
     let mut table = Table::new(&["NAME", "ADDR", "STATE", "VERDICT", "WOULD BE"]);
-    for member in members {
+    let is_removed = |member: &&Member| matches!(member.verdict.as_deref(), Some("dead" | "left"));
+    for member in members.iter().filter(|member| !is_removed(member)) {
         let named = survivors.contains(&member.name);
         let answers = matches!(&*member.state, "alive" | "suspect" | "degraded");
         let (word, tone) = match (named, answers) {

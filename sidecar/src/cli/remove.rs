@@ -1,6 +1,7 @@
 //! `muster remove`.
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 use super::Failure;
 use super::client::Client;
@@ -21,7 +22,7 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(super) struct RemoveArgs {
     /// The member
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     name: String,
 
     /// Remove it although it answers; not the coordinator

@@ -49,6 +49,8 @@ pub(super) struct Agreed {
     pub(super) conflict: Option<Lineage>,
     /// The view in which a former life of this process was removed, until it is a member again.
     pub(super) removed_in: Option<View>,
+    /// Members that an operator gave up to rebuild a quorum: removed when this node takes office.
+    pub(super) given_up: Vec<Name>,
     /// The last life of this node that was a member, until its removal was told.
     member_as: Option<Instance>,
 }
@@ -71,6 +73,7 @@ impl Agreed {
             told_lost: false,
             conflict: None,
             removed_in: None,
+            given_up: Vec::new(),
             member_as: None,
         }
     }

@@ -153,6 +153,10 @@ impl Node {
             surplus_since: None,
         });
         self.take_up_degraded(now);
+        let me = self.me.name.clone();
+        for name in std::mem::take(&mut self.agreed.given_up) {
+            self.remove_on_request(&name, false, &me);
+        }
     }
 
     /// Members that an earlier coordinator found degraded are looked at again.

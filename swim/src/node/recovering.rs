@@ -40,7 +40,14 @@ impl Node {
             // Whoever held it: the next one takes office anew.
             office.instance.0 = 0;
         }
+        // On the operator's word: a lone survivor has nobody who could bear witness with it.
+        let standings = roster.standings().iter();
+        let given_up = standings.map(|standing| &standing.name);
+        let given_up = given_up.filter(|name| !survivors.contains(name));
+        let given_up = given_up.filter(|name| **name != self.me.name);
+        let given_up = given_up.cloned().collect();
         self.adopt(roster, now);
+        self.agreed.given_up = given_up;
         self.agree(now);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What members remember over a restart, and what they must not do without it.
 
-use muster_swim::Quorum;
 use muster_swim::sim::{Cluster, Launch, Pid};
+use muster_swim::{Quorum, State};
 
 use crate::support::*;
 use crate::verdicts::{agreed_with, quorum};
@@ -30,6 +30,43 @@ fn those_that_never_voted_begin_no_other_history_without_the_voters() {
             assert_eq!(quorum(&cluster, *pid), Quorum::Lost);
         }
         for pid in &voting {
+            cluster.restart(*pid);
+        }
+        must(&mut cluster, secs(60), "all agree", Cluster::is_unanimous);
+        cluster.check();
+    }
+}
+
+#[test]
+fn a_lone_survivor_that_rebuilds_the_quorum_removes_those_given_up() {
+    for seed in seeds(0..10) {
+        let (mut cluster, pids) = agreed_with(seed, 3, Launch::numbered);
+        let survivor = *cluster
+            .dice()
+            .sample(&pids, 1)
+            .first()
+            .expect("one of three");
+        let gone: Vec<Pid> = pids.into_iter().filter(|pid| *pid != survivor).collect();
+        for pid in &gone {
+            if seed % 2 == 0 {
+                cluster.crash(*pid);
+            } else {
+                cluster.crash_host(*pid);
+            }
+        }
+        must(&mut cluster, secs(60), "the quorum is lost", |cluster| {
+            all_hold(cluster, &[survivor], &gone, State::Unreachable)
+                && quorum(cluster, survivor) == Quorum::Lost
+        });
+        let name = cluster.launched(survivor).name.clone();
+        cluster.recover(survivor, &[name]).expect("it is lost");
+        must(
+            &mut cluster,
+            secs(10),
+            "the others are removed",
+            |cluster| all_hold(cluster, &[survivor], &gone, State::Dead),
+        );
+        for pid in &gone {
             cluster.restart(*pid);
         }
         must(&mut cluster, secs(60), "all agree", Cluster::is_unanimous);

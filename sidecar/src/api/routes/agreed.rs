@@ -117,9 +117,9 @@ fn without_coordinator(agreement: &Agreement, waited: Option<Duration>) -> Strin
         Quorum::Lost => {
             let voters: Vec<&str> = agreement.voters.iter().map(|name| name.as_str()).collect();
             format!(
-                ": most of those that vote ({}) do not answer here, the last epoch is {epoch}; \
-                 GET /v1/status shows more, and when they are gone for good, `muster recover` \
-                 rebuilds the quorum",
+                ": most of those that vote ({}) do not answer here, or have lost the memory they \
+                 voted with; the last epoch is {epoch}; GET /v1/status shows more, and when they \
+                 are gone for good, `muster recover` rebuilds the quorum",
                 voters.join(", ")
             )
         }
