@@ -297,8 +297,7 @@ impl Node {
             // Somebody rebuilt a quorum. Where one is held that was without need, and what was
             // decided here stays; nor do views ever go back.
             let later = their > our;
-            let gives_up = is_alone(ours) || self.quorum(now) != Quorum::Held;
-            let gives_up = gives_up && theirs.head.view > ours.head.view;
+            let gives_up = self.quorum(now) != Quorum::Held && theirs.head.view > ours.head.view;
             if later && !gives_up {
                 self.agreed.conflict = Some(their);
             }
