@@ -100,7 +100,7 @@ impl Loopback {
 
     /// Replaces the faults by these. Packets vanish after they were sent: nobody is told.
     pub fn impose(&self, cuts: &[Cut]) {
-        let rules: String = cuts.iter().map(rule).collect();
+        let rules: String = cuts.iter().map(|cut| cut.rules(from, to)).collect();
         let chain = "type filter hook prerouting priority 0; policy accept;";
         let script = format!(
             "flush ruleset\ntable ip faults {{\n chain arriving {{\n {chain}\n{rules} }}\n}}\n"
@@ -140,17 +140,10 @@ fn addresses(members: &[usize]) -> String {
     format!("{{ {} }}", all.join(", "))
 }
 
-fn rule(cut: &Cut) -> String {
-    match cut {
-        Cut::UdpLoss(percent) => {
-            format!("  meta l4proto udp numgen random mod 100 < {percent} counter drop\n")
-        }
-        Cut::Incoming(members) => format!("  ip daddr {} counter drop\n", addresses(members)),
-        Cut::Outgoing(members) => format!("  ip saddr {} counter drop\n", addresses(members)),
-        Cut::Between(left, right) => {
-            let (left, right) = (addresses(left), addresses(right));
-            let way = |from, to| format!("  ip saddr {from} ip daddr {to} counter drop\n");
-            way(&left, &right) + &way(&right, &left)
-        }
-    }
+fn from(members: &[usize]) -> String {
+    format!("ip saddr {}", addresses(members))
+}
+
+fn to(members: &[usize]) -> String {
+    format!("ip daddr {}", addresses(members))
 }

@@ -91,7 +91,7 @@ impl Network {
 
     /// Replaces the faults of the switch by these.
     pub fn impose(&self, cuts: &[Cut]) {
-        let rules: String = cuts.iter().map(rule).collect();
+        let rules: String = cuts.iter().map(|cut| cut.rules(from, to)).collect();
         let chain = "type filter hook forward priority 0; policy accept;";
         let script = format!(
             "flush ruleset\ntable bridge faults {{\n chain forward {{\n {chain}\n{rules} }}\n}}\n"
@@ -237,17 +237,32 @@ fn ports(hosts: &[usize]) -> String {
     format!("{{ {} }}", names.join(", "))
 }
 
-fn rule(cut: &Cut) -> String {
-    match cut {
-        Cut::UdpLoss(percent) => {
-            format!("  meta l4proto udp numgen random mod 100 < {percent} counter drop\n")
-        }
-        Cut::Incoming(hosts) => format!("  oifname {} counter drop\n", ports(hosts)),
-        Cut::Outgoing(hosts) => format!("  iifname {} counter drop\n", ports(hosts)),
-        Cut::Between(left, right) => {
-            let (left, right) = (ports(left), ports(right));
-            let way = |from, to| format!("  iifname {from} oifname {to} counter drop\n");
-            way(&left, &right) + &way(&right, &left)
+/// Packets from these, and packets to them, as rules of this switch say it.
+fn from(hosts: &[usize]) -> String {
+    format!("iifname {}", ports(hosts))
+}
+
+fn to(hosts: &[usize]) -> String {
+    format!("oifname {}", ports(hosts))
+}
+
+impl Cut {
+    /// The rules that drop what the cut swallows, where `from` and `to` select the packets of some.
+    pub(crate) fn rules(
+        &self,
+        from: impl Fn(&[usize]) -> String,
+        to: impl Fn(&[usize]) -> String,
+    ) -> String {
+        match self {
+            Cut::UdpLoss(percent) => {
+                format!("  meta l4proto udp numgen random mod 100 < {percent} counter drop\n")
+            }
+            Cut::Incoming(hosts) => format!("  {} counter drop\n", to(hosts)),
+            Cut::Outgoing(hosts) => format!("  {} counter drop\n", from(hosts)),
+            Cut::Between(left, right) => {
+                let way = |left, right| format!("  {} {} counter drop\n", from(left), to(right));
+                way(left, right) + &way(right, left)
+            }
         }
     }
 }

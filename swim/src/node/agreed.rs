@@ -249,6 +249,7 @@ impl Node {
             self.agreed.office = None;
             self.agreed.quorum_heard = None;
             self.agreed.conflict = None;
+            self.agreed.given_up.clear();
             self.agreed.catching.forget_shown();
         }
         match &mut self.agreed.history {

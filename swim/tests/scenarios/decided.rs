@@ -14,12 +14,12 @@ fn removals(cluster: &Cluster, at: Pid, of: &[Pid], since: Time) -> usize {
         .sum()
 }
 
-fn all_but(pids: &[Pid], without: &[Pid]) -> Vec<Pid> {
+pub(crate) fn all_but(pids: &[Pid], without: &[Pid]) -> Vec<Pid> {
     let rest = pids.iter().filter(|pid| !without.contains(pid));
     rest.copied().collect()
 }
 
-fn voting(cluster: &Cluster, pids: &[Pid]) -> Vec<Pid> {
+pub(crate) fn voting(cluster: &Cluster, pids: &[Pid]) -> Vec<Pid> {
     let names = cluster
         .node(pids[0])
         .agreement(cluster.clock(pids[0]))

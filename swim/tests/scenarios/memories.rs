@@ -3,6 +3,7 @@
 use muster_swim::sim::{Cluster, Launch, Pid};
 use muster_swim::{Quorum, State};
 
+use crate::decided::{all_but, voting};
 use crate::support::*;
 use crate::verdicts::{agreed_with, quorum};
 
@@ -15,9 +16,8 @@ fn those_that_never_voted_begin_no_other_history_without_the_voters() {
             launch.seed("10.0.0.0:7946").seed("10.0.0.3:7946")
         });
         let lineage = cluster.node(pids[0]).mark().expect("it knows").lineage;
-        let known = cluster.node(pids[0]).agreement(cluster.clock(pids[0]));
-        let votes = |pid: &&Pid| known.voters.contains(&cluster.launched(**pid).name);
-        let (voting, others): (Vec<Pid>, Vec<Pid>) = pids.iter().partition(|pid| votes(pid));
+        let voting = voting(&cluster, &pids);
+        let others = all_but(&pids, &voting);
         assert_eq!((voting.len(), others.len()), (3, 5));
         for pid in &pids {
             cluster.crash(*pid);
