@@ -74,6 +74,10 @@ impl Dev {
 #[test]
 fn a_killed_sidecar_is_noticed_restarted_and_nothing_is_left_at_the_end() {
     let mut dev = Dev::start(3);
+    // There is a verdict on the death of a member only.
+    dev.running.stdout.line("it is one", |line| {
+        line.contains("member-up") && line.contains("n3") && line.contains("seen by all")
+    });
     let killed = dev.pid("n3");
     signal(killed, Signal::KILL);
     dev.running.stdout.line("all others noticing", |line| {

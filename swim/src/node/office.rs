@@ -195,11 +195,17 @@ impl Node {
 
     /// What was committed, for the coordinator's own books.
     pub(super) fn record_turn(&mut self, turn: &Turn, now: Time) {
+        let members = self.agreed.roster().map(|roster| roster.standings().len());
         let Some(office) = &mut self.agreed.office else {
             return;
         };
         match turn {
             Turn::Up(name, _) => {
+                if members == Some(2) {
+                    // This history is not alone any more: who may be of another one and was put
+                    // off for that need not wait for the next look.
+                    office.next_look = now;
+                }
                 office.newcomers.remove(name);
                 office.admitted.insert(name.clone(), now);
                 office.docket.on_admitted(name, now);

@@ -216,6 +216,17 @@ fn a_lone_history_admits_only_who_is_in_no_other() {
     assert!(node.holds("b"), "it is of none");
 }
 
+#[test]
+fn who_was_heard_of_before_the_first_was_admitted_is_admitted_right_after_it() {
+    let mut node = founder();
+    let (first, hearsay) = (puppet("a", 11), puppet("b", 12));
+    let records = [&first, &hearsay].map(|puppet| Update::Record(puppet.record()));
+    node.hear(&first, Message::Gossip, &records);
+    node.wait(ms(300));
+    assert!(node.holds("a"));
+    assert!(node.holds("b"), "it has not spoken yet, and need not");
+}
+
 impl Driven {
     /// Commits a cut, which it does alone.
     fn decide(&mut self, cut: Cut) {
