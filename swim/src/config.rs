@@ -150,7 +150,7 @@ impl Config {
     /// Hosts in one data centre.
     pub fn lan() -> Config {
         Config {
-            period: Duration::from_secs(4),
+            period: Duration::from_millis(4400),
             rings: 3,
             probe_timeout_min: Duration::from_millis(50),
             probe_timeout_max: Duration::from_millis(500),

@@ -16,6 +16,10 @@ pub const TAGS: usize = 64;
 /// Longest tag key, in bytes of UTF-8.
 pub const TAG_KEY_BYTES: usize = 128;
 
+/// So many observers whom the host told that the process is gone end a suspicion (DESIGN 4.1: never
+/// a single one).
+pub const REFUSED: usize = 2;
+
 /// Largest datagram on the wire. Below the smallest IPv6 MTU (1280) less IP and UDP headers.
 pub const DATAGRAM_BYTES: usize = 1200;
 

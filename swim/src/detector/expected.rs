@@ -1,4 +1,4 @@
-//! Pings that should come: each predecessor on a ring pings this node once a period.
+//! Beats that should come: each predecessor on a ring pings this node once a period.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::time::Time;
 struct Expectation {
     name: Name,
     instance: Instance,
-    /// When it last proved to be there, or became our predecessor.
-    proved: Time,
+    /// When its next beat should come.
+    due: Time,
 }
 
-/// The predecessors on all rings and when they were last heard of.
+/// The predecessors on all rings and when they are to be heard of next.
 #[derive(Clone, Debug)]
 pub(crate) struct Expected {
     rings: Vec<Option<Expectation>>,
@@ -27,50 +27,50 @@ impl Expected {
         }
     }
 
-    /// A ping or an answer of `name` arrived.
-    pub(crate) fn heard(&mut self, name: &str, now: Time) {
-        let of_name = |expectation: &&mut Expectation| expectation.name.as_str() == name;
-        for expectation in self.rings.iter_mut().flatten().filter(of_name) {
-            expectation.proved = now;
+    /// The life that precedes this node on a ring now. Of a new one nothing is expected before
+    /// `due`.
+    pub(crate) fn watch(&mut self, ring: usize, predecessor: Option<(&Name, Instance)>, due: Time) {
+        let known = self.rings[ring].as_ref();
+        let known = known.map(|known| (&known.name, known.instance));
+        if known != predecessor {
+            self.rings[ring] = predecessor.map(|(name, instance)| Expectation {
+                name: name.clone(),
+                instance,
+                due,
+            });
         }
     }
 
-    /// Whether the predecessor on `ring` owes a ping for longer than `patience`. It is then given
-    /// as long again before it is named once more.
-    pub(crate) fn overdue(
-        &mut self,
-        ring: usize,
-        predecessor: Option<(&Name, Instance)>,
-        patience: Duration,
-        now: Time,
-    ) -> bool {
-        let Some((name, instance)) = predecessor else {
-            self.rings[ring] = None;
-            return false;
-        };
-        match &mut self.rings[ring] {
-            Some(known) if known.name == *name && known.instance == instance => {
-                let overdue = now.since(known.proved) > patience;
-                if overdue {
-                    known.proved = now;
-                }
-                overdue
-            }
-            other => {
-                *other = Some(Expectation {
-                    name: name.clone(),
-                    instance,
-                    proved: now,
-                });
-                false
-            }
+    /// The predecessor on a ring was told when to come next.
+    pub(crate) fn appoint(&mut self, ring: usize, name: &Name, instance: Instance, due: Time) {
+        self.watch(ring, Some((name, instance)), due);
+        if let Some(known) = &mut self.rings[ring] {
+            known.due = due;
         }
+    }
+
+    /// When the first beat should come.
+    pub(crate) fn first(&self) -> Option<Time> {
+        self.rings.iter().flatten().map(|known| known.due).min()
+    }
+
+    /// Whose beats have not come, `grace` after they should have. Each is expected `again` before
+    /// it is named once more.
+    pub(crate) fn overdue(&mut self, grace: Duration, again: Time, now: Time) -> Vec<Name> {
+        let known = self.rings.iter_mut().flatten();
+        let overdue = known.filter(|known| now >= known.due + grace);
+        overdue
+            .map(|known| {
+                known.due = again;
+                known.name.clone()
+            })
+            .collect()
     }
 
     /// Time in which this node could not listen does not count.
     pub(crate) fn postpone(&mut self, by: Duration) {
-        for expectation in self.rings.iter_mut().flatten() {
-            expectation.proved += by;
+        for known in self.rings.iter_mut().flatten() {
+            known.due += by;
         }
     }
 }

@@ -66,6 +66,8 @@ pub(crate) struct Round {
     /// Where the target listens.
     pub(crate) addr: SocketAddr,
     pub(crate) purpose: Purpose,
+    /// The ring whose beat it is, if it is one.
+    pub(crate) ring: Option<u8>,
     pub(crate) sent: Time,
     pub(crate) stage: Stage,
     pub(crate) stream: StreamProbe,
@@ -102,6 +104,7 @@ impl Round {
             instance,
             addr,
             purpose,
+            ring: None,
             sent: now,
             stage: Stage::Direct,
             stream: StreamProbe::Untried,

@@ -42,4 +42,10 @@ impl RoundTrip {
         let us = u64::from(self.smoothed_us) + 4 * u64::from(self.variation_us);
         Duration::from_micros(us).clamp(config.probe_timeout_min, config.probe_timeout_max)
     }
+
+    /// How long relays and a stream have after that: a relay's own ping and its way back, and as
+    /// much again for who is slow. A kernel answers a stream in one round trip.
+    pub(crate) fn patience(&self, config: &Config) -> Duration {
+        (self.timeout(config) * 4).min(config.probe_timeout_max)
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::config::Config;
+use crate::limits;
 use crate::members::Name;
 use crate::time::Time;
 
@@ -12,6 +13,10 @@ use crate::time::Time;
 #[derive(Clone, Debug)]
 pub(crate) struct Suspicion {
     accusers: SmallVec<[Name; 4]>,
+    /// To whom the host itself said that the process is gone.
+    refused: SmallVec<[Name; limits::REFUSED]>,
+    /// When the second of them was heard of.
+    settles: Option<Time>,
     /// When it was first heard of.
     heard: Time,
     /// From when its time counts: what this node lost is added.
@@ -19,6 +24,8 @@ pub(crate) struct Suspicion {
     min: Duration,
     max: Duration,
     confirmations: u32,
+    /// How long one that is there has to answer two refusals.
+    settling: Duration,
 }
 
 impl Suspicion {
@@ -29,11 +36,14 @@ impl Suspicion {
         let others = u32::try_from(members.saturating_sub(2)).unwrap_or(u32::MAX);
         Suspicion {
             accusers: SmallVec::from_iter([by]),
+            refused: SmallVec::new(),
+            settles: None,
             heard: now,
             started: now,
             min,
             max: min * config.suspicion_max_factor,
             confirmations: config.confirmations.min(others),
+            settling: config.probe_timeout_min,
         }
     }
 
@@ -45,6 +55,27 @@ impl Suspicion {
         }
         self.accusers.push(by.clone());
         true
+    }
+
+    /// Counts those to whom the host itself said that the process is gone; false when that is no
+    /// news. One alone may be told so by a firewall; two end it as soon as anybody who is there
+    /// would have answered.
+    pub(crate) fn refuse(&mut self, by: &[Name], now: Time) -> bool {
+        let before = self.refused.len();
+        for name in by {
+            if self.refused.len() < limits::REFUSED && !self.refused.contains(name) {
+                self.refused.push(name.clone());
+            }
+        }
+        let news = self.refused.len() > before;
+        if news && self.refused.len() == limits::REFUSED {
+            self.settles = Some(now + self.settling);
+        }
+        news
+    }
+
+    pub(crate) fn refused(&self) -> &[Name] {
+        &self.refused
     }
 
     /// Takes it as confirmed as can be: somebody's suspicion has already ended.
@@ -62,6 +93,7 @@ impl Suspicion {
     /// Adds time that this node lost and that must not count against the suspect.
     pub(crate) fn postpone(&mut self, by: Duration) {
         self.started += by;
+        self.settles = self.settles.map(|settles| settles + by);
     }
 
     pub(crate) fn accusers(&self) -> &[Name] {
@@ -71,7 +103,8 @@ impl Suspicion {
     /// When it ends in `unreachable`.
     pub(crate) fn deadline(&self) -> Time {
         let confirmed = self.accusers.len() as u32 - 1;
-        self.started + duration(self.min, self.max, confirmed, self.confirmations)
+        let ends = self.started + duration(self.min, self.max, confirmed, self.confirmations);
+        self.settles.map_or(ends, |settles| settles.min(ends))
     }
 }
 

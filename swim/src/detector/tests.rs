@@ -97,6 +97,7 @@ fn unknown_round_trip_waits_longest_and_a_known_one_within_bounds() {
     let mut round_trip = RoundTrip::default();
     assert_eq!(round_trip.estimate(), None);
     assert_eq!(round_trip.timeout(&config), config.probe_timeout_max);
+    assert_eq!(round_trip.patience(&config), config.probe_timeout_max);
     round_trip.sample(ms(40));
     // RFC 6298 (2.2): RTTVAR = R/2, so RTO = R + 4 R/2.
     assert_eq!(round_trip.timeout(&config), ms(120));
@@ -104,6 +105,7 @@ fn unknown_round_trip_waits_longest_and_a_known_one_within_bounds() {
         round_trip.sample(Duration::from_micros(200));
     }
     assert_eq!(round_trip.timeout(&config), config.probe_timeout_min);
+    assert_eq!(round_trip.patience(&config), config.probe_timeout_min * 4);
     for _ in 0..100 {
         round_trip.sample(Duration::from_secs(20_000));
     }
@@ -273,34 +275,41 @@ fn relays_have_a_number() {
     assert!(relays.start(u32::MAX, relay(5)));
 }
 
-const PATIENCE: Duration = ms(1000);
+const GRACE: Duration = ms(100);
 
 const fn at(millis: u64) -> Time {
     Time::from_nanos(millis * 1_000_000)
 }
 
 #[test]
-fn a_predecessor_is_overdue_after_its_patience_and_named_once_for_each() {
+fn a_beat_that_does_not_come_is_overdue_after_its_grace_and_named_once_for_each() {
     let a = name("a");
     let mut expected = Expected::new(1);
-    let mut overdue = |millis| expected.overdue(0, Some((&a, Instance(1))), PATIENCE, at(millis));
-    let seen = [0, 1000, 1001, 2001, 2002].map(&mut overdue);
-    assert_eq!(seen, [false, false, true, false, true]);
+    assert_eq!(expected.first(), None);
+    expected.watch(0, Some((&a, Instance(1))), at(1000));
+    assert_eq!(expected.first(), Some(at(1000)));
+    let seen = [1000, 1099, 1100, 2099, 3100]
+        .map(|millis| expected.overdue(GRACE, at(3000), at(millis)).len());
+    assert_eq!(seen, [0, 0, 1, 0, 1]);
 }
 
 #[test]
-fn whoever_is_heard_is_not_overdue() {
+fn whoever_was_told_when_to_come_is_expected_then() {
     let a = name("a");
     let mut expected = Expected::new(2);
     for ring in 0..2 {
-        assert!(!expected.overdue(ring, Some((&a, Instance(1))), PATIENCE, at(0)));
+        expected.watch(ring, Some((&a, Instance(1))), at(1000));
     }
-    expected.heard("b", at(900));
-    expected.heard("a", at(900));
-    for ring in 0..2 {
-        assert!(!expected.overdue(ring, Some((&a, Instance(1))), PATIENCE, at(1900)));
-        assert!(expected.overdue(ring, Some((&a, Instance(1))), PATIENCE, at(1901)));
-    }
+    expected.appoint(1, &a, Instance(1), at(4000));
+    // A look at the same predecessor changes nothing.
+    expected.watch(1, Some((&a, Instance(1))), at(9000));
+    assert_eq!(expected.first(), Some(at(1000)));
+    assert_eq!(
+        expected.overdue(GRACE, at(6000), at(3000)),
+        std::slice::from_ref(&a)
+    );
+    assert_eq!(expected.first(), Some(at(4000)));
+    assert_eq!(expected.overdue(GRACE, at(8000), at(6100)), [a.clone(), a]);
 }
 
 #[test]
@@ -308,19 +317,18 @@ fn another_predecessor_and_another_life_begin_anew() {
     let (a, b) = (name("a"), name("b"));
     let mut expected = Expected::new(1);
     let steps = [
-        (0, Some((&a, Instance(1))), false),
-        (2000, Some((&b, Instance(1))), false),
-        (4000, Some((&b, Instance(2))), false),
-        (6000, None, false),
-        (8000, Some((&b, Instance(2))), false),
-        (9001, Some((&b, Instance(2))), true),
+        (0, Some((&a, Instance(1))), 0),
+        (2000, Some((&b, Instance(1))), 0),
+        (4000, Some((&b, Instance(2))), 0),
+        (6000, None, 0),
+        (8000, Some((&b, Instance(2))), 0),
+        (9000, Some((&b, Instance(2))), 0),
+        (9100, Some((&b, Instance(2))), 1),
     ];
     for (millis, predecessor, overdue) in steps {
-        assert_eq!(
-            expected.overdue(0, predecessor, PATIENCE, at(millis)),
-            overdue,
-            "{millis}"
-        );
+        expected.watch(0, predecessor, at(millis + 1000));
+        let named = expected.overdue(GRACE, at(millis + 1000), at(millis));
+        assert_eq!(named.len(), overdue, "{millis}");
     }
 }
 
@@ -328,10 +336,10 @@ fn another_predecessor_and_another_life_begin_anew() {
 fn time_in_which_this_node_slept_is_nobodys_silence() {
     let a = name("a");
     let mut expected = Expected::new(1);
-    assert!(!expected.overdue(0, Some((&a, Instance(1))), PATIENCE, at(0)));
+    expected.watch(0, Some((&a, Instance(1))), at(1000));
     expected.postpone(ms(5000));
-    assert!(!expected.overdue(0, Some((&a, Instance(1))), PATIENCE, at(6000)));
-    assert!(expected.overdue(0, Some((&a, Instance(1))), PATIENCE, at(6001)));
+    assert!(expected.overdue(GRACE, at(9000), at(6099)).is_empty());
+    assert_eq!(expected.overdue(GRACE, at(9000), at(6100)), [a]);
 }
 
 fn name(text: &str) -> Name {

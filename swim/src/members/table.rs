@@ -40,7 +40,7 @@ pub(crate) struct Member {
     /// Since when it has its state here.
     pub(crate) since: Time,
     pub(crate) round_trip: RoundTrip,
-    /// Present exactly while the status is `Suspect`.
+    /// Present while the status is `Suspect`, and kept while the suspicion's end is what is held.
     pub(crate) suspicion: Option<Box<Suspicion>>,
     /// How many seconds it had been lost when this node heard of it.
     lost_before_s: u32,
@@ -89,6 +89,17 @@ pub(crate) struct Table {
 }
 
 impl Member {
+    /// Whether it is suspect: it may still refute that.
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.statement.status == Status::Suspect
+    }
+
+    /// To whom its host said that its process is gone.
+    pub(crate) fn refused(&self) -> &[Name] {
+        let suspicion = self.suspicion.as_ref();
+        suspicion.map_or(&[], |suspicion| suspicion.refused())
+    }
+
     /// What its holder believes of it.
     pub(crate) fn state(&self) -> State {
         state(self.statement.status)
@@ -290,7 +301,9 @@ impl Table {
             member.since = now;
             member.lost_before_s = 0;
         }
-        if new_rank.status != Status::Suspect {
+        let same =
+            (old_rank.instance, old_rank.incarnation) == (new_rank.instance, new_rank.incarnation);
+        if !same || !matches!(new_rank.status, Status::Suspect | Status::Unreachable) {
             member.suspicion = None;
         }
         let old = std::mem::replace(&mut member.statement, statement);
@@ -466,11 +479,13 @@ impl Table {
             let bucket = digest::bucket(name, limits::DIGEST_BUCKETS);
             assert_eq!(member.bucket(limits::DIGEST_BUCKETS), bucket, "{name}");
             digest.toggle(&member.statement);
-            assert_eq!(
-                member.suspicion.is_some(),
-                status == Status::Suspect,
-                "{name} has a suspicion exactly while it is suspect"
-            );
+            let suspected = member.suspicion.is_some();
+            let matches = match status {
+                Status::Alive | Status::Left => !suspected,
+                Status::Suspect => suspected,
+                Status::Unreachable => true,
+            };
+            assert!(matches, "{name} has a suspicion while it is suspect");
             if id as u32 == ME {
                 assert_eq!(*name, self.me, "this node stands first");
                 continue;

@@ -45,8 +45,19 @@ impl Node {
             return;
         }
         match message {
-            Message::Ping { seq, target } => self.on_ping(seq, target, &header, from),
+            Message::Ping { seq, target } => {
+                self.on_ping(seq, target, Message::Ack { seq }, &header, from);
+            }
+            Message::Beat { seq, target, ring } => {
+                let next_ms = self.appoint(ring, &header, now);
+                let ack = Message::BeatAck { seq, next_ms };
+                self.on_ping(seq, target, ack, &header, from);
+            }
             Message::Ack { seq } => self.on_ack(seq, &header, now),
+            Message::BeatAck { seq, next_ms } => {
+                self.keep_appointment(seq, header.from, next_ms, now);
+                self.on_ack(seq, &header, now);
+            }
             Message::Nack { seq } => self.on_nack(seq, &header, now),
             Message::PingRequest { seq, target } => self.on_ping_request(seq, target, from, now),
             Message::Gossip => {}
@@ -79,9 +90,7 @@ impl Node {
             let newer = (header.instance, header.incarnation) > (held.instance, held.incarnation);
             if newer && self.config.parts.push_pull.is_none() {
                 self.pull_news(self.listens_at(header, from), now);
-            } else if header.instance == held.instance {
-                self.expected.heard(header.from, now);
-            } else {
+            } else if header.instance != held.instance {
                 self.stats.dropped.stale += 1;
             }
         }
@@ -101,10 +110,16 @@ impl Node {
         same_life.map_or(from, |record| record.addr)
     }
 
-    fn on_ping(&mut self, seq: u32, target: Instance, header: &Header<'_>, from: SocketAddr) {
-        let here = target == self.me.instance;
-        let message = if here {
-            Message::Ack { seq }
+    fn on_ping(
+        &mut self,
+        seq: u32,
+        target: Instance,
+        ack: Message,
+        header: &Header<'_>,
+        from: SocketAddr,
+    ) {
+        let message = if target == self.me.instance {
+            ack
         } else {
             Message::Wrong { seq }
         };

@@ -53,7 +53,7 @@ impl Node {
 
     /// Whether the timer has to wait for the prober.
     pub(super) fn prober_waits(&mut self, timer: &Timer) -> bool {
-        let (Timer::Tick | Timer::Round(_)) = timer else {
+        let (Timer::Tick | Timer::Beat(_) | Timer::Round(_)) = timer else {
             return false;
         };
         if self.prober.stuck {

@@ -210,7 +210,6 @@ impl Node {
     fn present_addresses(&self, addresses: &[SocketAddr]) -> BTreeSet<SocketAddr> {
         self.table
             .iter()
-            .filter(|member| member.suspicion.is_none())
             .filter(|member| member.statement.status == crate::members::Status::Alive)
             .map(|member| member.statement.record.addr)
             .filter(|addr| addresses.contains(addr))

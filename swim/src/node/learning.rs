@@ -51,6 +51,7 @@ impl Node {
                 incarnation,
                 status,
                 by,
+                refused,
             } => {
                 let (name, rank) = (name.as_str(), Rank::new(instance, incarnation, status));
                 if name == self.me.name.as_str() {
@@ -60,7 +61,7 @@ impl Node {
                     // Somebody knows a record that we missed, or that no datagram holds.
                     return self.pull_news(self.listens_at(header, from), now);
                 }
-                self.on_claim(name, rank, by.as_str(), now);
+                self.on_claim(name, rank, (by.as_str(), &refused), now);
             }
         }
     }
@@ -117,7 +118,7 @@ impl Node {
                 if self.lacks_record(name, rank) {
                     self.learn_record(record, known, now);
                 }
-                self.on_claim(name, rank, by.as_str(), now);
+                self.on_claim(name, rank, (by.as_str(), &[]), now);
             }
         }
     }
@@ -148,7 +149,13 @@ impl Node {
                 && rank.status != Status::Left
     }
 
-    fn on_claim(&mut self, name: &str, rank: Rank, by: &str, now: Time) {
+    fn on_claim(
+        &mut self,
+        name: &str,
+        rank: Rank,
+        (by, refused): (&str, &[NameRef<'_>]),
+        now: Time,
+    ) {
         let Some(held) = self.table.get(name).map(|member| &member.statement) else {
             return;
         };
@@ -158,10 +165,15 @@ impl Node {
         }
         let (record, status) = (Arc::clone(&held.record), rank.status);
         let by = || Name::new(by).expect("names are checked when they are decoded");
+        let refused: Vec<Name> = refused.iter().map(|name| name.to_name()).collect();
         match status {
             Status::Alive => {}
-            Status::Suspect => self.on_suspect_claim(&record.name, rank, by(), now),
-            Status::Unreachable => self.on_unreachable_claim(&record.name, rank, by(), now),
+            Status::Suspect => {
+                self.on_suspect_claim(&record.name, rank, (by(), &refused), now);
+            }
+            Status::Unreachable => {
+                self.on_unreachable_claim(&record.name, rank, (by(), &refused), now);
+            }
             Status::Left => self.accept(Statement { record, status }, None, now),
         }
     }

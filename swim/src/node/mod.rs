@@ -8,6 +8,7 @@
 mod agreed;
 mod agreement;
 mod asking;
+mod beating;
 mod catching;
 mod cutting;
 mod datagrams;
@@ -164,8 +165,8 @@ pub struct Node {
     now: Time,
     /// Number of the last ping sent, whatever for.
     last_seq: u32,
-    /// Which probe of the period comes next: the rings in turn, then a random member.
-    turn: usize,
+    /// How long after the begin of a period its first beat is wanted.
+    phase: Duration,
     last_push: Time,
     #[cfg(feature = "sim")]
     prober: held::Prober,
@@ -233,7 +234,7 @@ impl Node {
             agreed: Agreed::new(&memory),
             now,
             last_seq: 0,
-            turn: 0,
+            phase: Duration::ZERO,
             last_push: Time::ZERO,
             #[cfg(feature = "sim")]
             prober: held::Prober::default(),
@@ -243,9 +244,9 @@ impl Node {
             stats: Stats::default(),
             config,
         };
-        // A random phase, so that members started together do not ping in step.
-        let first_tick = now + node.rng.up_to(node.tick_interval());
+        let first_tick = now + node.rng.up_to(node.config.period);
         node.timers.set(Timer::Tick, first_tick);
+        node.begin_beats(now);
         let first_reconnect = now + node.rng.up_to(node.config.reconnect_interval);
         node.timers.set(Timer::Reconnect, first_reconnect);
         if let Some(interval) = node.config.parts.push_pull {
@@ -298,7 +299,8 @@ impl Node {
         self.info_of(name)
     }
 
-    /// Who suspects a member now, first accuser first, as far as this node knows.
+    /// Who suspects a member, or did until that ended in `unreachable`, first accuser first, as far
+    /// as this node knows.
     pub fn accusers(&self, name: &str) -> Vec<Name> {
         let suspicion = self
             .table
@@ -360,6 +362,8 @@ impl Node {
     fn on_timer(&mut self, timer: Timer, now: Time) {
         match timer {
             Timer::Tick => self.on_tick(now),
+            Timer::Beat(ring) => self.on_beat(ring, now),
+            Timer::Overdue => self.on_overdue(now),
             Timer::Round(seq) => self.on_round_timeout(seq, now),
             Timer::Relay(seq) => self.on_relay_timeout(seq, now),
             Timer::Suspicion(name) => self.on_suspicion_timeout(&name, now),
@@ -417,11 +421,6 @@ impl Node {
             .max(self.config.probe_timeout_max / 5)
     }
 
-    /// K successors and one random member once a period (DESIGN 4.1).
-    fn tick_interval(&self) -> Duration {
-        self.config.period / (self.config.rings as u32 + 1)
-    }
-
     /// Something speaks against this node's own judgement.
     fn doubt_self(&mut self, by: u8) {
         if self.config.parts.local_health {
@@ -461,11 +460,7 @@ impl Node {
         if !self.is_active() {
             return;
         }
-        for member in self
-            .table
-            .iter()
-            .filter(|member| member.suspicion.is_some())
-        {
+        for member in self.table.iter().filter(|member| member.is_suspect()) {
             let name = &member.statement.record.name;
             assert!(
                 self.timers.is_set(&Timer::Suspicion(name.clone())),

@@ -138,7 +138,7 @@ impl Node {
         let update = if whole {
             Update::Record(&*statement.record)
         } else {
-            claim(statement, me)
+            claim(statement, me, &[])
         };
         let mut bytes = Vec::with_capacity(64);
         encode_fitting(&update, me, &mut bytes);
@@ -226,20 +226,24 @@ fn pop<T>(queue: &mut VecDeque<T>) -> Option<T> {
 const KEPT: usize = 16;
 
 /// What is passed on of a member: what it says of itself, or what is held of it. Of a suspicion,
-/// who confirmed it last.
+/// who confirmed it last and who was refused.
 fn word<'a>(me: &'a Name, member: &'a Member) -> Update<&'a Record, &'a Name> {
     let statement = &member.statement;
     let suspicion = member.suspicion.as_ref();
     let accuser = suspicion.and_then(|suspicion| suspicion.accusers().last());
     match statement.status {
         Status::Alive => Update::Record(&statement.record),
-        Status::Suspect => claim(statement, accuser.unwrap_or(me)),
-        Status::Unreachable | Status::Left => claim(statement, me),
+        Status::Suspect => claim(statement, accuser.unwrap_or(me), member.refused()),
+        Status::Unreachable | Status::Left => claim(statement, me, member.refused()),
     }
 }
 
 /// What is held of a member, without its record.
-fn claim<'a>(statement: &'a Statement, by: &'a Name) -> Update<&'a Record, &'a Name> {
+fn claim<'a>(
+    statement: &'a Statement,
+    by: &'a Name,
+    refused: &'a [Name],
+) -> Update<&'a Record, &'a Name> {
     let record = &statement.record;
     Update::Claim {
         name: &record.name,
@@ -247,6 +251,7 @@ fn claim<'a>(statement: &'a Statement, by: &'a Name) -> Update<&'a Record, &'a N
         incarnation: record.incarnation,
         status: statement.status,
         by,
+        refused: refused.iter().collect(),
     }
 }
 
@@ -265,6 +270,7 @@ fn encode_fitting(update: &Update<&Record, &Name>, me: &Name, buffer: &mut Vec<u
             incarnation: record.incarnation,
             status: Status::Alive,
             by: me,
+            refused: Vec::new(),
         };
         wire::encode_update(&announced, buffer);
     }

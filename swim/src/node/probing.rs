@@ -7,17 +7,16 @@ use super::streams::Purpose as StreamPurpose;
 use super::{Lifecycle, Node, Timer};
 use crate::config::Tell;
 use crate::coordinator::Finding;
-use crate::detector::{Answer, Purpose, Round, Stage, StreamProbe};
+use crate::detector::{Answer, Purpose, Round, RoundTrip, Stage, StreamProbe};
 use crate::event::Silence;
 use crate::members::{Instance, Name, Status};
 use crate::time::Time;
 use crate::wire::{Message, Outlook, RelayTarget};
 
 impl Node {
-    /// K + 1 times a period: the successor on each ring in turn, then a random member; and a look
-    /// at whose pings are overdue.
+    /// Once a period: a random member.
     pub(super) fn on_tick(&mut self, now: Time) {
-        let mut interval = self.tick_interval();
+        let mut interval = self.config.period;
         if self.config.parts.stretch_period {
             interval = self.health.stretch(interval);
         }
@@ -26,41 +25,24 @@ impl Node {
         if self.lifecycle == Lifecycle::Leaving {
             return;
         }
-        let turn = self.turn % (self.config.rings + 1);
-        self.turn = turn + 1;
-        let target = if turn < self.config.rings {
-            self.table.rings().successor(turn).cloned()
-        } else {
-            self.table.next_present(&mut self.rng)
-        };
-        if let Some(target) = target {
+        if let Some(target) = self.table.next_present(&mut self.rng) {
             self.probe(&target, Purpose::Watch, now);
-        }
-        self.check_expected(now);
-        self.tend_links(now);
-    }
-
-    /// An expected ping that does not come is evidence too: not yet to accuse, but to ask.
-    fn check_expected(&mut self, now: Time) {
-        let patience = self.config.period * 3 / 2 + self.config.probe_timeout_max;
-        for ring in 0..self.config.rings {
-            let name = self.table.rings().predecessor(ring).cloned();
-            let member = name.as_ref().and_then(|name| self.table.get(name.as_str()));
-            let predecessor = member.map(|member| {
-                (
-                    &member.statement.record.name,
-                    member.statement.record.instance,
-                )
-            });
-            let overdue = self.expected.overdue(ring, predecessor, patience, now);
-            if let Some(name) = name.filter(|_| overdue) {
-                self.probe(&name, Purpose::Watch, now);
-            }
         }
     }
 
     /// Pings a member, unless a round for it runs.
     pub(super) fn probe(&mut self, target: &Name, purpose: Purpose, now: Time) {
+        self.begin_round(target, purpose, None, now);
+    }
+
+    /// Pings a member, on a ring or for another reason, unless a round for it runs.
+    pub(super) fn begin_round(
+        &mut self,
+        target: &Name,
+        purpose: Purpose,
+        ring: Option<u8>,
+        now: Time,
+    ) {
         if *target == self.me.name || self.probes.runs_for(target) {
             return;
         }
@@ -68,15 +50,39 @@ impl Node {
             return;
         };
         let record = &member.statement.record;
-        let round = Round::new(target, record.instance, record.addr, purpose, now);
-        let timeout = self.health.stretch(member.round_trip.timeout(&self.config));
+        let mut round = Round::new(target, record.instance, record.addr, purpose, now);
+        round.ring = ring;
+        let timeout = self
+            .health
+            .stretch(self.round_trip_of(target).timeout(&self.config));
         let seq = self.next_seq();
         if !self.probes.start(seq, round) {
             self.stats.dropped.busy += 1;
             return;
         }
-        self.ping(target, seq);
+        match ring {
+            Some(ring) => self.beat(target, ring, seq),
+            None => self.ping(target, seq),
+        }
         self.set_timer(Timer::Round(seq), now + timeout);
+    }
+
+    /// What is known of the way to a member; of one that was never measured: to the slowest of the
+    /// successors.
+    pub(super) fn round_trip_of(&self, name: &Name) -> RoundTrip {
+        let measured = |name: &Name| {
+            let member = self.table.get(name.as_str());
+            let measured = member.map(|member| member.round_trip);
+            measured.filter(|round_trip| round_trip.estimate().is_some())
+        };
+        let rings = self.table.rings();
+        let successors = (0..rings.count()).filter_map(|ring| rings.successor(ring));
+        measured(name)
+            .or_else(|| {
+                let known = successors.filter_map(measured);
+                known.max_by_key(|round_trip| round_trip.timeout(&self.config))
+            })
+            .unwrap_or_default()
     }
 
     /// Sends a ping, telling the target first if it is suspected (Lifeguard's buddy system,
@@ -97,20 +103,28 @@ impl Node {
         instance: Instance,
         seq: u32,
     ) {
+        let message = Message::Ping {
+            seq,
+            target: instance,
+        };
+        self.send_to_life(target, to, instance, message);
+    }
+
+    /// Sends a message to one life of a member, and first what it must hear of itself.
+    pub(super) fn send_to_life(
+        &mut self,
+        target: &Name,
+        to: SocketAddr,
+        instance: Instance,
+        message: Message,
+    ) {
         let held = self.table.get(target.as_str());
         let held = held.map(|member| &member.statement.record);
         let told = self.config.parts.tell_suspects != Tell::Nothing;
         let first = held
             .filter(|record| told && record.instance == instance)
             .and_then(|record| self.word_for(target.as_str(), instance, record.incarnation));
-        self.send(Outgoing {
-            to,
-            message: Message::Ping {
-                seq,
-                target: instance,
-            },
-            first,
-        });
+        self.send(Outgoing { to, message, first });
     }
 
     pub(super) fn on_round_timeout(&mut self, seq: u32, now: Time) {
@@ -128,8 +142,9 @@ impl Node {
             (Stage::Direct | Stage::Indirect, Purpose::Reconnect) => {
                 self.end_round(seq);
             }
-            (Stage::Direct, Purpose::Witness { .. }) => self.try_stream(seq, now),
-            (Stage::Indirect, Purpose::Witness { .. }) => self.on_round_failed(seq, None, now),
+            (Stage::Direct | Stage::Indirect, Purpose::Witness { .. }) => {
+                self.on_round_failed(seq, None, now);
+            }
         }
     }
 
@@ -144,7 +159,8 @@ impl Node {
         };
         let record = &member.statement.record;
         let (addr, instance) = (record.addr, record.instance);
-        let patience = self.health.stretch(self.config.probe_timeout_max);
+        let patience = self.round_trip_of(&target).patience(&self.config);
+        let patience = self.health.stretch(patience);
         let relays = self
             .table
             .some_present(self.config.indirect_probes, &mut self.rng, |other| {
@@ -166,14 +182,6 @@ impl Node {
         }
         self.probes.widen(seq, relays);
         self.stream_beside(seq, now);
-        self.set_timer(Timer::Round(seq), now + patience);
-    }
-
-    /// A witness got no ack in time: it tries a stream, and no relays.
-    fn try_stream(&mut self, seq: u32, now: Time) {
-        self.probes.widen(seq, []);
-        self.stream_beside(seq, now);
-        let patience = self.health.stretch(self.config.probe_timeout_max);
         self.set_timer(Timer::Round(seq), now + patience);
     }
 

@@ -278,8 +278,11 @@ impl Node {
         for _ in 0..WITNESS_PINGS {
             self.ping_life(subject, addr, instance, seq);
         }
-        let timeout = known_timeout(self, subject);
-        self.set_timer(Timer::Round(seq), now + timeout);
+        self.stream_beside(seq, now);
+        let patience = self
+            .health
+            .stretch(self.round_trip_of(subject).patience(&self.config));
+        self.set_timer(Timer::Round(seq), now + patience);
     }
 
     /// A witness round is over.
@@ -304,13 +307,4 @@ impl Node {
         };
         self.send_plain(asker, Message::Errand(errand));
     }
-}
-
-/// How long to wait for the ack of a member, whose round-trip time may be known.
-fn known_timeout(node: &Node, subject: &Name) -> Duration {
-    let round_trip = node.table.get(subject.as_str());
-    let timeout = round_trip.map_or(node.config.probe_timeout_max, |member| {
-        member.round_trip.timeout(&node.config)
-    });
-    node.health.stretch(timeout)
 }

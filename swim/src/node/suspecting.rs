@@ -29,8 +29,21 @@ impl Node {
         let status = member.statement.status;
         self.report(target, instance, silence, now);
         match status {
-            Status::Alive => self.suspect(target, me, Some(silence), now),
-            Status::Suspect => self.confirm(target, &me, now),
+            Status::Alive => {
+                self.suspect(target, me.clone(), Some(silence), now);
+                if silence == Silence::Refused {
+                    self.refuse(target, &[me], now);
+                }
+            }
+            Status::Suspect => {
+                let refused = silence == Silence::Refused;
+                let refused = if refused {
+                    std::slice::from_ref(&me)
+                } else {
+                    &[]
+                };
+                self.confirm(target, &me, refused, now);
+            }
             Status::Unreachable | Status::Left => return,
         }
         if self.config.parts.tell_suspects == Tell::Everything {
@@ -41,7 +54,13 @@ impl Node {
     }
 
     /// Another member says that it could not reach this one.
-    pub(super) fn on_suspect_claim(&mut self, name: &Name, rank: Rank, by: Name, now: Time) {
+    pub(super) fn on_suspect_claim(
+        &mut self,
+        name: &Name,
+        rank: Rank,
+        (by, refused): (Name, &[Name]),
+        now: Time,
+    ) {
         if self.is_condemned(name.as_str(), rank.instance) {
             // More than a suspicion is known of it.
             return;
@@ -50,8 +69,11 @@ impl Node {
             return;
         };
         match status {
-            Status::Alive => self.suspect(name, by, None, now),
-            Status::Suspect => self.confirm(name, &by, now),
+            Status::Alive => {
+                self.suspect(name, by, None, now);
+                self.refuse(name, refused, now);
+            }
+            Status::Suspect => self.confirm(name, &by, refused, now),
             Status::Unreachable | Status::Left => {}
         }
     }
@@ -59,7 +81,13 @@ impl Node {
     /// Another member holds this one for unreachable. When we thought it well until just now it
     /// gets the shortest time to refute that, however many say so: a healed partition must not
     /// bring down the other half. In an undivided cluster all have suspected it about as long.
-    pub(super) fn on_unreachable_claim(&mut self, name: &Name, rank: Rank, by: Name, now: Time) {
+    pub(super) fn on_unreachable_claim(
+        &mut self,
+        name: &Name,
+        rank: Rank,
+        (by, refused): (Name, &[Name]),
+        now: Time,
+    ) {
         let Some(status) = self.held_at(name, rank) else {
             return;
         };
@@ -72,8 +100,12 @@ impl Node {
             Status::Alive => {
                 self.suspect(name, by, None, now);
                 self.hasten(name);
+                self.refuse(name, refused, now);
             }
-            Status::Suspect if !ripe => self.hasten(name),
+            Status::Suspect if !ripe => {
+                self.hasten(name);
+                self.refuse(name, refused, now);
+            }
             Status::Suspect => self.unreachable(name, UnreachableCause::Told { by }, now),
             Status::Unreachable | Status::Left => {}
         }
@@ -125,20 +157,36 @@ impl Node {
         }
     }
 
-    fn confirm(&mut self, name: &Name, by: &Name, now: Time) {
+    fn confirm(&mut self, name: &Name, by: &Name, refused: &[Name], now: Time) {
         let Some(member) = self.table.get_mut(name.as_str()) else {
             return;
         };
         let Some(suspicion) = &mut member.suspicion else {
             return;
         };
-        if !suspicion.confirm(by) {
+        let confirmed = suspicion.confirm(by);
+        if !suspicion.refuse(refused, now) && !confirmed {
             return;
         }
         let deadline = suspicion.deadline();
         self.set_timer(Timer::Suspicion(name.clone()), deadline);
         // Lifeguard section IV-B: the first K confirmations are passed on as well.
         self.gossip_member(name, now);
+    }
+
+    /// The host itself said to these that the process is gone.
+    fn refuse(&mut self, name: &Name, refused: &[Name], now: Time) {
+        let Some(member) = self.table.get_mut(name.as_str()) else {
+            return;
+        };
+        let Some(suspicion) = &mut member.suspicion else {
+            return;
+        };
+        if suspicion.refuse(refused, now) {
+            let deadline = suspicion.deadline();
+            self.set_timer(Timer::Suspicion(name.clone()), deadline);
+            self.gossip_member(name, now);
+        }
     }
 
     fn hasten(&mut self, name: &Name) {
@@ -165,7 +213,7 @@ impl Node {
         let Some(member) = self.table.get(name.as_str()) else {
             return;
         };
-        let Some(suspicion) = &member.suspicion else {
+        let Some(suspicion) = member.suspicion.as_ref().filter(|_| member.is_suspect()) else {
             return;
         };
         let accusers = suspicion.accusers().to_vec();
@@ -192,7 +240,7 @@ impl Node {
         let suspects: Vec<Name> = self
             .table
             .iter()
-            .filter(|member| member.suspicion.is_some())
+            .filter(|member| member.is_suspect())
             .map(|member| member.statement.record.name.clone())
             .collect();
         for name in suspects {

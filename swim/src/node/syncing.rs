@@ -97,7 +97,7 @@ impl Node {
         let (times, limit) = (self.config.gossip_multiplier, self.send_limit());
         let pushed = self.pushes();
         let table = &self.table;
-        let suspected = |id| table.member(id).suspicion.is_some();
+        let suspected = |id| table.member(id).is_suspect();
         self.queue.credit(times, pushed, limit, |id| !suspected(id));
     }
 

@@ -1,6 +1,7 @@
 //! One node among puppets, and a few nodes wired together by hand; larger clusters live in `sim`.
 
 mod agreed;
+mod beating;
 mod driven;
 mod forgetting;
 mod hearsay;
@@ -40,6 +41,7 @@ fn claim(of: &str, instance: u64, incarnation: u32, status: Status, by: &str) ->
         incarnation: Incarnation(incarnation),
         status,
         by: name(by),
+        refused: Vec::new(),
     }
 }
 

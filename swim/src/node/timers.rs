@@ -11,8 +11,12 @@ use crate::time::Time;
 /// What a timer is for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Timer {
-    /// The next probe of the period.
+    /// The next probe of a random member.
     Tick,
+    /// The next beat on a ring.
+    Beat(usize),
+    /// A beat that should have come is overdue.
+    Overdue,
     /// A stage of a probe round.
     Round(u32),
     /// A ping for somebody else.
@@ -54,6 +58,8 @@ impl Timer {
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Timer::Tick => "tick",
+            Timer::Beat(_) => "beat",
+            Timer::Overdue => "overdue",
             Timer::Round(_) => "round",
             Timer::Relay(_) => "relay",
             Timer::Suspicion(_) => "suspicion",

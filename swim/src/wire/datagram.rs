@@ -91,7 +91,9 @@ fn check(message: &Message) -> Result<(), DropReason> {
         | Message::Ack { .. }
         | Message::Nack { .. }
         | Message::Gossip
-        | Message::Wrong { .. } => Ok(()),
+        | Message::Wrong { .. }
+        | Message::Beat { .. }
+        | Message::BeatAck { .. } => Ok(()),
         Message::Errand(errand) => check_errand(errand),
     }
 }

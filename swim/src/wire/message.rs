@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::errand::Errand;
+use crate::bounded::at_most;
 use crate::coordinator::{Lineage, View};
+use crate::limits;
 use crate::members::{Incarnation, Instance, Name, NameRef, Rank, Record, RecordRef, Status};
 
 /// The cluster's name on a datagram: its hash, so that a long name costs nothing. Streams carry
@@ -93,6 +95,14 @@ pub(crate) enum Message {
     Wrong { seq: u32 },
     /// Something between members and their coordinator.
     Errand(Errand),
+    /// The ping of a period, from the predecessor on a ring to its successor.
+    Beat {
+        seq: u32,
+        target: Instance,
+        ring: u8,
+    },
+    /// "I am", and when the next beat is best sent.
+    BeatAck { seq: u32, next_ms: u32 },
 }
 
 /// Whom a relay is to ping.
@@ -118,6 +128,9 @@ pub(crate) enum Update<R = Record, N = Name> {
         status: Status,
         /// Who says so.
         by: N,
+        /// To whom the host itself said that the process is gone.
+        #[serde(deserialize_with = "at_most::<{ limits::REFUSED }, _, _>")]
+        refused: Vec<N>,
     },
 }
 

@@ -71,12 +71,14 @@ pub(crate) fn owned_update(update: &Update<RecordRef<'_>, NameRef<'_>>) -> Updat
             incarnation,
             status,
             by,
+            refused,
         } => Update::Claim {
             name: name.to_name(),
             instance: *instance,
             incarnation: *incarnation,
             status: *status,
             by: by.to_name(),
+            refused: refused.iter().map(|name| name.to_name()).collect(),
         },
     }
 }

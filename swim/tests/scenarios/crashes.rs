@@ -53,16 +53,18 @@ fn measure(what: &str, count: usize, limit: Duration, kill: impl Fn(&mut Cluster
     );
 }
 
+/// Without a coordinator: two observers whom the host refused are enough for the hint. Of two
+/// members one is left, and of three the other may be no buddy yet.
 #[test]
 fn a_killed_process_is_known_to_all() {
-    for count in [2, 3, 5, 30] {
-        measure("a process", count, secs(10), Cluster::crash);
+    for (count, limit) in [(2, secs(10)), (3, secs(10)), (5, ms(250)), (30, ms(250))] {
+        measure("a process", count, limit, Cluster::crash);
     }
 }
 
 #[test]
 fn a_killed_process_is_known_to_a_hundred() {
-    measure("a process", 100, secs(10), Cluster::crash);
+    measure("a process", 100, ms(250), Cluster::crash);
 }
 
 #[test]

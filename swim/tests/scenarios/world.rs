@@ -102,12 +102,12 @@ fn clocks_that_run_one_percent_apart_harm_nobody() {
         cluster.run_for(HOUR);
         assert_eq!(all_told(&cluster, "member-suspect", since), []);
         assert!(cluster.agrees());
-        // Fast clocks ping more often, slow ones less.
+        // Fast clocks ping more often, slow ones less; beats go by the clock of who gets them.
         let sent = |pid: Pid| cluster.traffic(pid).wakes as f64;
         let fast: f64 = pids.iter().step_by(3).map(|pid| sent(*pid)).sum();
         let slow: f64 = pids.iter().skip(1).step_by(3).map(|pid| sent(*pid)).sum();
         let apart = fast / slow;
-        assert!((1.01..1.03).contains(&apart), "{apart}");
+        assert!((1.001..1.02).contains(&apart), "{apart}");
         let ahead = cluster.clock(pids[0]).since(Time::ZERO).as_secs_f64();
         let now = cluster.now().since(Time::ZERO).as_secs_f64();
         assert!((ahead / now - 1.01).abs() < 1e-6);

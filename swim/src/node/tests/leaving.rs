@@ -1,7 +1,7 @@
 //! Leaving, and what a node that left still does: nothing.
 
 use super::driven::{Driven, address, identity};
-use super::puppets::{Puppet, Wired, puppet};
+use super::puppets::{Puppet, Wired, pinged, puppet};
 use super::{claim, ms, secs};
 use crate::config::Config;
 use crate::members::{Instance, Status, Tags};
@@ -12,21 +12,14 @@ use crate::wire::{Message, Update};
 fn goodbyes(node: &mut Driven) -> (Vec<u32>, Vec<std::net::SocketAddr>) {
     let goodbye = claim("me", 100, 0, Status::Left, "me");
     let sent = node.sent();
-    let pings = sent.iter().filter_map(|sent| match sent.message {
-        Message::Ping { seq, .. } => {
-            assert_eq!(
-                sent.updates.first(),
-                Some(&goodbye),
-                "the goodbye comes first"
-            );
-            Some((seq, sent.to))
-        }
-        Message::Ack { .. }
-        | Message::Nack { .. }
-        | Message::PingRequest { .. }
-        | Message::Gossip
-        | Message::Wrong { .. }
-        | Message::Errand(_) => None,
+    let pings = sent.iter().filter_map(|sent| {
+        let (seq, _) = pinged(&sent.message)?;
+        assert_eq!(
+            sent.updates.first(),
+            Some(&goodbye),
+            "the goodbye comes first"
+        );
+        Some((seq, sent.to))
     });
     pings.unzip()
 }

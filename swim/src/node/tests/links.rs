@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::driven::Driven;
 use super::puppets::{Puppet, puppet};
 use super::{ms, name, secs};
+use crate::detector::Purpose;
 use crate::limits;
 use crate::members::Instance;
 use crate::node::{LinkState, StreamEnd, StreamId};
@@ -155,7 +156,7 @@ fn a_refused_ping_tries_a_stream_at_once_and_its_answer_counts() {
     let mut node = Driven::new();
     node.meet(&[&a]);
     node.calm();
-    node.wait(secs(1));
+    node.call(|node, now| node.probe(&name("a"), Purpose::Watch, now));
     let asked = pings(&node.messages_to(a.addr));
     assert_eq!(asked.len(), 1);
     node.actions();

@@ -143,13 +143,16 @@ impl Monkey {
             .iter()
             .rev()
             .filter_map(|sent| match sent.message {
-                Message::Ping { seq, target } => Some((sent.to, seq, target)),
+                Message::Ping { seq, target } | Message::Beat { seq, target, .. } => {
+                    Some((sent.to, seq, target))
+                }
                 Message::PingRequest { seq, target } => Some((sent.to, seq, target.instance)),
                 Message::Ack { .. }
                 | Message::Nack { .. }
                 | Message::Gossip
                 | Message::Wrong { .. }
-                | Message::Errand(_) => None,
+                | Message::Errand(_)
+                | Message::BeatAck { .. } => None,
             });
         let Some((to, seq, target)) = pings.clone().nth(back) else {
             return;
@@ -166,6 +169,7 @@ impl Monkey {
         };
         let message = match with {
             Answer::Ack => Message::Ack { seq },
+            Answer::BeatAck { next_ms } => Message::BeatAck { seq, next_ms },
             Answer::Nack => Message::Nack { seq },
             Answer::Wrong => Message::Wrong { seq },
         };

@@ -125,8 +125,8 @@ impl Driven {
             while let Some(sent) = self.sent.get(answered).cloned() {
                 answered += 1;
                 let asked = puppets.iter().find(|puppet| puppet.addr == sent.to);
-                if let (Some(puppet), Message::Ping { seq, .. }) = (asked, &sent.message) {
-                    self.hear(puppet, Message::Ack { seq: *seq }, &[]);
+                if let (Some(puppet), Some((seq, _))) = (asked, pinged(&sent.message)) {
+                    self.hear(puppet, Message::Ack { seq }, &[]);
                 }
             }
             let Some(at) = self.deadline().filter(|at| *at <= until) else {
@@ -158,6 +158,20 @@ impl Driven {
 
     pub(super) fn closed(&mut self, stream: StreamId, end: StreamEnd) {
         self.call(|node, now| node.handle_stream_closed(stream, end, now));
+    }
+}
+
+/// The number of a ping or beat, and which life it is for.
+pub(super) fn pinged(message: &Message) -> Option<(u32, Instance)> {
+    match message {
+        Message::Ping { seq, target } | Message::Beat { seq, target, .. } => Some((*seq, *target)),
+        Message::Ack { .. }
+        | Message::Nack { .. }
+        | Message::PingRequest { .. }
+        | Message::Gossip
+        | Message::Wrong { .. }
+        | Message::Errand(_)
+        | Message::BeatAck { .. } => None,
     }
 }
 

@@ -5,6 +5,7 @@ use super::puppets::{Puppet, puppet};
 use super::{claim, fullest_tags, ms, name, secs};
 use crate::detector::Purpose;
 use crate::members::{Incarnation, Instance, Status};
+use crate::node::StreamEnd;
 use crate::time::Time;
 use crate::wire::{Message, Update};
 
@@ -425,4 +426,86 @@ fn lost_members_are_contacted_one_at_a_time() {
         (26..=34).contains(&contacts),
         "{contacts} contacts in thirty intervals"
     );
+}
+
+/// `by` holds it for gone, and its host has told these so.
+fn refused(of: &Puppet, status: Status, by: &str, whom: &[&str]) -> Update {
+    let mut update = claimed(of, status, by);
+    if let Update::Claim { refused, .. } = &mut update {
+        *refused = whom.iter().map(|whom| name(whom)).collect();
+    }
+    update
+}
+
+/// DESIGN 4.1: a refusal is strong evidence, and one observer's alone may be a firewall's.
+#[test]
+fn two_that_were_refused_end_a_suspicion_at_once() {
+    let (mut node, a, b, c) = among_three();
+    let answering = [&b, &c];
+    let one = refused(&a, Status::Suspect, "b", &["b"]);
+    node.hear(&b, Message::Gossip, &[claimed(&a, Status::Suspect, "b")]);
+    node.hear(&b, Message::Gossip, std::slice::from_ref(&one));
+    node.hear(&c, Message::Gossip, &[one]);
+    let left = suspicion_ends(&node, "a").since(node.now);
+    assert!(left > secs(2), "one, said twice");
+    node.calm();
+    let other = refused(&a, Status::Suspect, "c", &["c"]);
+    node.hear(&c, Message::Gossip, &[other]);
+    assert_eq!(suspicion_ends(&node, "a").since(node.now), ms(50));
+    node.wait_among(&answering, ms(49));
+    assert_eq!(node.state("a"), "suspect");
+    let both = refused(&a, Status::Suspect, "c", &["b", "c"]);
+    assert!(said_of(&mut node, "a").contains(&both), "it is passed on");
+    node.wait_among(&answering, ms(1));
+    assert_eq!(node.state("a"), "unreachable");
+}
+
+/// Who heard of it late, as of something that is over, need not wait for as long as without.
+#[test]
+fn what_two_met_is_told_of_an_unreachable_one_too() {
+    let (mut node, a, b, _) = among_three();
+    let over = refused(&a, Status::Unreachable, "b", &["b", "c"]);
+    node.hear(&b, Message::Gossip, &[over]);
+    assert_eq!(node.state("a"), "suspect", "it may refute");
+    assert_eq!(suspicion_ends(&node, "a").since(node.now), ms(50));
+}
+
+#[test]
+fn whoever_is_there_refutes_two_refusals() {
+    let (mut node, mut a, b, c) = among_three();
+    for by in [&b, &c] {
+        let one = refused(&a, Status::Suspect, by.name, &[by.name]);
+        node.hear(by, Message::Gossip, &[one]);
+    }
+    node.wait_among(&[&b, &c], ms(40));
+    a.incarnation += 1;
+    node.hear(&a, Message::Gossip, &[Update::Record(a.record())]);
+    assert_eq!(node.state("a"), "alive");
+    node.wait_among(&[&a, &b, &c], secs(5));
+    let told = node.events();
+    assert!(
+        !told.iter().any(|told| told.starts_with("a unreachable")),
+        "{told:?}"
+    );
+}
+
+/// What a node met itself counts like what others met.
+#[test]
+fn its_own_refusal_is_told_as_one() {
+    let (mut node, a, b, c) = among_three();
+    node.hear(
+        &b,
+        Message::Gossip,
+        &[refused(&a, Status::Suspect, "b", &["b"])],
+    );
+    node.calm();
+    // A buddy's round for it may have begun with that.
+    node.call(|node, now| node.probe(&name("a"), Purpose::Watch, now));
+    node.call(|node, now| node.handle_refused(a.addr, now));
+    let stream = node.connects().first().expect("a stream is tried").0;
+    node.closed(stream, StreamEnd::Refused);
+    assert!(suspicion_ends(&node, "a").since(node.now) <= ms(50));
+    node.wait_among(&[&b, &c], ms(20));
+    let both = refused(&a, Status::Suspect, "me", &["b", "me"]);
+    assert!(said_of(&mut node, "a").contains(&both));
 }

@@ -95,7 +95,16 @@ fn message_after(message: &Message) -> Option<Message> {
         Message::PingRequest { .. } => Some(Message::Gossip),
         Message::Gossip => Some(Message::Wrong { seq: 0 }),
         Message::Wrong { .. } => Some(Message::Errand(samples::first_errand())),
-        Message::Errand(errand) => samples::errand_after(errand).map(Message::Errand),
+        Message::Errand(errand) => {
+            let errand = samples::errand_after(errand).map(Message::Errand);
+            errand.or(Some(Message::Beat {
+                seq: 0,
+                target: Instance(0),
+                ring: 0,
+            }))
+        }
+        Message::Beat { .. } => Some(Message::BeatAck { seq: 0, next_ms: 0 }),
+        Message::BeatAck { .. } => None,
     }
 }
 
@@ -134,6 +143,15 @@ fn message_samples(message: &Message) -> (&'static str, Vec<(String, Message)>) 
             let messages = errands.map(|(suffix, errand)| (suffix, Message::Errand(errand)));
             (file, messages.collect())
         }
+        Message::Beat { .. } => {
+            let target = Instance(1_767_225_600_000_002);
+            let ring = 2;
+            ("beat", plain(Message::Beat { seq, target, ring }))
+        }
+        Message::BeatAck { .. } => {
+            let next_ms = 4_400;
+            ("beat-ack", plain(Message::BeatAck { seq, next_ms }))
+        }
     }
 }
 
@@ -168,6 +186,11 @@ fn claim(status: Status) -> Update {
         incarnation: Incarnation(0),
         status,
         by: name("n4"),
+        refused: match status {
+            Status::Suspect => vec![name("n4"), name("n5")],
+            Status::Unreachable => vec![name("n5")],
+            Status::Alive | Status::Left => Vec::new(),
+        },
     }
 }
 

@@ -42,6 +42,7 @@ fn longest_claim() -> Update {
         incarnation: Incarnation(u32::MAX),
         status: Status::Left,
         by: longest_name(),
+        refused: vec![longest_name(); limits::REFUSED],
     }
 }
 
@@ -66,6 +67,15 @@ fn the_longest_head_is_what_the_limit_says() {
         Message::Nack { seq: u32::MAX },
         Message::Wrong { seq: u32::MAX },
         Message::Gossip,
+        Message::Beat {
+            seq: u32::MAX,
+            target: Instance(u64::MAX),
+            ring: u8::MAX,
+        },
+        Message::BeatAck {
+            seq: u32::MAX,
+            next_ms: u32::MAX,
+        },
     ] {
         assert!(
             longest_head(&message) <= limits::DATAGRAM_HEAD_BYTES,
@@ -102,6 +112,7 @@ fn a_datagram_full_of_the_smallest_updates_is_accepted() {
         incarnation: Incarnation(0),
         status: Status::Suspect,
         by: name("b"),
+        refused: Vec::new(),
     };
     let header = Header {
         from: "c",

@@ -90,6 +90,7 @@ pub(super) enum Step {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Answer {
     Ack,
+    BeatAck { next_ms: u32 },
     Nack,
     Wrong,
 }
@@ -189,7 +190,13 @@ fn any_message() -> impl Strategy<Value = Message> {
         seq.clone().prop_map(|seq| Message::Nack { seq }),
         (seq.clone(), target).prop_map(|(seq, target)| Message::PingRequest { seq, target }),
         Just(Message::Gossip),
-        seq.prop_map(|seq| Message::Wrong { seq }),
+        seq.clone().prop_map(|seq| Message::Wrong { seq }),
+        (seq.clone(), any_instance(), 0u8..5).prop_map(|(seq, target, ring)| Message::Beat {
+            seq,
+            target,
+            ring
+        }),
+        (seq, any::<u32>()).prop_map(|(seq, next_ms)| Message::BeatAck { seq, next_ms }),
     ];
     prop_oneof![plain, agreed::any_errand().prop_map(Message::Errand)]
 }
@@ -270,7 +277,14 @@ pub(super) fn any_step() -> impl Strategy<Value = Step> {
                 damage,
             },
         );
-    let answer = any_of(&[Answer::Ack, Answer::Ack, Answer::Nack, Answer::Wrong]);
+    let answer = any_of(&[
+        Answer::Ack,
+        Answer::BeatAck { next_ms: 1 },
+        Answer::BeatAck { next_ms: 4_000 },
+        Answer::BeatAck { next_ms: u32::MAX },
+        Answer::Nack,
+        Answer::Wrong,
+    ]);
     let end = any_of(&[StreamEnd::Closed, StreamEnd::Refused, StreamEnd::Failed]);
     // Those of the first numbers, and those that were opened last.
     let stream = || {
