@@ -422,8 +422,7 @@ impl Running {
     }
 
     fn watch_seeds(&mut self) {
-        let seeds = self.handle.read(|node| node.seeds());
-        self.seeds.look(&seeds);
+        self.handle.read(|node| self.seeds.look(node.seed_errors()));
     }
 
     /// Takes everything the node has to say: the draining rule of [`muster_swim::Node`].

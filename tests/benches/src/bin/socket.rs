@@ -42,9 +42,12 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().skip(1).map(String::as_str).collect();
     let result = match words[..] {
         ["ask", socket, times] => ask(Path::new(socket), number(times)),
-        ["subscribe", socket, count, rate, events] => {
-            subscribe(Path::new(socket), number(count), number(rate), number(events))
-        }
+        ["subscribe", socket, count, rate, events] => subscribe(
+            Path::new(socket),
+            number(count),
+            number(rate),
+            number(events),
+        ),
         _ => measure(),
     };
     match result {
@@ -62,6 +65,35 @@ fn number(text: &str) -> usize {
 
 fn measure() -> io::Result<()> {
     let options = Options::parse().map_err(io::Error::other)?;
+    if options.wants(EVENTS) && options.only_members().is_none() {
+        println!("\n/v1/events: each subscriber gets all, in order");
+        println!(
+            "{:>7} {:>9} {:>9} {:>7} {:>9} {:>10} {:>9} {:>9} {:>12} {:>8}",
+            "clients",
+            "events/s",
+            "published",
+            "resets",
+            "late ms",
+            "late worst",
+            "cpu %",
+            "us/event",
+            "beat late ms",
+            "RSS MB"
+        );
+        let cases: &[(usize, usize, usize)] = if options.smoke {
+            &[(10, 1_000, 500)]
+        } else {
+            &[
+                (1, 10_000, 50_000),
+                (10, 10_000, 50_000),
+                (100, 1_000, 5_000),
+                (100, 10_000, 50_000),
+            ]
+        };
+        for (clients, rate, events) in cases.iter().copied() {
+            fan_out(clients, rate, events)?;
+        }
+    }
     if options.wants(LIST) {
         println!("\nGET /v1/members, one client, one request after the other");
         println!(
@@ -70,22 +102,6 @@ fn measure() -> io::Result<()> {
         );
         for members in options.sizes() {
             list(members, if options.smoke { 3 } else { 50 })?;
-        }
-    }
-    if options.wants(EVENTS) && options.only_members().is_none() {
-        println!("\n/v1/events: each subscriber gets all, in order");
-        println!(
-            "{:>7} {:>9} {:>9} {:>7} {:>9} {:>10} {:>9} {:>9} {:>12} {:>8}",
-            "clients", "events/s", "published", "resets", "late ms", "late worst", "cpu %", "us/event",
-            "beat late ms", "RSS MB"
-        );
-        let cases: &[(usize, usize, usize)] = if options.smoke {
-            &[(10, 1_000, 500)]
-        } else {
-            &[(1, 10_000, 50_000), (10, 10_000, 50_000), (100, 1_000, 5_000), (100, 10_000, 50_000)]
-        };
-        for (clients, rate, events) in cases.iter().copied() {
-            fan_out(clients, rate, events)?;
         }
     }
     Ok(())
@@ -155,7 +171,10 @@ impl Client {
         let (sender, ended) = bounded(1);
         thread::spawn(move || {
             let mut text = String::new();
-            let read = child.stdout.take().map(|mut pipe| pipe.read_to_string(&mut text));
+            let read = child
+                .stdout
+                .take()
+                .map(|mut pipe| pipe.read_to_string(&mut text));
             let status = child.wait();
             let result = match (read, status) {
                 (Some(Ok(_)), Ok(status)) if status.success() => Ok(text),
@@ -169,7 +188,10 @@ impl Client {
 
     fn spawn(&self, socket: &Path) -> io::Result<Child> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg(&self.words[0]).arg(socket).args(&self.words[1..]);
+        command
+            .arg(&self.words[0])
+            .arg(socket)
+            .args(&self.words[1..]);
         command.stdout(Stdio::piped()).spawn()
     }
 }
