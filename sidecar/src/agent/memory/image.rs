@@ -6,8 +6,8 @@
 //! verifies every checksum before it follows anything. A file that passes can be opened.
 //!
 //! redb keeps two bits for each page that a region may have, in memory and in the file, and would
-//! make regions of 4 GiB. Its builder has no setting for that, but its file says how large they are:
-//! so the first page of a new store is written here, and redb is given an empty store to open.
+//! make regions of 4 GiB. Its builder has no setting for that, but its file says how large they
+//! are: so the first page of a new store is written here, and redb gets an empty store to open.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -22,7 +22,6 @@ use muster_swim::{Config, Epoch, Event, EventKind, Node, View};
 use rustix::time::{ClockId, clock_gettime};
 use smol::channel::{Receiver, bounded};
 use smol::future::or;
-use smol::stream::StreamExt;
 use smol::{LocalExecutor, Timer};
 use tempfile::TempDir;
 
@@ -127,8 +126,8 @@ impl World {
         }
     }
 
-    /// Serves while the client runs, as the agent does; `beat` is called each millisecond. Gives how
-    /// late it was called at worst, and what the client wrote.
+    /// Serves while the client runs, as the agent does; `beat` is called each millisecond. Gives
+    /// how late it was called at worst, and what the client wrote.
     fn serve(&self, client: &mut Client, mut beat: impl FnMut()) -> io::Result<(Duration, String)> {
         let listener = api::bind(&self.socket(), &Access::default()).map_err(io::Error::other)?;
         let executor = LocalExecutor::new();
@@ -136,17 +135,14 @@ impl World {
         let server = executor.spawn(serving);
         let worst = Cell::new(Duration::ZERO);
         let beats = async {
-            let mut due = Instant::now() + BEAT;
-            let mut timer = Timer::interval_at(due, BEAT);
-            while let Some(at) = timer.next().await {
-                // A beat that is missed is not made up for: the next one that comes is late.
-                worst.set(worst.get().max(at.saturating_duration_since(due)));
+            // A beat that is missed is not made up for: the next one comes late.
+            let mut due = Instant::now();
+            loop {
+                due = due.max(Instant::now()) + BEAT;
+                Timer::at(due).await;
                 worst.set(worst.get().max(due.elapsed()));
-                due = Instant::now().max(due) + BEAT;
-                timer.set_interval_at(due, BEAT);
                 beat();
             }
-            unreachable!("beats go on for ever");
         };
         let ended = client.start(&self.socket())?;
         let done = async { ended.recv().await.map_err(io::Error::other)? };
