@@ -123,7 +123,7 @@ impl Node {
         self.seeds.named().map(info).collect()
     }
 
-    /// What the last try of each seed met, if it failed; copies nothing, so that one can look often.
+    /// What the last try of each seed met, if it failed. Copies nothing: one can look often.
     pub fn seed_errors(&self) -> impl Iterator<Item = (&str, Option<&SeedError>)> {
         let named = self.seeds.named();
         named.map(|(name, seed)| (name.as_str(), seed.last_error.as_ref()))
