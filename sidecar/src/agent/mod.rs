@@ -11,6 +11,7 @@ mod input;
 mod memory;
 mod process;
 mod report;
+mod rest;
 mod running;
 mod sockets;
 mod streams;
@@ -40,6 +41,7 @@ use crate::log::{Log, LogError};
 use crate::settings::{self, Settings};
 use memory::Store;
 use process::Signal;
+use rest::Rest;
 use running::Running;
 use sockets::Sockets;
 
@@ -129,24 +131,27 @@ pub fn run(settings: Settings) -> Result<(), AgentError> {
     let log = Log::start(settings.log_level, settings.log_format)?;
     process::raise_descriptor_limit();
     let executor = Rc::new(LocalExecutor::new());
+    let rest = Rest::new().map_err(system("wait for datagrams"))?;
     let life = async {
         let signals = process::signals(&executor).map_err(system("take signals"))?;
-        live(settings, Rc::clone(&executor), signals, Some(log.clone())).await
+        let log = Some(log.clone());
+        live(settings, Rc::clone(&executor), &rest, signals, log).await
     };
-    let result = smol::block_on(api::in_turns(&executor, life));
+    let result = rest.block_on(api::in_turns(&executor, life));
     log.flush();
     result
 }
 
-/// One life of a member, on an executor that runs meanwhile.
+/// One life of a member, on an executor that runs meanwhile, on the thread that rests there.
 async fn live(
     settings: Settings,
     executor: Rc<LocalExecutor<'static>>,
+    rest: &Rest,
     signals: Receiver<Signal>,
     log: Option<Log>,
 ) -> Result<(), AgentError> {
     let clock = Clock::start();
-    let sockets = Sockets::open(settings.bind)?;
+    let sockets = Sockets::open(settings.bind, rest)?;
     let Some((identity, missed)) = identify_unless(&settings, sockets.addr, &signals).await? else {
         tracing::info!("ended-before-start");
         return Ok(());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 
-use muster_swim::{SeedError, SeedInfo};
+use muster_swim::SeedError;
 
 use crate::api::model::Event;
 
@@ -76,18 +76,16 @@ pub(super) fn memory_failed(error: &str) {
 pub(super) struct SeedWatch(BTreeMap<String, SeedError>);
 
 impl SeedWatch {
-    pub(super) fn look(&mut self, seeds: &[SeedInfo]) {
-        for SeedInfo {
-            seed,
-            last_error,
-            joined: _,
-        } in seeds
-        {
+    pub(super) fn look<'a>(
+        &mut self,
+        seeds: impl Iterator<Item = (&'a str, Option<&'a SeedError>)>,
+    ) {
+        for (seed, last_error) in seeds {
             match last_error {
                 Some(error) if self.0.get(seed) == Some(error) => {}
                 Some(error) => {
                     tracing::warn!(seed, %error, "seed-failed");
-                    self.0.insert(seed.clone(), error.clone());
+                    self.0.insert(seed.to_owned(), error.clone());
                 }
                 None => {
                     if self.0.remove(seed).is_some() {
@@ -223,22 +221,17 @@ mod tests {
 
     #[test]
     fn a_seed_is_told_once_when_it_fails_and_once_when_it_works_again() {
-        let seed = |last_error| {
-            let seed = "db1:7946".to_owned();
-            [SeedInfo {
-                seed,
-                joined: false,
-                last_error,
-            }]
-        };
         let mut watch = SeedWatch::default();
+        let mut look = |error: Option<SeedError>| {
+            watch.look([("db1:7946", error.as_ref())].into_iter());
+        };
         let lines = written(LevelFilter::INFO, LogFormat::Text, || {
-            watch.look(&seed(None));
-            watch.look(&seed(Some(SeedError::Unresolved)));
-            watch.look(&seed(Some(SeedError::Unresolved)));
-            watch.look(&seed(Some(SeedError::Unanswered)));
-            watch.look(&seed(None));
-            watch.look(&seed(None));
+            look(None);
+            look(Some(SeedError::Unresolved));
+            look(Some(SeedError::Unresolved));
+            look(Some(SeedError::Unanswered));
+            look(None);
+            look(None);
         });
         let lines: Vec<&str> = lines.iter().map(|line| without_time(line)).collect();
         assert_eq!(

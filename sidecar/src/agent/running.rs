@@ -12,7 +12,7 @@ use muster_swim::{
 };
 use smol::channel::{Receiver, Sender, bounded};
 use smol::stream::Stream;
-use smol::{LocalExecutor, Task, Timer};
+use smol::{LocalExecutor, Task};
 
 use super::AgentError;
 use super::handle::{Command, CommandError, Handle, Outcome, Request};
@@ -20,7 +20,7 @@ use super::input::{self, INPUTS, Input, Resolver};
 use super::memory::{Store, Writer};
 use super::process::Signal;
 use super::report::{self, SeedWatch, SendWatch};
-use super::sockets::{Datagrams, Sockets};
+use super::sockets::{BATCH, Batch, Datagrams, Sockets};
 use super::streams::{StreamInput, Streams};
 use crate::api::model;
 use crate::log::Log;
@@ -28,9 +28,6 @@ use crate::settings::{Settings, SettingsError};
 
 /// Datagrams taken in one turn before everything else is looked at again.
 const DATAGRAMS: usize = 64;
-
-/// One more byte than a datagram may have shows the core that one is too long.
-const RECEIVED_BYTES: usize = limits::DATAGRAM_BYTES + 1;
 
 /// Questions to the coordinator that may be open; the core answers each within seconds.
 const QUESTIONS: usize = 256;
@@ -44,9 +41,7 @@ type Answer = Sender<Result<Outcome, CommandError>>;
 pub(super) struct Running {
     handle: Handle,
     datagrams: Datagrams,
-    /// More may be there without a new notice of the reactor.
-    more_datagrams: bool,
-    received: [u8; RECEIVED_BYTES],
+    received: Batch,
     transmit: Vec<u8>,
     streams: Streams,
     resolver: Resolver,
@@ -58,7 +53,6 @@ pub(super) struct Running {
     /// The source that is looked at first, so that none starves.
     first_source: usize,
     deadline: Option<Time>,
-    timer: Timer,
     last_was_timeout: bool,
     /// What saves; none without a data directory.
     memory: Option<Writer>,
@@ -102,8 +96,7 @@ impl Running {
         Ok(Running {
             handle,
             datagrams: sockets.datagrams,
-            more_datagrams: true,
-            received: [0; RECEIVED_BYTES],
+            received: Batch::new(),
             transmit: Vec::with_capacity(limits::DATAGRAM_BYTES),
             streams: Streams::new(Rc::clone(&executor), sender.clone()),
             resolver: Resolver::new(executor, sender),
@@ -114,7 +107,6 @@ impl Running {
             inputs: Box::pin(inputs),
             first_source: 0,
             deadline: None,
-            timer: Timer::never(),
             last_was_timeout: false,
             memory,
             memory_failed: false,
@@ -174,7 +166,7 @@ impl Running {
     /// while anything else waits.
     async fn select(&mut self) -> Input {
         let input = poll_fn(|context| {
-            let is_due = self.poll_deadline(context);
+            let is_due = self.is_due();
             if is_due && !self.last_was_timeout {
                 return Poll::Ready(Input::Timeout);
             }
@@ -196,34 +188,22 @@ impl Running {
         input
     }
 
-    /// Whether the deadline has come; else the timer will wake us.
-    fn poll_deadline(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(deadline) = self.deadline else {
-            return false;
-        };
-        if self.handle.clock().now() >= deadline {
-            return true;
-        }
-        Pin::new(&mut self.timer).poll(context).is_ready()
+    /// Whether the deadline has come; else it wakes us.
+    fn is_due(&self) -> bool {
+        let deadline = self.deadline;
+        deadline.is_some_and(|deadline| self.handle.clock().now() >= deadline)
     }
 
     fn poll_source(&mut self, source: usize, context: &mut Context<'_>) -> Poll<Input> {
         match source {
-            0 => self.poll_datagrams(context),
+            0 => self
+                .datagrams
+                .poll_readable(context)
+                .map(|()| Input::Datagrams),
             1 => poll_channel(&mut self.inputs, context),
             2 => poll_channel(&mut self.requests, context).map(Input::Request),
             _ => poll_channel(&mut self.signals, context).map(Input::Signal),
         }
-    }
-
-    fn poll_datagrams(&mut self, context: &mut Context<'_>) -> Poll<Input> {
-        if self.more_datagrams {
-            return Poll::Ready(Input::Datagrams);
-        }
-        // An error of the reactor shows again, and better, when the socket is read.
-        self.datagrams
-            .poll_readable(context)
-            .map(|_| Input::Datagrams)
     }
 
     /// Applies one input to the node. All changes of the agent are here.
@@ -271,7 +251,33 @@ impl Running {
 
     /// Takes what is there, up to a bound, each with the time at which it is handled.
     fn receive(&mut self) {
-        // The socket stays readable until its error queue is empty.
+        if self.datagrams.take_trouble() {
+            self.take_refusals();
+        }
+        for _ in 0..DATAGRAMS / BATCH {
+            match self.datagrams.receive(&mut self.received) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // The kernel reports what earlier datagrams met; the next one is not concerned.
+                Err(error) => tracing::trace!(%error, "receive-failed"),
+            }
+            for at in 0..self.received.len() {
+                let now = self.handle.clock().now();
+                if let Some((datagram, from)) = self.received.get(at) {
+                    self.handle
+                        .change(|node| node.handle_datagram(from, datagram, now));
+                }
+                self.drain();
+            }
+            if (1..BATCH).contains(&self.received.len()) {
+                return;
+            }
+        }
+    }
+
+    /// The socket stays readable until its error queue is empty.
+    fn take_refusals(&mut self) {
         for _ in 0..DATAGRAMS {
             match self.datagrams.take_refusal() {
                 Ok(Some(at)) => {
@@ -284,24 +290,6 @@ impl Running {
                 Err(_) => break,
             }
         }
-        for _ in 0..DATAGRAMS {
-            match self.datagrams.receive(&mut self.received) {
-                Ok((bytes, from)) => {
-                    let (datagram, now) = (&self.received[..bytes], self.handle.clock().now());
-                    self.handle
-                        .change(|node| node.handle_datagram(from, datagram, now));
-                    self.drain();
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.more_datagrams = false;
-                    return;
-                }
-                // The kernel reports what earlier datagrams met; the next one is not concerned.
-                Err(error) => tracing::trace!(%error, "receive-failed"),
-            }
-        }
-        self.more_datagrams = true;
     }
 
     fn on_stream(&mut self, id: StreamId, input: StreamInput, now: Time) {
@@ -434,8 +422,7 @@ impl Running {
     }
 
     fn watch_seeds(&mut self) {
-        let seeds = self.handle.read(|node| node.seeds());
-        self.seeds.look(&seeds);
+        self.handle.read(|node| self.seeds.look(node.seed_errors()));
     }
 
     /// Takes everything the node has to say: the draining rule of [`muster_swim::Node`].
@@ -503,10 +490,8 @@ impl Running {
             return;
         }
         self.deadline = deadline;
-        match deadline.and_then(|at| self.handle.clock().instant(at)) {
-            Some(instant) => self.timer.set_at(instant),
-            None => self.timer.clear(),
-        }
+        let instant = deadline.and_then(|at| self.handle.clock().instant(at));
+        self.datagrams.set_deadline(instant);
     }
 
     /// Answers everybody who still waits.

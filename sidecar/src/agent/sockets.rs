@@ -1,15 +1,25 @@
 //! The sockets of the protocol: UDP and TCP on one address and port.
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
 
+use muster_swim::limits;
 use nix::libc;
 use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt,
+    ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, recvmsg, setsockopt,
+    sockopt,
 };
 use smol::Async;
 use socket2::{Domain, Protocol, Socket, Type};
+
+use super::rest::{Post, Rest};
 
 /// Received datagrams that the kernel may hold for us, in bytes, as far as it allows: those of a
 /// pause, and of a cluster that answers all at once.
@@ -17,6 +27,12 @@ const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 
 /// The same for those that go out.
 const SEND_BUFFER: usize = 1024 * 1024;
+
+/// Datagrams that one call of the kernel brings.
+pub(super) const BATCH: usize = 8;
+
+/// One more byte than a datagram may have shows the core that one is too long.
+const RECEIVED_BYTES: usize = limits::DATAGRAM_BYTES + 1;
 
 /// Streams that may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -36,8 +52,38 @@ pub(super) struct Sockets {
 /// The UDP socket; its callers see IPv4 addresses as such, whatever the socket's family.
 #[derive(Debug)]
 pub(super) struct Datagrams {
-    socket: Async<UdpSocket>,
+    post: Rc<Post>,
     is_dual: bool,
+}
+
+/// Room for datagrams that came together, and what it holds.
+#[derive(Debug)]
+pub(super) struct Batch {
+    headers: MultiHeaders<SockaddrStorage>,
+    buffers: Box<[[u8; RECEIVED_BYTES]; BATCH]>,
+    /// How many bytes each has, and who sent it.
+    marks: Vec<(usize, SocketAddr)>,
+}
+
+impl Batch {
+    pub(super) fn new() -> Batch {
+        Batch {
+            headers: MultiHeaders::preallocate(BATCH, None),
+            buffers: Box::new([[0; RECEIVED_BYTES]; BATCH]),
+            marks: Vec::with_capacity(BATCH),
+        }
+    }
+
+    /// How many it holds.
+    pub(super) fn len(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// One of them, and who sent it.
+    pub(super) fn get(&self, at: usize) -> Option<(&[u8], SocketAddr)> {
+        let (bytes, from) = *self.marks.get(at)?;
+        Some((self.buffers.get(at)?.get(..bytes)?, from))
+    }
 }
 
 /// A socket that cannot be opened.
@@ -74,26 +120,26 @@ pub enum SocketsError {
 
 impl Sockets {
     /// Opens both on `addr`. Port 0: on one that is free for both.
-    pub(super) fn open(addr: SocketAddr) -> Result<Sockets, SocketsError> {
+    pub(super) fn open(addr: SocketAddr, rest: &Rest) -> Result<Sockets, SocketsError> {
         let mut tries = if addr.port() == 0 { PORT_TRIES } else { 1 };
         loop {
             tries -= 1;
-            match Sockets::open_once(addr) {
+            match Sockets::open_once(addr, rest) {
                 Err(SocketsError::InUse { protocol: TCP, .. }) if tries > 0 => {}
                 result => return result,
             }
         }
     }
 
-    fn open_once(wanted: SocketAddr) -> Result<Sockets, SocketsError> {
+    fn open_once(wanted: SocketAddr, rest: &Rest) -> Result<Sockets, SocketsError> {
         let socket = open_udp(wanted).map_err(|error| fault(wanted, UDP, error))?;
         let addr = socket
-            .get_ref()
             .local_addr()
             .map_err(|error| fault(wanted, UDP, error))?;
         let listener = open_tcp(addr).map_err(|error| fault(addr, TCP, error))?;
+        let post = rest.watch(socket);
         let datagrams = Datagrams {
-            socket,
+            post: post.map_err(|error| fault(addr, UDP, error))?,
             is_dual: is_dual(addr.ip()),
         };
         Ok(Sockets {
@@ -105,16 +151,41 @@ impl Sockets {
 }
 
 impl Datagrams {
-    /// Takes the next datagram that is there; `WouldBlock` when there is none.
-    pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let (bytes, from) = self.socket.get_ref().recv_from(buffer)?;
-        Ok((bytes, plain(from)))
+    /// Takes datagrams that are there, as many as the batch has room for; `WouldBlock` when there
+    /// is none. Fewer: there were no more.
+    pub(super) fn receive(&self, batch: &mut Batch) -> io::Result<()> {
+        batch.marks.clear();
+        let received = self.receive_into(batch);
+        let is_all = match &received {
+            Ok(()) => batch.len() < BATCH,
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        };
+        if is_all {
+            self.post.is_read();
+        }
+        received
+    }
+
+    fn receive_into(&self, batch: &mut Batch) -> io::Result<()> {
+        let mut slices = batch
+            .buffers
+            .each_mut()
+            .map(|buffer| [IoSliceMut::new(buffer)]);
+        let (socket, flags) = (self.post.socket().as_raw_fd(), MsgFlags::MSG_DONTWAIT);
+        let received = recvmmsg(socket, &mut batch.headers, &mut slices, flags, None)?;
+        for datagram in received {
+            let from = datagram.address.as_ref().and_then(socket_addr);
+            // The kernel names the sender of every datagram; without one it is of no use.
+            let from = from.map_or((Ipv4Addr::UNSPECIFIED, 0).into(), plain);
+            batch.marks.push((datagram.bytes, from));
+        }
+        Ok(())
     }
 
     /// Hands a datagram to the kernel. Never waits.
     pub(super) fn send(&self, datagram: &[u8], to: SocketAddr) -> io::Result<()> {
         let to = if self.is_dual { mapped(to) } else { to };
-        let send = || self.socket.get_ref().send_to(datagram, to).map(drop);
+        let send = || self.post.socket().send_to(datagram, to).map(drop);
         match send() {
             // Said of an earlier datagram, and once; the error queue says of which. What concerns
             // this one is said again.
@@ -130,7 +201,7 @@ impl Datagrams {
         let mut datagram = [IoSliceMut::new(&mut head)];
         let mut control = nix::cmsg_space!([u8; CONTROL_BYTES]);
         let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
-        let socket = self.socket.get_ref().as_raw_fd();
+        let socket = self.post.socket().as_raw_fd();
         let word = recvmsg::<SockaddrStorage>(socket, &mut datagram, Some(&mut control), flags)?;
         let refused = word.cmsgs()?.any(|message| {
             matches!(
@@ -144,12 +215,20 @@ impl Datagrams {
         Ok(to.filter(|_| refused).map(plain))
     }
 
-    /// Ready when there may be one more datagram.
-    pub(super) fn poll_readable(
-        &self,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<io::Result<()>> {
-        self.socket.poll_readable(context)
+    /// Whether the error queue may hold a word; true once for each notice.
+    pub(super) fn take_trouble(&self) -> bool {
+        self.post.take_trouble()
+    }
+
+    /// Ready when there may be datagrams or words in the error queue. Pending: the task is woken
+    /// then, and when the deadline comes.
+    pub(super) fn poll_readable(&self, context: &Context<'_>) -> Poll<()> {
+        self.post.poll(context)
+    }
+
+    /// When to wake the task that polls, whatever comes.
+    pub(super) fn set_deadline(&self, deadline: Option<Instant>) {
+        self.post.set_deadline(deadline);
     }
 }
 
@@ -195,7 +274,7 @@ fn socket_addr(storage: &SockaddrStorage) -> Option<SocketAddr> {
 const UDP: &str = "UDP";
 const TCP: &str = "TCP";
 
-fn open_udp(addr: SocketAddr) -> io::Result<Async<UdpSocket>> {
+fn open_udp(addr: SocketAddr) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
     set_family(&socket, addr)?;
     // Both are wishes: the kernel gives less where its own limits are lower.
@@ -210,7 +289,7 @@ fn open_udp(addr: SocketAddr) -> io::Result<Async<UdpSocket>> {
     }
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
-    Async::new_nonblocking(socket.into())
+    Ok(socket.into())
 }
 
 fn open_tcp(addr: SocketAddr) -> io::Result<Async<TcpListener>> {
@@ -275,120 +354,4 @@ pub(super) fn route_to(to: SocketAddr) -> io::Result<IpAddr> {
     let socket = UdpSocket::bind((any, 0))?;
     socket.connect(to)?;
     Ok(socket.local_addr()?.ip().to_canonical())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn addr(text: &str) -> SocketAddr {
-        text.parse().expect("an address")
-    }
-
-    #[test]
-    fn addresses_cross_a_dual_socket_and_come_back() {
-        for (core, kernel) in [
-            ("10.0.0.5:7946", "[::ffff:10.0.0.5]:7946"),
-            ("[2001:db8::5]:7946", "[2001:db8::5]:7946"),
-            ("[::1]:7946", "[::1]:7946"),
-        ] {
-            assert_eq!(mapped(addr(core)), addr(kernel));
-            assert_eq!(plain(addr(kernel)), addr(core));
-            assert_eq!(plain(addr(core)), addr(core));
-        }
-    }
-
-    #[test]
-    fn a_free_port_is_the_same_for_both_and_then_taken() {
-        let sockets = Sockets::open(addr("127.0.0.1:0")).expect("a free port");
-        assert_ne!(sockets.addr.port(), 0);
-        let tcp = sockets.listener.get_ref().local_addr().expect("bound");
-        assert_eq!(tcp, sockets.addr);
-        let again = Sockets::open(sockets.addr).expect_err("in use");
-        let expected = format!(
-            "{} (UDP) is in use: another agent may run there; choose another address or port with \
-             --bind",
-            sockets.addr
-        );
-        assert_eq!(again.to_string(), expected);
-    }
-
-    #[test]
-    fn a_port_whose_tcp_half_is_taken_is_refused() {
-        let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let error = Sockets::open(taken.local_addr().expect("bound")).expect_err("in use");
-        assert!(
-            matches!(error, SocketsError::InUse { protocol: TCP, .. }),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn an_address_of_another_host_is_named() {
-        let error = Sockets::open(addr("192.0.2.1:0")).expect_err("not ours");
-        assert_eq!(
-            error.to_string(),
-            "192.0.2.1:0 is no address of this host; choose one that is with --bind"
-        );
-    }
-
-    /// Whom the error queue names, once it says anything.
-    fn refusal(datagrams: &Datagrams) -> Option<SocketAddr> {
-        let readable = std::future::poll_fn(|context| datagrams.poll_readable(context));
-        smol::block_on(readable).expect("the error queue wakes");
-        datagrams.take_refusal().expect("there is a word")
-    }
-
-    #[test]
-    fn a_port_where_nobody_listens_is_told_and_no_datagram_is_lost_for_it() {
-        for ours in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
-            let sockets = Sockets::open(addr(ours)).expect("a free port");
-            let peer = UdpSocket::bind(match ours {
-                "[::1]:0" => "[::1]:0",
-                _ => "127.0.0.1:0",
-            })
-            .expect("a free port");
-            let gone = {
-                let socket = UdpSocket::bind((peer.local_addr().expect("bound").ip(), 0));
-                socket.expect("a free port").local_addr().expect("bound")
-            };
-            sockets.datagrams.send(b"ping", gone).expect("sent");
-            assert_eq!(refusal(&sockets.datagrams), Some(gone), "from {ours}");
-            let none = sockets.datagrams.take_refusal().expect_err("said once");
-            assert_eq!(none.kind(), io::ErrorKind::WouldBlock);
-            // The kernel fails the next call for what the last datagram met.
-            sockets.datagrams.send(b"ping", gone).expect("sent");
-            let to = peer.local_addr().expect("bound");
-            sockets
-                .datagrams
-                .send(b"ack", to)
-                .expect("sent all the same");
-            let mut buffer = [0; 16];
-            assert_eq!(peer.recv_from(&mut buffer).expect("it came").0, 3);
-        }
-    }
-
-    #[test]
-    fn a_dual_socket_hears_and_answers_ipv4() {
-        let Ok(sockets) = Sockets::open(addr("[::]:0")) else {
-            return assert!(
-                UdpSocket::bind("[::1]:0").is_err(),
-                "IPv6 works, dual sockets must"
-            );
-        };
-        let peer = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-        let here = SocketAddr::from((Ipv4Addr::LOCALHOST, sockets.addr.port()));
-        peer.send_to(b"ping", here).expect("sent");
-        let mut buffer = [0; 16];
-        let readable = std::future::poll_fn(|context| sockets.datagrams.poll_readable(context));
-        smol::block_on(readable).expect("readable");
-        let (bytes, from) = sockets.datagrams.receive(&mut buffer).expect("it is there");
-        assert_eq!(
-            (&buffer[..bytes], from),
-            (&b"ping"[..], peer.local_addr().expect("bound"))
-        );
-        sockets.datagrams.send(b"ack", from).expect("sent");
-        let (bytes, back) = peer.recv_from(&mut buffer).expect("answered");
-        assert_eq!((&buffer[..bytes], back), (&b"ack"[..], here));
-    }
 }

@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Agents on one executor, with their sockets in a folder of their own.
 struct Agents {
     executor: Rc<LocalExecutor<'static>>,
+    rest: Rc<Rest>,
     folder: TempDir,
 }
 
@@ -32,11 +33,13 @@ impl Agents {
     fn run(story: impl AsyncFnOnce(&Agents)) {
         let executor = Rc::new(LocalExecutor::new());
         let folder = TempDir::new().expect("a temporary folder");
+        let rest = Rc::new(Rest::new().expect("descriptors are there"));
         let agents = Agents {
             executor: Rc::clone(&executor),
+            rest: Rc::clone(&rest),
             folder,
         };
-        smol::block_on(executor.run(story(&agents)));
+        rest.block_on(executor.run(story(&agents)));
     }
 
     fn start(&self, socket: &str, arguments: &[&str]) -> Agent {
@@ -54,7 +57,8 @@ impl Agents {
         let flags = Flags::from_arg_matches(&matches).expect("taken as they are");
         let settings = Settings::load_with(flags, |_| None).expect("allowed");
         let (signals, receiver) = bounded(8);
-        let life = live(settings, Rc::clone(&self.executor), receiver, None);
+        let (executor, rest) = (Rc::clone(&self.executor), Rc::clone(&self.rest));
+        let life = async move { live(settings, executor, &rest, receiver, None).await };
         Agent {
             socket,
             signals,

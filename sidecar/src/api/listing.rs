@@ -78,7 +78,8 @@ impl Listing {
         document.truncate(document.len() - END.len());
         let mut members: Vec<MemberInfo> =
             handle.read(|node| node.members().filter(wanted).collect());
-        members.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        // What is sorted is names and places: a member is too large to be moved about.
+        members.sort_by_cached_key(|info| info.name.clone());
         Listing {
             handle: handle.clone(),
             begin: Some(document),

@@ -21,7 +21,7 @@ mod timer;
 
 pub use access::{Access, UnknownName};
 pub(crate) use access::{is_group, is_user};
-pub(crate) use server::in_turns;
+pub use server::in_turns;
 pub use socket::{Listener, PATH_BYTES, SocketError, bind};
 
 use crate::agent::Handle;

@@ -118,7 +118,7 @@ pub(super) async fn run(
 /// Runs `main` and one task of the executor after the other, and lets the rest of the thread run
 /// between any two of them. `LocalExecutor::run` would take 200 steps before it does: time enough
 /// to render megabytes for greedy clients while the protocol waits.
-pub(crate) async fn in_turns<T>(executor: &LocalExecutor<'_>, main: impl Future<Output = T>) -> T {
+pub async fn in_turns<T>(executor: &LocalExecutor<'_>, main: impl Future<Output = T>) -> T {
     let tasks = async {
         loop {
             executor.tick().await;

@@ -123,6 +123,12 @@ impl Node {
         self.seeds.named().map(info).collect()
     }
 
+    /// What the last try of each seed met, if it failed. Copies nothing: one can look often.
+    pub fn seed_errors(&self) -> impl Iterator<Item = (&str, Option<&SeedError>)> {
+        let named = self.seeds.named();
+        named.map(|(name, seed)| (name.as_str(), seed.last_error.as_ref()))
+    }
+
     /// Tries the addresses at which voters were when they were last saved, as it does seeds: so
     /// voters that start again find each other when no seed answers.
     pub(super) fn try_remembered(

@@ -2,8 +2,12 @@
 //!
 //! redb takes the parts of a file that have no checksum of their own as they are, and panics where
 //! they make no sense. So a file is first read from a copy: what frames the trees is compared with
-//! a fresh store and with the length of the file, and the copy is marked so that redb verifies
-//! every checksum before it follows anything. A file that passes can be opened.
+//! what is known of them and with the length of the file, and the copy is marked so that redb
+//! verifies every checksum before it follows anything. A file that passes can be opened.
+//!
+//! redb keeps two bits for each page that a region may have, in memory and in the file, and would
+//! make regions of 4 GiB. Its builder has no setting for that, but its file says how large they
+//! are: so the first page of a new store is written here, and redb gets an empty store to open.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use redb::{
     Builder, Database, ReadableTable, StorageBackend, TableDefinition, TableError, WriteTransaction,
 };
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Whose memory it is.
 pub(super) const HEADER: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("header");
@@ -25,21 +30,49 @@ pub(super) const FORMAT: u64 = 1;
 pub(super) const FILE_BYTES: u64 = 1 << 30;
 
 /// What redb may hold in memory: few pages are read twice.
-const CACHE_BYTES: usize = 1 << 20;
+const CACHE_BYTES: usize = 256 << 10;
 
 // redb's file format (its `docs/design.md`, "Super-header"), version 3.
 const PAGE: usize = 4096;
 const MAGIC: std::ops::Range<usize> = 0..9;
 const GOD_BYTE: usize = 9;
 const GEOMETRY: std::ops::Range<usize> = 10..24;
+const PAGE_SIZE: usize = 12;
+const REGION_HEAD: usize = 16;
+const REGION_MOST: usize = 20;
 const FULL_REGIONS: usize = 24;
 const TRAILING_PAGES: usize = 28;
 const SLOTS: [usize; 2] = [64, 192];
 const SLOT_BYTES: usize = 128;
+const SLOT_SUM: usize = 112;
 const VERSION: u8 = 3;
+const MAGIC_BYTES: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 const SECOND_SLOT: u8 = 1;
 const RECOVERY_REQUIRED: u8 = 2;
 const TWO_PHASE: u8 = 4;
+
+/// A region of a store: what stands before its pages, which redb counts from how many it may have,
+/// and how many that is.
+#[derive(Clone, Copy)]
+struct Region {
+    head: u32,
+    most: u32,
+}
+
+/// 64 MiB: far more than any value, and than most stores.
+const REGION: Region = Region {
+    head: 3,
+    most: 16 * 1024,
+};
+
+/// Those of redb itself, in stores that earlier versions made.
+const LARGE_REGION: Region = Region {
+    head: 130,
+    most: 1024 * 1024,
+};
+
+/// Pages of a new store, the first one and the head of its region aside.
+const FIRST_PAGES: u32 = 28;
 
 /// Whose memory it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,9 +125,16 @@ pub(super) fn begin(database: &Database) -> Result<WriteTransaction, redb::Error
 
 /// The bytes of a new store.
 pub(super) fn fresh(header: &Header) -> Result<Vec<u8>, redb::Error> {
-    let image = Image::default();
+    let image = Image::of(empty());
     let database = builder().create_with_backend(image.clone())?;
-    let transaction = begin(&database)?;
+    write_header(&database, header)?;
+    drop(database);
+    Ok(image.take())
+}
+
+/// Says whose memory it is.
+pub(super) fn write_header(database: &Database, header: &Header) -> Result<(), redb::Error> {
+    let transaction = begin(database)?;
     {
         let mut table = transaction.open_table(HEADER)?;
         table.insert("format", header.format.to_le_bytes().as_slice())?;
@@ -103,59 +143,75 @@ pub(super) fn fresh(header: &Header) -> Result<Vec<u8>, redb::Error> {
         table.insert("id", header.id.to_le_bytes().as_slice())?;
         transaction.open_table(CORE)?;
     }
-    transaction.commit()?;
-    drop(database);
-    Ok(image.take())
+    Ok(transaction.commit()?)
+}
+
+/// The bytes of a store without tables, as if it had not been closed: redb counts its pages anew.
+fn empty() -> Vec<u8> {
+    let pages = 1 + REGION.head as usize + FIRST_PAGES as usize;
+    let mut bytes = vec![0; pages * PAGE];
+    bytes[MAGIC].copy_from_slice(MAGIC_BYTES);
+    bytes[GOD_BYTE] = RECOVERY_REQUIRED | TWO_PHASE;
+    bytes[GEOMETRY].copy_from_slice(&geometry(REGION));
+    bytes[TRAILING_PAGES..][..4].copy_from_slice(&FIRST_PAGES.to_le_bytes());
+    for slot in SLOTS {
+        bytes[slot] = VERSION;
+        let sum = xxh3_128(&bytes[slot..slot + SLOT_SUM]);
+        bytes[slot + SLOT_SUM..slot + SLOT_BYTES].copy_from_slice(&sum.to_le_bytes());
+    }
+    bytes
+}
+
+/// What stands in the first page about pages and regions.
+fn geometry(region: Region) -> [u8; GEOMETRY.end - GEOMETRY.start] {
+    let mut bytes = [0; GEOMETRY.end - GEOMETRY.start];
+    for (at, number) in [
+        (PAGE_SIZE, PAGE as u32),
+        (REGION_HEAD, region.head),
+        (REGION_MOST, region.most),
+    ] {
+        bytes[at - GEOMETRY.start..][..4].copy_from_slice(&number.to_le_bytes());
+    }
+    bytes
 }
 
 /// What a file of these bytes holds, if it is whole.
-pub(super) fn read(bytes: &[u8]) -> Result<Contents, Unreadable> {
-    let nobodys = Header {
-        format: FORMAT,
-        cluster: String::new(),
-        member: String::new(),
-        id: 0,
-    };
-    let template = fresh(&nobodys).map_err(Unreadable::damaged)?;
-    read_like(bytes, &template)
-}
-
-/// The same; the template is any whole store of this version.
-pub(super) fn read_like(bytes: &[u8], template: &[u8]) -> Result<Contents, Unreadable> {
-    check_frame(bytes, template)?;
-    let mut copy = bytes.to_vec();
-    let primary = SLOTS[usize::from(copy[GOD_BYTE] & SECOND_SLOT)];
-    let other = SLOTS[usize::from(copy[GOD_BYTE] & SECOND_SLOT == 0)];
+pub(super) fn read(mut bytes: Vec<u8>) -> Result<Contents, Unreadable> {
+    check_frame(&bytes)?;
+    let primary = SLOTS[usize::from(bytes[GOD_BYTE] & SECOND_SLOT)];
+    let other = SLOTS[usize::from(bytes[GOD_BYTE] & SECOND_SLOT == 0)];
     // With nothing to fall back to, and no trust in a clean end, redb verifies all or reports.
-    copy.copy_within(primary..primary + SLOT_BYTES, other);
-    copy[GOD_BYTE] = (copy[GOD_BYTE] | RECOVERY_REQUIRED) & !TWO_PHASE;
+    bytes.copy_within(primary..primary + SLOT_BYTES, other);
+    bytes[GOD_BYTE] = (bytes[GOD_BYTE] | RECOVERY_REQUIRED) & !TWO_PHASE;
     let database = builder()
-        .create_with_backend(Image::of(copy))
+        .create_with_backend(Image::of(bytes))
         .map_err(Unreadable::damaged)?;
     contents(&database)
 }
 
 /// Compares what has no checksum.
-fn check_frame(bytes: &[u8], template: &[u8]) -> Result<(), Unreadable> {
+fn check_frame(bytes: &[u8]) -> Result<(), Unreadable> {
     if bytes.len() < PAGE {
         let count = bytes.len();
         let what = format!("it has only {count} bytes");
         return Err(Unreadable::Damaged(what));
     }
-    if bytes[MAGIC] != template[MAGIC] {
+    if bytes[MAGIC] != *MAGIC_BYTES {
         return Err(Unreadable::damaged("it is no store of Muster"));
     }
     let flags = bytes[GOD_BYTE];
     let is_known = flags & !(SECOND_SLOT | RECOVERY_REQUIRED) == TWO_PHASE;
     let versions = SLOTS.iter().all(|slot| bytes[*slot] == VERSION);
-    if bytes[GEOMETRY] != template[GEOMETRY] || !is_known || !versions {
+    let mut known = [REGION, LARGE_REGION].into_iter();
+    let region = known.find(|region| bytes[GEOMETRY] == geometry(*region));
+    let Some(Region { head, most }) = region.filter(|_| is_known && versions) else {
         return Err(Unreadable::damaged("its first page makes no sense"));
-    }
+    };
     let number = |at: usize| {
         let digits = bytes[at..at + 4].try_into().expect("four bytes");
         u64::from(u32::from_le_bytes(digits))
     };
-    let (region_head, region_most) = (number(GEOMETRY.start + 6), number(GEOMETRY.start + 10));
+    let (region_head, region_most) = (u64::from(head), u64::from(most));
     let page = PAGE as u64;
     let region = |pages: u64| if pages == 0 { 0 } else { region_head + pages };
     let named = 1 + number(FULL_REGIONS) * region(region_most) + region(number(TRAILING_PAGES));

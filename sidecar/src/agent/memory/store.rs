@@ -67,7 +67,7 @@ impl Store {
                 what,
             },
         };
-        let contents = image::read(&bytes).map_err(unreadable)?;
+        let contents = image::read(bytes).map_err(unreadable)?;
         check_owner(dir, &contents.header, cluster, member)?;
         let opened = image::builder().create_file(file);
         let opened = opened.map_err(Unreadable::damaged).map_err(unreadable)?;
@@ -200,7 +200,10 @@ fn draw() -> io::Result<u64> {
 }
 
 fn read(dir: &Path, file: &mut File) -> Result<Vec<u8>, MemoryError> {
-    let mut bytes = Vec::new();
+    // Room for the whole at once: what grows step by step leaves gaps in the heap.
+    let length = file.metadata().map_or(0, |found| found.len());
+    let room = usize::try_from(length.min(FILE_BYTES) + 1).unwrap_or(0);
+    let mut bytes = Vec::with_capacity(room);
     let count = file.take(FILE_BYTES + 1).read_to_end(&mut bytes);
     let count = count.map_err(system(dir, "read its file"))? as u64;
     if count > FILE_BYTES {
