@@ -1,5 +1,6 @@
 //! Members: who they are, what is said of them, what this node holds.
 
+mod apps;
 mod digest;
 mod name;
 mod order;
@@ -11,8 +12,12 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use apps::AppTurn;
+pub use apps::{App, AppError, AppHealth, AppState, Apps, Attachment, Ending};
 #[cfg(test)]
 pub(crate) use digest::bucket;
+#[cfg(test)]
+pub(crate) use tests::{fullest_apps, some_apps};
 pub use name::{Name, NameError};
 pub(crate) use name::{NameRef, check as check_name};
 pub(crate) use records::Records;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::outputs::{Outgoing, Stop};
 use super::{Lifecycle, Node, Timer};
 use crate::coordinator::View;
+use crate::event::AppDownCause;
 use crate::members::{Name, Statement, Status};
 use crate::time::Time;
 use crate::wire::Message;
@@ -49,6 +50,8 @@ impl Node {
             now,
         );
         let name = self.me.name.clone();
+        let me = self.me();
+        self.tell_apps_gone(&me, AppDownCause::MemberLeft, now);
         self.gossip_member(&name, now);
         self.note_for_office(&name, now);
         let seq = self.next_seq();

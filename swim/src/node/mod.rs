@@ -7,6 +7,7 @@
 
 mod agreed;
 mod agreement;
+mod apps;
 mod asking;
 mod catching;
 mod cutting;
@@ -58,14 +59,16 @@ use crate::event::{Event, MemberInfo};
 use crate::gossip::Queue;
 use crate::limits;
 use crate::members::{
-    Incarnation, Instance, Name, Rank, Record, Records, Statement, Status, Table, Tags,
+    Apps, Incarnation, Instance, Name, Rank, Record, Records, Statement, Status, Table, Tags,
 };
 use crate::rng::Rng;
 use crate::stats::Stats;
 use crate::time::Time;
 use crate::wire::{self, ClusterId};
 use agreed::Agreed;
+use apps::Attachments;
 use joining::Seeds;
+use learning::Hurries;
 use leaving::Goodbye;
 use links::Links;
 use myself::Namesake;
@@ -159,6 +162,7 @@ pub struct Node {
     forgotten: HashMap<Name, Rank>,
     goodbye: Option<Goodbye>,
     namesake: Option<Namesake>,
+    attachments: Attachments,
     agreed: Agreed,
     /// When it was last called: what is sent now was true then.
     now: Time,
@@ -167,6 +171,7 @@ pub struct Node {
     /// Which probe of the period comes next: the rings in turn, then a random member.
     turn: usize,
     last_push: Time,
+    hurries: Hurries,
     #[cfg(feature = "sim")]
     prober: held::Prober,
     transmits: VecDeque<Outgoing>,
@@ -204,6 +209,7 @@ impl Node {
             tags: identity.tags,
             voter: memory.id,
             returns: 0,
+            apps: Apps::default(),
         };
         let statement = Statement {
             record: Arc::new(me.clone()),
@@ -230,11 +236,13 @@ impl Node {
             forgotten: HashMap::new(),
             goodbye: None,
             namesake: None,
+            attachments: Attachments::default(),
             agreed: Agreed::new(&memory),
             now,
             last_seq: 0,
             turn: 0,
             last_push: Time::ZERO,
+            hurries: Hurries::default(),
             #[cfg(feature = "sim")]
             prober: held::Prober::default(),
             transmits: VecDeque::new(),

@@ -136,6 +136,9 @@ fn tells_death(kind: &EventKind) -> bool {
         | EventKind::Up
         | EventKind::Left
         | EventKind::Updated
+        | EventKind::AppUp { .. }
+        | EventKind::AppDown { .. }
+        | EventKind::AppHealth { .. }
         | EventKind::CoordinatorChanged
         | EventKind::QuorumLost
         | EventKind::QuorumRegained { .. }

@@ -214,6 +214,7 @@ fn names_and_tags_beyond_their_limits_are_malformed() {
         tags: std::collections::BTreeMap<String, String>,
         voter: u64,
         returns: u32,
+        apps: Apps,
     }
     let decoded = |name: &str, tags: Vec<Tag>| {
         let addr = address("192.0.2.1:1");
@@ -227,6 +228,7 @@ fn names_and_tags_beyond_their_limits_are_malformed() {
             tags,
             voter: 0,
             returns: 0,
+            apps: Apps::default(),
         };
         let mut bytes = datagram(&HEADER(), &Message::Gossip, &[]);
         bytes.extend(postcard::to_stdvec(&foreign).expect("it serializes"));
