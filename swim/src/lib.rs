@@ -26,7 +26,8 @@ pub use coordinator::{
     Epoch, Evidence, Finding, Lineage, Reason, Standing, Testimony, Verdict, View, VoterId,
 };
 pub use event::{
-    AppDownCause, DeadCause, Event, EventKind, MemberInfo, RemovedCause, Silence, State, UnreachableCause,
+    AppDownCause, DeadCause, Event, EventKind, MemberInfo, RemovedCause, Silence, State,
+    UnreachableCause,
 };
 pub use members::{
     App, AppError, AppHealth, AppState, Apps, Attachment, Ending, Incarnation, Instance, Name,

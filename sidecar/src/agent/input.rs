@@ -9,6 +9,7 @@ use muster_swim::{SaveTicket, StreamId};
 use smol::channel::Sender;
 use smol::{Async, LocalExecutor, Timer};
 
+use super::apps::Lost;
 use super::handle::Request;
 use super::process::Signal;
 use super::sockets::plain;
@@ -29,6 +30,8 @@ pub(super) enum Input {
     Datagrams,
     /// The local socket asks for a change.
     Request(Request),
+    /// Nobody holds an app any more.
+    Lost(Lost),
     /// The process got a signal.
     Signal(Signal),
     /// Somebody opened a stream.

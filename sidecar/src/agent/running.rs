@@ -14,7 +14,7 @@ use smol::channel::{Receiver, Sender, bounded};
 use smol::stream::Stream;
 use smol::{LocalExecutor, Task, Timer};
 
-use super::AgentError;
+use super::apps::Lost;
 use super::handle::{Command, CommandError, Handle, Outcome, Request};
 use super::input::{self, INPUTS, Input, Resolver};
 use super::memory::{Store, Writer};
@@ -22,6 +22,7 @@ use super::process::Signal;
 use super::report::{self, SeedWatch, SendWatch};
 use super::sockets::{Datagrams, Sockets};
 use super::streams::{StreamInput, Streams};
+use super::{AgentError, hold};
 use crate::api::model;
 use crate::log::Log;
 use crate::settings::{Settings, SettingsError};
@@ -36,7 +37,7 @@ const RECEIVED_BYTES: usize = limits::DATAGRAM_BYTES + 1;
 const QUESTIONS: usize = 256;
 
 /// The sources that `select` looks at, beside the timer.
-const SOURCES: usize = 4;
+const SOURCES: usize = 5;
 
 type Answer = Sender<Result<Outcome, CommandError>>;
 
@@ -53,6 +54,7 @@ pub(super) struct Running {
     seeds: SeedWatch,
     sending: SendWatch,
     requests: Pin<Box<Receiver<Request>>>,
+    lost: Pin<Box<Receiver<Lost>>>,
     signals: Pin<Box<Receiver<Signal>>>,
     inputs: Pin<Box<Receiver<Input>>>,
     /// The source that is looked at first, so that none starves.
@@ -98,6 +100,7 @@ impl Running {
             what: "start the thread that saves",
             error,
         })?;
+        let lost = handle.lost();
         let accepting = executor.spawn(input::accept(sockets.listener, sender.clone()));
         Ok(Running {
             handle,
@@ -110,6 +113,7 @@ impl Running {
             seeds: SeedWatch::default(),
             sending: SendWatch::default(),
             requests: Box::pin(requests),
+            lost: Box::pin(lost),
             signals: Box::pin(signals),
             inputs: Box::pin(inputs),
             first_source: 0,
@@ -131,9 +135,13 @@ impl Running {
     }
 
     /// Runs until the node has stopped or a second signal came, and all is saved. `missed` is a
-    /// signal that came before there was a node.
-    pub(super) async fn run(mut self, missed: Option<Signal>) -> Result<(), AgentError> {
-        let result = self.run_until_end(missed).await;
+    /// signal that came before there was a node, `early` what the node wanted done before it joins.
+    pub(super) async fn run(
+        mut self,
+        missed: Option<Signal>,
+        early: Vec<Action>,
+    ) -> Result<(), AgentError> {
+        let result = self.run_until_end(missed, early).await;
         // Nobody takes them any more, and the thread that saves must not wait for it.
         self.inputs.close();
         if let Some(memory) = self.memory.take() {
@@ -142,7 +150,14 @@ impl Running {
         result
     }
 
-    async fn run_until_end(&mut self, missed: Option<Signal>) -> Result<(), AgentError> {
+    async fn run_until_end(
+        &mut self,
+        missed: Option<Signal>,
+        early: Vec<Action>,
+    ) -> Result<(), AgentError> {
+        for action in early {
+            self.execute(action);
+        }
         // A voter may have something to save or to tell as soon as it remembers.
         self.drain();
         let (seeds, now) = (self.at_start.seeds.clone(), self.handle.clock().now());
@@ -212,6 +227,7 @@ impl Running {
             0 => self.poll_datagrams(context),
             1 => poll_channel(&mut self.inputs, context),
             2 => poll_channel(&mut self.requests, context).map(Input::Request),
+            3 => poll_channel(&mut self.lost, context).map(Input::Lost),
             _ => poll_channel(&mut self.signals, context).map(Input::Signal),
         }
     }
@@ -238,6 +254,7 @@ impl Running {
             }
             Input::Datagrams => self.receive(),
             Input::Request(request) => self.on_request(request, now),
+            Input::Lost(lost) => lost.apply(&self.handle, now),
             Input::Signal(signal) => self.on_signal(signal, now),
             Input::Accepted(stream, from) => {
                 let id = self
@@ -332,6 +349,9 @@ impl Running {
                 }
                 Command::Remove { name, force } => {
                     return self.ask(answer, |node| node.remove(&name, force, now));
+                }
+                Command::App(command) => {
+                    return reply(&answer, command.apply(&self.handle, now));
                 }
                 Command::SetTag { key, value } => self
                     .handle
@@ -447,8 +467,26 @@ impl Running {
             self.on_saved(ticket, Err(why), now);
             self.drain_once();
         }
+        self.leave_with_app();
         self.handle.look_around();
         self.arm();
+    }
+
+    /// The member leaves when the app that it requires has ended.
+    fn leave_with_app(&mut self) {
+        let Some(app) = &self.at_start.require else {
+            return;
+        };
+        let stays = self.handle.read(|node| match node.lifecycle() {
+            Lifecycle::Joining | Lifecycle::Member => hold::runs(node, app),
+            Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => true,
+        });
+        if !stays {
+            tracing::info!(reason = "app-down", app, "leaving");
+            let now = self.handle.clock().now();
+            self.handle.change(|node| node.leave(now));
+            self.drain_once();
+        }
     }
 
     fn drain_once(&mut self) {

@@ -147,6 +147,11 @@ impl Ending {
 }
 
 impl App {
+    /// Whether `name` may be the name of an app.
+    pub fn check_name(name: &str) -> Result<(), AppError> {
+        check_name(name)
+    }
+
     /// One that has just been attached.
     pub(crate) fn attached(attachment: Attachment) -> App {
         let (health, note) = (AppHealth::Passing, Arc::default());
@@ -326,7 +331,11 @@ impl<'a> AppRef<'a> {
             }
             AppState::Down(ending) => StateRef::Down(*ending),
         };
-        AppRef { name, attachment, state }
+        AppRef {
+            name,
+            attachment,
+            state,
+        }
     }
 
     fn to_app(self) -> App {
@@ -398,7 +407,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for AppsRef<'a> {
             return Err(Error::custom(AppError::TooLarge));
         }
         if !apps.is_sorted_by(|one, next| one.name < next.name) {
-            return Err(Error::custom("apps stand in the order of their names, each once"));
+            return Err(Error::custom(
+                "apps stand in the order of their names, each once",
+            ));
         }
         Ok(AppsRef(apps))
     }

@@ -16,8 +16,6 @@ pub(crate) use apps::AppTurn;
 pub use apps::{App, AppError, AppHealth, AppState, Apps, Attachment, Ending};
 #[cfg(test)]
 pub(crate) use digest::bucket;
-#[cfg(test)]
-pub(crate) use tests::{fullest_apps, some_apps};
 pub use name::{Name, NameError};
 pub(crate) use name::{NameRef, check as check_name};
 pub(crate) use records::Records;
@@ -25,3 +23,5 @@ pub(crate) use statement::RecordRef;
 pub use statement::{Incarnation, Instance, Rank, Record, Statement, Status, precedence};
 pub(crate) use table::{Member, MemberId, Merge, Table};
 pub use tags::{TagError, Tags};
+#[cfg(test)]
+pub(crate) use tests::{fullest_apps, some_apps};

@@ -241,7 +241,9 @@ impl Node {
             self.set_timer(Timer::Forget(name), now + after);
         }
         let held = &self.table.member(id).statement.record;
-        let other_apps = before.as_ref().is_some_and(|before| before.record.apps != held.apps);
+        let other_apps = before
+            .as_ref()
+            .is_some_and(|before| before.record.apps != held.apps);
         self.announce(id, before, cause, now);
         if other_apps {
             self.gossip(id, Urgency::First, now);

@@ -1,6 +1,7 @@
 //! One node among puppets, and a few nodes wired together by hand; larger clusters live in `sim`.
 
 mod agreed;
+mod apps;
 mod driven;
 mod forgetting;
 mod hearsay;

@@ -15,7 +15,8 @@ use super::{
 use crate::coordinator::{Change, Cut, VoterId, Voters};
 use crate::limits;
 use crate::members::{
-    Apps, Incarnation, Instance, Name, NameRef, Record, RecordRef, Status, Tags, fullest_apps, some_apps,
+    Apps, Incarnation, Instance, Name, NameRef, Record, RecordRef, Status, Tags, fullest_apps,
+    some_apps,
 };
 
 /// A header as a member of the cluster `muster` sends it.

@@ -47,7 +47,9 @@ impl AppsTold {
                     .filter(|running| running.instance == Some(instance))
                     .and_then(|running| running.apps.remove(app))
                     .filter(|ended| ended.attachment == *attachment);
-                ended.is_none().then_some("an app that does not run is down")
+                ended
+                    .is_none()
+                    .then_some("an app that does not run is down")
             }
             EventKind::AppHealth { app, is_now } => {
                 let (name, _) = told();
@@ -82,7 +84,10 @@ impl AppsTold {
     pub(super) fn tells(&mut self, node: &Node, member: &MemberInfo) -> bool {
         let over = matches!(member.state, State::Dead | State::Left)
             || member.is_self && node.lifecycle() == Lifecycle::Removed;
-        let told = self.0.get(&member.name).filter(|told| !told.apps.is_empty());
+        let told = self
+            .0
+            .get(&member.name)
+            .filter(|told| !told.apps.is_empty());
         let held = || {
             let apps = member.apps.running();
             apps.map(|(name, app)| (Arc::clone(name), app.clone()))
@@ -98,14 +103,20 @@ impl AppsTold {
         if !same {
             // Told once.
             let instance = Some(member.instance);
-            let apps = if over { BTreeMap::new() } else { held().collect() };
-            self.0.insert(member.name.clone(), Running { instance, apps });
+            let apps = if over {
+                BTreeMap::new()
+            } else {
+                held().collect()
+            };
+            self.0
+                .insert(member.name.clone(), Running { instance, apps });
         }
         same
     }
 
     /// A member was forgotten, and its apps with it.
     pub(super) fn forget(&mut self, node: &Node) {
-        self.0.retain(|name, _| node.member(name.as_str()).is_some());
+        self.0
+            .retain(|name, _| node.member(name.as_str()).is_some());
     }
 }

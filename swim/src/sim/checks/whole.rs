@@ -320,8 +320,13 @@ fn differing_tables(cluster: &Cluster, up: &[Pid]) -> Vec<String> {
     let words = |member: Option<&MemberInfo>| match member {
         None => "nothing".to_owned(),
         Some(member) => format!(
-            "{} {:?} {:?} at {} with {:?}",
-            member.state, member.instance, member.incarnation, member.addr, member.tags
+            "{} {:?} {:?} at {} with {:?} and {:?}",
+            member.state,
+            member.instance,
+            member.incarnation,
+            member.addr,
+            member.tags,
+            member.apps
         ),
     };
     let Some((first, others)) = up.split_first() else {

@@ -319,7 +319,7 @@ fn a_reader_holds_no_more_than_a_frame_and_one_read() {
     const READ: usize = 64 * 1024;
     let most = limits::FRAME_STATE_BYTES + 6 + READ;
     let member = entry(longest_record(), Status::Alive);
-    let members = vec![member; limits::FRAME_STATE_FILL / 1400];
+    let members = vec![member; limits::FRAME_STATE_FILL / 1900];
     let state = Frame::State {
         from: longest_name(),
         buckets: vec![],
