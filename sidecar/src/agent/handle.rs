@@ -263,6 +263,16 @@ impl Handle {
     }
 }
 
+/// What came of a question to the coordinator.
+pub(super) fn outcome(answer: muster_swim::Answer) -> Result<Outcome, CommandError> {
+    match answer {
+        muster_swim::Answer::Current(view) | muster_swim::Answer::Removed(view) => {
+            Ok(Outcome::View(view))
+        }
+        muster_swim::Answer::Failed(error) => Err(error.into()),
+    }
+}
+
 /// A place among those who wait, free again when it is dropped.
 struct Waiter<'a> {
     handle: &'a Handle,

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use muster_swim::{SaveTicket, StreamId};
-use smol::channel::Sender;
+use smol::channel::{Receiver, Sender};
+use smol::stream::Stream;
 use smol::{Async, LocalExecutor, Timer};
 
 use super::apps::Lost;
@@ -107,5 +110,16 @@ impl Resolver {
     /// The answer for `seed` has been taken.
     pub(super) fn finish(&mut self, seed: &str) {
         self.under_way.remove(seed);
+    }
+}
+
+/// The next message; a channel whose senders are gone stays silent.
+pub(super) fn poll_channel<T>(
+    channel: &mut Pin<Box<Receiver<T>>>,
+    context: &mut Context<'_>,
+) -> Poll<T> {
+    match channel.as_mut().poll_next(context) {
+        Poll::Ready(Some(message)) => Poll::Ready(message),
+        Poll::Ready(None) | Poll::Pending => Poll::Pending,
     }
 }

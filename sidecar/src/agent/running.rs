@@ -11,12 +11,11 @@ use muster_swim::{
     Action, Lifecycle, Name, Node, SaveTicket, Stop, StreamId, Ticket, Time, Write, limits,
 };
 use smol::channel::{Receiver, Sender, bounded};
-use smol::stream::Stream;
 use smol::{LocalExecutor, Task, Timer};
 
 use super::apps::Lost;
-use super::handle::{Command, CommandError, Handle, Outcome, Request};
-use super::input::{self, INPUTS, Input, Resolver};
+use super::handle::{Command, CommandError, Handle, Outcome, Request, outcome};
+use super::input::{self, INPUTS, Input, Resolver, poll_channel};
 use super::memory::{Store, Writer};
 use super::process::Signal;
 use super::report::{self, SeedWatch, SendWatch};
@@ -351,6 +350,11 @@ impl Running {
                     return self.ask(answer, |node| node.remove(&name, force, now));
                 }
                 Command::App(command) => {
+                    // Whoever asks may have just let go of the same name.
+                    while let Ok(lost) = self.lost.try_recv() {
+                        lost.apply(&self.handle, now);
+                        self.drain_once();
+                    }
                     return reply(&answer, command.apply(&self.handle, now));
                 }
                 Command::SetTag { key, value } => self
@@ -582,21 +586,4 @@ impl Running {
 /// The place for the one answer is free; whoever asked may have gone.
 fn reply(answer: &Answer, result: Result<Outcome, CommandError>) {
     let _ = answer.try_send(result);
-}
-
-fn outcome(answer: muster_swim::Answer) -> Result<Outcome, CommandError> {
-    match answer {
-        muster_swim::Answer::Current(view) | muster_swim::Answer::Removed(view) => {
-            Ok(Outcome::View(view))
-        }
-        muster_swim::Answer::Failed(error) => Err(error.into()),
-    }
-}
-
-/// The next message; a channel whose senders are gone stays silent.
-fn poll_channel<T>(channel: &mut Pin<Box<Receiver<T>>>, context: &mut Context<'_>) -> Poll<T> {
-    match channel.as_mut().poll_next(context) {
-        Poll::Ready(Some(message)) => Poll::Ready(message),
-        Poll::Ready(None) | Poll::Pending => Poll::Pending,
-    }
 }

@@ -21,6 +21,8 @@ pub(super) struct Attachments {
     last: Attachment,
     /// Those that ended, in the order in which they did: the first makes room first.
     ended: Vec<Arc<str>>,
+    /// When others were last told something new.
+    published: Option<Time>,
 }
 
 /// A member whose apps may be told when what was agreed has changed.
@@ -84,6 +86,13 @@ impl Node {
         self.put_app(app, App { attachment, state }, now)
     }
 
+    /// When all know what was last told of the apps of this node, as a rule: a few hops, and a beat
+    /// of gossip where one was missed.
+    pub(super) fn apps_known_at(&self) -> Option<Time> {
+        let published = self.attachments.published;
+        published.map(|at| at + 2 * self.config.gossip_interval)
+    }
+
     /// The attachment of an app that runs, when it is the one that is asked for.
     fn running(&self, app: &str, asked: Option<Attachment>) -> Result<Attachment, AppError> {
         let held = self.me.apps.get(app).filter(|held| held.is_up());
@@ -118,6 +127,7 @@ impl Node {
         // Once the node is leaving its last word stands.
         if lives && apps != self.me.apps {
             self.me.apps = apps;
+            self.attachments.published = Some(now);
             self.publish(self.me.incarnation.next(), now);
         }
         Ok(())

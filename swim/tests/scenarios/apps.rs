@@ -131,6 +131,20 @@ fn a_member_that_leaves_ends_its_apps() {
 }
 
 #[test]
+fn the_end_of_an_app_is_known_also_when_its_member_leaves_at_once() {
+    for seed in seeds(0..10) {
+        let (mut cluster, _, of) = with_app(seed, 60);
+        let since = cluster.now();
+        let exited = Ending::Exited { status: 3 };
+        cluster.end_app(of, "web", exited).expect("it runs");
+        cluster.leave(of);
+        cluster.run_for(secs(15));
+        assert!(all_told_words(&cluster, of, since, &["web exited"]));
+        cluster.check();
+    }
+}
+
+#[test]
 fn a_member_that_was_restarted_ends_the_apps_of_its_former_life_once() {
     for seed in seeds(0..10) {
         let (mut cluster, _, of) = with_app(seed, 10);

@@ -159,6 +159,7 @@ fn who_leaves_takes_its_apps_along_and_attaches_no_more() {
     node.attach("web").expect("it fits");
     node.attach("db").expect("it fits");
     node.events();
+    node.wait(ms(100));
     node.call(|node, now| node.leave(now));
     assert_eq!(
         node.told(),
@@ -171,6 +172,32 @@ fn who_leaves_takes_its_apps_along_and_attaches_no_more() {
         "its last word stands"
     );
     assert_eq!(node.told(), Vec::<String>::new());
+}
+
+#[test]
+fn a_goodbye_waits_until_the_end_of_an_app_is_on_its_way() {
+    let mut node = Driven::new();
+    let a = puppet("a", 11);
+    node.meet(&[&a]);
+    node.attach("web").expect("it fits");
+    node.wait(secs(1));
+    node.sent();
+    node.end("web", None, EXITED).expect("it runs");
+    node.call(|node, now| node.leave(now));
+    let said = |node: &mut Driven| {
+        let updates = node.sent().into_iter().flat_map(|sent| sent.updates);
+        let mine = updates.filter_map(|update| match update {
+            Update::Record(record) => record.apps.get("web")?.ending().map(|_| "ended"),
+            Update::Claim { status, .. } => (status == Status::Left).then_some("left"),
+        });
+        mine.collect::<Vec<_>>()
+    };
+    node.wait(ms(99));
+    assert_eq!(said(&mut node), ["ended"]);
+    assert_eq!(node.attach("late"), Err(AppError::Leaving));
+    node.wait(ms(2));
+    assert_eq!(said(&mut node), ["left"]);
+    assert_eq!(node.stop, None, "its buddy is to ack that");
 }
 
 #[test]
