@@ -209,8 +209,8 @@ impl Node {
         for stand in before {
             let info = self.describe(self.table.info(self.table.member(stand.id)));
             let over = is_over(info.state);
-            // Of its own new life this node has told.
-            if over == stand.over || info.instance != stand.instance {
+            // Of itself this node tells when a new life begins, which follows a verdict on the old.
+            if over == stand.over || info.is_self || info.instance != stand.instance {
                 continue;
             }
             if over {
