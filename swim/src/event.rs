@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::coordinator::{Epoch, Evidence, Verdict, View};
-use crate::members::{Incarnation, Instance, Name, Tags};
+use crate::members::{App, Apps, Attachment, Ending, Incarnation, Instance, Name, Tags};
 use crate::time::Time;
 
 /// The state of a member as this node believes it now.
@@ -65,6 +65,8 @@ pub struct MemberInfo {
     pub since: Time,
     /// What it publishes.
     pub tags: Tags,
+    /// What lives beside it, and what did.
+    pub apps: Apps,
     /// Whether it is this node.
     pub is_self: bool,
     /// Smoothed round-trip time, once it was measured.
@@ -156,6 +158,29 @@ pub enum EventKind {
     Left,
     /// The member has new tags or a new address.
     Updated,
+    /// An app of the member runs.
+    AppUp {
+        /// Its name.
+        app: Arc<str>,
+        /// Its attachment, as it was then.
+        as_was: App,
+    },
+    /// An app of the member runs no more.
+    AppDown {
+        /// Its name.
+        app: Arc<str>,
+        /// Which attachment ended.
+        attachment: Attachment,
+        /// Why.
+        cause: AppDownCause,
+    },
+    /// An app of the member reports another health.
+    AppHealth {
+        /// Its name.
+        app: Arc<str>,
+        /// How it is now.
+        is_now: App,
+    },
     /// The member is the coordinator from now on.
     CoordinatorChanged,
     /// No majority of the voters is known to work: nothing is decided until it is.
@@ -172,6 +197,37 @@ pub enum EventKind {
     },
     /// This node is a member again.
     SelfReadmitted,
+}
+
+/// Why an app runs no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppDownCause {
+    /// It ended.
+    Ended(Ending),
+    /// It ended, and something else has taken its place since: how is not known any more.
+    Unknown,
+    /// The verdict is that its member is gone.
+    MemberDead,
+    /// Its member said goodbye.
+    MemberLeft,
+    /// A newer life of its member took the place of the one it lived beside.
+    MemberReplaced {
+        /// The newer one.
+        instance: Instance,
+    },
+}
+
+impl AppDownCause {
+    /// The word used in events and JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AppDownCause::Ended(ending) => ending.as_str(),
+            AppDownCause::Unknown => "unknown",
+            AppDownCause::MemberDead => "member-dead",
+            AppDownCause::MemberLeft => "member-left",
+            AppDownCause::MemberReplaced { .. } => "member-replaced",
+        }
+    }
 }
 
 /// Why a member was declared dead.
@@ -244,6 +300,9 @@ impl EventKind {
             EventKind::Dead { .. } => "member-dead",
             EventKind::Left => "member-left",
             EventKind::Updated => "member-updated",
+            EventKind::AppUp { .. } => "app-up",
+            EventKind::AppDown { .. } => "app-down",
+            EventKind::AppHealth { .. } => "app-health",
             EventKind::CoordinatorChanged => "coordinator-changed",
             EventKind::QuorumLost => "quorum-lost",
             EventKind::QuorumRegained { .. } => "quorum-regained",

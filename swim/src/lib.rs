@@ -26,10 +26,12 @@ pub use coordinator::{
     Epoch, Evidence, Finding, Lineage, Reason, Standing, Testimony, Verdict, View, VoterId,
 };
 pub use event::{
-    DeadCause, Event, EventKind, MemberInfo, RemovedCause, Silence, State, UnreachableCause,
+    AppDownCause, DeadCause, Event, EventKind, MemberInfo, RemovedCause, Silence, State,
+    UnreachableCause,
 };
 pub use members::{
-    Incarnation, Instance, Name, NameError, Record, Statement, Status, TagError, Tags,
+    App, AppError, AppHealth, AppState, Apps, Attachment, Ending, Incarnation, Instance, Name,
+    NameError, Record, Statement, Status, TagError, Tags,
 };
 pub use node::{
     Action, Agreement, Answer, AskError, CaseFile, Deadline, Identity, Lifecycle, LinkInfo,

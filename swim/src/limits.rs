@@ -20,6 +20,15 @@ pub const TAG_KEY_BYTES: usize = 128;
 /// a single one).
 pub const REFUSED: usize = 2;
 
+/// Apps of one member: those that run, and the last that ended.
+pub const APPS: usize = 8;
+
+/// All apps of one member in a message, in bytes.
+pub const APPS_BYTES: usize = 512;
+
+/// Longest note of an app to its health, in bytes of UTF-8.
+pub const APP_NOTE_BYTES: usize = 128;
+
 /// Largest datagram on the wire. Below the smallest IPv6 MTU (1280) less IP and UDP headers.
 pub const DATAGRAM_BYTES: usize = 1200;
 
@@ -64,6 +73,9 @@ pub const LINKS: usize = 64;
 
 /// Members in the table, lost and departed ones included.
 pub const MEMBERS: usize = 65_536;
+
+/// Pushes in a second that do not wait for the beat of gossip, as changes of apps ask for.
+pub const HURRIED_PUSHES: u32 = 16;
 
 /// Buckets into which the table is divided for a pull. A power of two.
 pub const DIGEST_BUCKETS: usize = 256;

@@ -5,6 +5,7 @@
 //! it, the sidecar processes, their sockets and logs. Dropping it, also in a panic, removes it all.
 
 mod agreed;
+mod attached;
 mod binary;
 mod cluster;
 mod disk;
@@ -17,6 +18,7 @@ mod sweep;
 mod view;
 pub mod wait;
 
+pub use attached::Attached;
 pub use binary::muster_binary;
 pub use cluster::{Cluster, Family, Options, PORT};
 pub use host::{Exit, Footprint, Host};

@@ -7,10 +7,12 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use muster_swim::{
-    AskError, Epoch, Lifecycle, Name, Node, Quorum, RecoverError, SeedError, TagError, View,
+    AppError, AskError, Epoch, Lifecycle, Name, Node, Quorum, RecoverError, SeedError, TagError,
+    View,
 };
-use smol::channel::{Receiver, Sender, bounded};
+use smol::channel::{Receiver, Sender, bounded, unbounded};
 
+use super::apps::{AppCommand, Attached, Lost};
 use super::clock::Clock;
 use crate::api::events::EventLog;
 
@@ -26,7 +28,11 @@ struct Shared {
     log: Rc<RefCell<EventLog>>,
     clock: Clock,
     requests: Sender<Request>,
+    /// One for each attachment, of which the core takes few at a time.
+    lost: (Sender<Lost>, Receiver<Lost>),
     waiting: RefCell<Waiting>,
+    /// The app that this member waits for before it joins.
+    waits_for: RefCell<Option<String>>,
 }
 
 /// Who waits for the agreed state to change.
@@ -72,6 +78,8 @@ pub enum Command {
         /// Also when it answers.
         force: bool,
     },
+    /// Change something about an app.
+    App(AppCommand),
     /// Rebuild a lost quorum.
     Recover {
         /// All members that answer.
@@ -80,12 +88,14 @@ pub enum Command {
 }
 
 /// What came of a command that was carried out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It is done.
     Done,
     /// This view has it, and this member knows it.
     View(View),
+    /// An app is attached, as long as this is held.
+    Attached(Attached),
 }
 
 /// Why a command was not carried out; nothing was changed.
@@ -94,6 +104,9 @@ pub enum CommandError {
     /// The tag is refused: the caller is at fault.
     #[error(transparent)]
     Tag(#[from] TagError),
+    /// The change of an app is refused.
+    #[error(transparent)]
+    App(#[from] AppError),
     /// The seed is refused: the caller is at fault.
     #[error(transparent)]
     Seed(#[from] SeedError),
@@ -109,6 +122,12 @@ pub enum CommandError {
     /// So many questions are open that no more are taken.
     #[error("too many questions wait for the coordinator already; try again in a moment")]
     Busy,
+    /// The member waits for its app and has begun nothing yet.
+    #[error(
+        "this member waits for its app {0:?} before it joins: attach it first, with `muster attach \
+         --name {0}`"
+    )]
+    WaitsForApp(String),
     /// The agent is about to end.
     #[error("this agent is stopping and takes no more commands")]
     Stopping,
@@ -136,7 +155,9 @@ impl Handle {
             log,
             clock,
             requests,
+            lost: unbounded(),
             waiting: RefCell::default(),
+            waits_for: RefCell::default(),
         };
         (Handle(Rc::new(shared)), receiver)
     }
@@ -156,6 +177,24 @@ impl Handle {
             .await
             .map_err(|_| CommandError::Stopping)?;
         answered.recv().await.unwrap_or(Err(CommandError::Stopping))
+    }
+
+    /// The app that this member waits for before it joins, if it does.
+    pub fn waits_for(&self) -> Option<String> {
+        self.0.waits_for.borrow().clone()
+    }
+
+    pub(super) fn wait_for(&self, app: Option<String>) {
+        *self.0.waits_for.borrow_mut() = app;
+    }
+
+    /// The apps that nobody holds any more; whoever drains the node ends them.
+    pub(crate) fn lost(&self) -> Receiver<Lost> {
+        self.0.lost.1.clone()
+    }
+
+    pub(super) fn losing(&self) -> Sender<Lost> {
+        self.0.lost.0.clone()
     }
 
     /// Waits until `look` gives something. It looks at once, and again whenever the agreed state
@@ -221,6 +260,16 @@ impl Handle {
     /// Lends the node for a change: for the loop, and for tests that stand in for it.
     pub(crate) fn change<T>(&self, f: impl FnOnce(&mut Node) -> T) -> T {
         f(&mut self.0.node.borrow_mut())
+    }
+}
+
+/// What came of a question to the coordinator.
+pub(super) fn outcome(answer: muster_swim::Answer) -> Result<Outcome, CommandError> {
+    match answer {
+        muster_swim::Answer::Current(view) | muster_swim::Answer::Removed(view) => {
+            Ok(Outcome::View(view))
+        }
+        muster_swim::Answer::Failed(error) => Err(error.into()),
     }
 }
 

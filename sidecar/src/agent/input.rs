@@ -2,13 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use muster_swim::{SaveTicket, StreamId};
-use smol::channel::Sender;
+use smol::channel::{Receiver, Sender};
+use smol::stream::Stream;
 use smol::{Async, LocalExecutor, Timer};
 
+use super::apps::Lost;
 use super::handle::Request;
 use super::process::Signal;
 use super::sockets::plain;
@@ -29,6 +33,8 @@ pub(super) enum Input {
     Datagrams,
     /// The local socket asks for a change.
     Request(Request),
+    /// Nobody holds an app any more.
+    Lost(Lost),
     /// The process got a signal.
     Signal(Signal),
     /// Somebody opened a stream.
@@ -104,5 +110,16 @@ impl Resolver {
     /// The answer for `seed` has been taken.
     pub(super) fn finish(&mut self, seed: &str) {
         self.under_way.remove(seed);
+    }
+}
+
+/// The next message; a channel whose senders are gone stays silent.
+pub(super) fn poll_channel<T>(
+    channel: &mut Pin<Box<Receiver<T>>>,
+    context: &mut Context<'_>,
+) -> Poll<T> {
+    match channel.as_mut().poll_next(context) {
+        Poll::Ready(Some(message)) => Poll::Ready(message),
+        Poll::Ready(None) | Poll::Pending => Poll::Pending,
     }
 }

@@ -5,8 +5,10 @@
 //! `process` wait for everything else and tell the loop; `handle` is what the local socket sees.
 
 mod advertise;
+mod apps;
 mod clock;
 mod handle;
+mod hold;
 mod input;
 mod memory;
 mod process;
@@ -30,6 +32,7 @@ use smol::channel::{Receiver, bounded};
 use smol::{LocalExecutor, Timer};
 
 pub use advertise::AdvertiseError;
+pub use apps::{AppCommand, Attached};
 pub use clock::Clock;
 pub use handle::{Command, CommandError, Handle, Outcome, Request};
 pub use memory::MemoryError;
@@ -39,6 +42,7 @@ use crate::api::events::EventLog;
 use crate::api::{self, SocketError};
 use crate::log::{Log, LogError};
 use crate::settings::{self, Settings};
+use hold::Held;
 use memory::Store;
 use process::Signal;
 use rest::Rest;
@@ -188,10 +192,24 @@ async fn live(
         access,
         until_stopped,
     ));
+    let (mut missed, mut early, mut sockets) = (missed, Vec::new(), sockets);
+    if let Some(app) = &settings.require {
+        let addr = sockets.addr;
+        drop(sockets);
+        match hold::until_attached(app, &handle, &requests, &signals).await {
+            Held::Attached(actions, reload) => (early, missed) = (actions, missed.or(reload)),
+            Held::Ended => {
+                drop(stop);
+                api.await;
+                return Ok(());
+            }
+        }
+        sockets = Sockets::open(addr, rest)?;
+    }
     let running = Running::new(
         settings, handle, executor, sockets, store, requests, signals, log,
     )?;
-    let result = running.run(missed).await;
+    let result = running.run(missed, early).await;
     drop(stop);
     api.await;
     result

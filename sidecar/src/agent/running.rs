@@ -11,17 +11,17 @@ use muster_swim::{
     Action, Lifecycle, Name, Node, SaveTicket, Stop, StreamId, Ticket, Time, Write, limits,
 };
 use smol::channel::{Receiver, Sender, bounded};
-use smol::stream::Stream;
 use smol::{LocalExecutor, Task};
 
-use super::AgentError;
-use super::handle::{Command, CommandError, Handle, Outcome, Request};
-use super::input::{self, INPUTS, Input, Resolver};
+use super::apps::Lost;
+use super::handle::{Command, CommandError, Handle, Outcome, Request, outcome};
+use super::input::{self, INPUTS, Input, Resolver, poll_channel};
 use super::memory::{Store, Writer};
 use super::process::Signal;
 use super::report::{self, SeedWatch, SendWatch};
 use super::sockets::{BATCH, Batch, Datagrams, Sockets};
 use super::streams::{StreamInput, Streams};
+use super::{AgentError, hold};
 use crate::api::model;
 use crate::log::Log;
 use crate::settings::{Settings, SettingsError};
@@ -33,7 +33,7 @@ const DATAGRAMS: usize = 64;
 const QUESTIONS: usize = 256;
 
 /// The sources that `select` looks at, beside the timer.
-const SOURCES: usize = 4;
+const SOURCES: usize = 5;
 
 type Answer = Sender<Result<Outcome, CommandError>>;
 
@@ -48,6 +48,7 @@ pub(super) struct Running {
     seeds: SeedWatch,
     sending: SendWatch,
     requests: Pin<Box<Receiver<Request>>>,
+    lost: Pin<Box<Receiver<Lost>>>,
     signals: Pin<Box<Receiver<Signal>>>,
     inputs: Pin<Box<Receiver<Input>>>,
     /// The source that is looked at first, so that none starves.
@@ -92,6 +93,7 @@ impl Running {
             what: "start the thread that saves",
             error,
         })?;
+        let lost = handle.lost();
         let accepting = executor.spawn(input::accept(sockets.listener, sender.clone()));
         Ok(Running {
             handle,
@@ -103,6 +105,7 @@ impl Running {
             seeds: SeedWatch::default(),
             sending: SendWatch::default(),
             requests: Box::pin(requests),
+            lost: Box::pin(lost),
             signals: Box::pin(signals),
             inputs: Box::pin(inputs),
             first_source: 0,
@@ -123,9 +126,13 @@ impl Running {
     }
 
     /// Runs until the node has stopped or a second signal came, and all is saved. `missed` is a
-    /// signal that came before there was a node.
-    pub(super) async fn run(mut self, missed: Option<Signal>) -> Result<(), AgentError> {
-        let result = self.run_until_end(missed).await;
+    /// signal that came before there was a node, `early` what the node wanted done before it joins.
+    pub(super) async fn run(
+        mut self,
+        missed: Option<Signal>,
+        early: Vec<Action>,
+    ) -> Result<(), AgentError> {
+        let result = self.run_until_end(missed, early).await;
         // Nobody takes them any more, and the thread that saves must not wait for it.
         self.inputs.close();
         if let Some(memory) = self.memory.take() {
@@ -134,7 +141,14 @@ impl Running {
         result
     }
 
-    async fn run_until_end(&mut self, missed: Option<Signal>) -> Result<(), AgentError> {
+    async fn run_until_end(
+        &mut self,
+        missed: Option<Signal>,
+        early: Vec<Action>,
+    ) -> Result<(), AgentError> {
+        for action in early {
+            self.execute(action);
+        }
         // A voter may have something to save or to tell as soon as it remembers.
         self.drain();
         let (seeds, now) = (self.at_start.seeds.clone(), self.handle.clock().now());
@@ -202,6 +216,7 @@ impl Running {
                 .map(|()| Input::Datagrams),
             1 => poll_channel(&mut self.inputs, context),
             2 => poll_channel(&mut self.requests, context).map(Input::Request),
+            3 => poll_channel(&mut self.lost, context).map(Input::Lost),
             _ => poll_channel(&mut self.signals, context).map(Input::Signal),
         }
     }
@@ -218,6 +233,7 @@ impl Running {
             }
             Input::Datagrams => self.receive(),
             Input::Request(request) => self.on_request(request, now),
+            Input::Lost(lost) => lost.apply(&self.handle, now),
             Input::Signal(signal) => self.on_signal(signal, now),
             Input::Accepted(stream, from) => {
                 let id = self
@@ -320,6 +336,14 @@ impl Running {
                 }
                 Command::Remove { name, force } => {
                     return self.ask(answer, |node| node.remove(&name, force, now));
+                }
+                Command::App(command) => {
+                    // Whoever asks may have just let go of the same name.
+                    while let Ok(lost) = self.lost.try_recv() {
+                        lost.apply(&self.handle, now);
+                        self.drain_once();
+                    }
+                    return reply(&answer, command.apply(&self.handle, now));
                 }
                 Command::SetTag { key, value } => self
                     .handle
@@ -434,8 +458,26 @@ impl Running {
             self.on_saved(ticket, Err(why), now);
             self.drain_once();
         }
+        self.leave_with_app();
         self.handle.look_around();
         self.arm();
+    }
+
+    /// The member leaves when the app that it requires has ended.
+    fn leave_with_app(&mut self) {
+        let Some(app) = &self.at_start.require else {
+            return;
+        };
+        let stays = self.handle.read(|node| match node.lifecycle() {
+            Lifecycle::Joining | Lifecycle::Member => hold::runs(node, app),
+            Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => true,
+        });
+        if !stays {
+            tracing::info!(reason = "app-down", app, "leaving");
+            let now = self.handle.clock().now();
+            self.handle.change(|node| node.leave(now));
+            self.drain_once();
+        }
     }
 
     fn drain_once(&mut self) {
@@ -529,21 +571,4 @@ impl Running {
 /// The place for the one answer is free; whoever asked may have gone.
 fn reply(answer: &Answer, result: Result<Outcome, CommandError>) {
     let _ = answer.try_send(result);
-}
-
-fn outcome(answer: muster_swim::Answer) -> Result<Outcome, CommandError> {
-    match answer {
-        muster_swim::Answer::Current(view) | muster_swim::Answer::Removed(view) => {
-            Ok(Outcome::View(view))
-        }
-        muster_swim::Answer::Failed(error) => Err(error.into()),
-    }
-}
-
-/// The next message; a channel whose senders are gone stays silent.
-fn poll_channel<T>(channel: &mut Pin<Box<Receiver<T>>>, context: &mut Context<'_>) -> Poll<T> {
-    match channel.as_mut().poll_next(context) {
-        Poll::Ready(Some(message)) => Poll::Ready(message),
-        Poll::Ready(None) | Poll::Pending => Poll::Pending,
-    }
 }

@@ -4,6 +4,7 @@
 //! `events` and `stream` carry the events, `access` decides who may change things.
 
 mod access;
+mod attached;
 pub mod events;
 mod listing;
 pub mod model;

@@ -5,6 +5,7 @@
 //! server.
 
 mod agreed;
+mod apps;
 mod events;
 
 use std::borrow::Cow;
@@ -17,6 +18,9 @@ use serde::{Deserialize, Serialize};
 
 pub use agreed::{
     Case, Coordinator, Evidence, Recover, Removed, Suspicion, Testimony, lineage_word,
+};
+pub use apps::{
+    App, Apps, Attach, AttachedLine, ENDINGS, Ended, HEALTHS, Health, SignalWord, signal_name,
 };
 pub use events::{Cursor, CursorError, Details, EVENT_TYPES, Event, Grounds, RESET, Reset};
 
@@ -58,6 +62,9 @@ pub struct Member {
     pub zone: Option<String>,
     /// What it publishes.
     pub tags: BTreeMap<String, String>,
+    /// What lives beside it: apps that run, and the last that ended, by their names.
+    #[serde(default)]
+    pub apps: BTreeMap<String, App>,
     /// Whether it votes.
     pub voter: bool,
     /// Whether it is the member asked.
@@ -85,6 +92,7 @@ impl Member {
                 .iter()
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .collect(),
+            apps: App::all_of(info),
             voter: info.voter,
             is_self: info.is_self,
             rtt_us: info.rtt.map(micros),
@@ -149,6 +157,9 @@ pub struct Status {
     pub health: u8,
     /// `joining`, `member`, `leaving`, `left` or `removed`.
     pub lifecycle: Word,
+    /// The app that it waits for before it joins; null when it does not.
+    #[serde(default)]
+    pub waits_for: Option<String>,
     /// Process id of the agent.
     pub pid: u32,
     /// Milliseconds since the agent started to serve.

@@ -4,7 +4,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
-use muster_swim::{AskError, RecoverError, SeedError, TagError};
+use muster_swim::{AppError, AskError, RecoverError, SeedError, TagError};
 
 use super::access::Peer;
 use super::model;
@@ -33,6 +33,14 @@ pub(super) enum Kind {
     NoSuchMember,
     /// This member has no such tag.
     NoSuchTag,
+    /// This member has no such app that runs.
+    NoSuchApp,
+    /// An app of this name runs already.
+    AppAttached,
+    /// The apps of this member would be too many or too large.
+    AppsFull,
+    /// This member waits for an app before it joins.
+    WaitsForApp,
     /// The path exists, the method does not; with the value of `Allow`.
     MethodNotAllowed(&'static str),
     /// The body did not come in time.
@@ -130,12 +138,16 @@ impl Kind {
         match self {
             Kind::InvalidRequest => StatusCode::BAD_REQUEST,
             Kind::NotAllowed => StatusCode::FORBIDDEN,
-            Kind::NoSuchRoute | Kind::NoSuchMember | Kind::NoSuchTag | Kind::NoEvidence => {
-                StatusCode::NOT_FOUND
-            }
+            Kind::NoSuchRoute
+            | Kind::NoSuchMember
+            | Kind::NoSuchTag
+            | Kind::NoSuchApp
+            | Kind::NoEvidence => StatusCode::NOT_FOUND,
             Kind::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Kind::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Kind::TagsFull
+            | Kind::AppAttached
+            | Kind::AppsFull
             | Kind::StillAlive
             | Kind::IsCoordinator
             | Kind::NoHistory
@@ -149,6 +161,7 @@ impl Kind {
             Kind::NoCoordinator
             | Kind::TooManyWaiting
             | Kind::TooManyConnections
+            | Kind::WaitsForApp
             | Kind::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Unanswered | Kind::ViewNotReached => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -162,6 +175,10 @@ impl Kind {
             Kind::NoSuchRoute => ("no-such-route", "No such path"),
             Kind::NoSuchMember => ("no-such-member", "No such member"),
             Kind::NoSuchTag => ("no-such-tag", "No such tag"),
+            Kind::NoSuchApp => ("no-such-app", "No such app"),
+            Kind::AppAttached => ("app-attached", "The app is attached already"),
+            Kind::AppsFull => ("apps-full", "No room for this app"),
+            Kind::WaitsForApp => ("waits-for-app", "The member waits for its app"),
             Kind::NoEvidence => ("no-evidence", "Nothing is known against it"),
             Kind::MethodNotAllowed(_) => {
                 ("method-not-allowed", "The path does not have this method")
@@ -197,6 +214,7 @@ impl From<CommandError> for Problem {
                 let detail = format!("{text}: remove a tag first with DELETE /v1/tags/KEY");
                 Problem::new(Kind::TagsFull, detail)
             }
+            CommandError::App(error) => from_app_error(&error),
             CommandError::Seed(error) => from_seed_error(&error),
             CommandError::NoSuchTag(_) => {
                 let detail = format!("{text}: GET /v1/status and its member show which it has");
@@ -205,8 +223,26 @@ impl From<CommandError> for Problem {
             CommandError::Ask(error) => Problem::new(kind_of_ask(&error), text),
             CommandError::Recover(error) => Problem::new(kind_of_recover(&error), text),
             CommandError::Busy => Problem::new(Kind::TooManyWaiting, text),
+            CommandError::WaitsForApp(_) => Problem::new(Kind::WaitsForApp, text),
             CommandError::Stopping => Problem::new(Kind::Stopping, text),
         }
+    }
+}
+
+fn from_app_error(error: &AppError) -> Problem {
+    let text = error.to_string();
+    match error {
+        AppError::Name | AppError::Note => Problem::invalid(text),
+        AppError::Attached(_) => Problem::new(Kind::AppAttached, text),
+        AppError::NotAttached(_) => {
+            let detail = format!("{text} here: GET /v1/apps lists those that are");
+            Problem::new(Kind::NoSuchApp, detail)
+        }
+        AppError::TooMany | AppError::TooLarge => {
+            let detail = format!("{text}; end one first with DELETE /v1/apps/APP");
+            Problem::new(Kind::AppsFull, detail)
+        }
+        AppError::Leaving => Problem::new(Kind::Stopping, text),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The routes: from a request to its answer.
 
 mod agreed;
+mod apps;
 mod bodies;
 mod filter;
 mod reading;
@@ -39,6 +40,9 @@ pub(super) enum Endpoint {
     Coordinator,
     Events,
     Tag,
+    Apps,
+    App,
+    AppHealth,
     Join,
     Leave,
     Recover,
@@ -46,7 +50,7 @@ pub(super) enum Endpoint {
 }
 
 /// Every route: its path, where `{}` stands for one segment, and its methods.
-pub(super) const ROUTES: [(&str, Endpoint, &str); 12] = [
+pub(super) const ROUTES: [(&str, Endpoint, &str); 15] = [
     ("/v1/status", Endpoint::Status, READ),
     ("/v1/members", Endpoint::Members, READ),
     ("/v1/members/{name}", Endpoint::Member, "GET, HEAD, DELETE"),
@@ -55,6 +59,9 @@ pub(super) const ROUTES: [(&str, Endpoint, &str); 12] = [
     ("/v1/coordinator", Endpoint::Coordinator, READ),
     ("/v1/events", Endpoint::Events, READ),
     ("/v1/tags/{key}", Endpoint::Tag, "PUT, DELETE"),
+    ("/v1/apps", Endpoint::Apps, READ),
+    ("/v1/apps/{app}", Endpoint::App, "POST, DELETE"),
+    ("/v1/apps/{app}/health", Endpoint::AppHealth, "PUT"),
     ("/v1/join", Endpoint::Join, "POST"),
     ("/v1/leave", Endpoint::Leave, "POST"),
     ("/v1/recover", Endpoint::Recover, "POST"),
@@ -112,12 +119,14 @@ impl Context {
         }
         let deletes = head.method == Method::DELETE;
         let takes_none = match endpoint {
-            Endpoint::Members | Endpoint::Events | Endpoint::Coordinator => false,
+            Endpoint::Members | Endpoint::Events | Endpoint::Coordinator | Endpoint::Apps => false,
             Endpoint::Member => !deletes,
             Endpoint::Status
             | Endpoint::Evidence
             | Endpoint::Ring
             | Endpoint::Tag
+            | Endpoint::App
+            | Endpoint::AppHealth
             | Endpoint::Join
             | Endpoint::Leave
             | Endpoint::Recover
@@ -148,6 +157,10 @@ impl Context {
                 .await?;
                 Ok(empty(StatusCode::NO_CONTENT))
             }
+            Endpoint::Apps => self.apps(&query),
+            Endpoint::App if deletes => self.end_app(argument, &head.headers, body).await,
+            Endpoint::App => self.attach(argument, &head.headers, body).await,
+            Endpoint::AppHealth => self.report_app(argument, &head.headers, body).await,
             Endpoint::Join => {
                 let seeds = self.seeds(&head.headers, body).await?;
                 self.command(Command::Join { seeds }).await?;

@@ -1,4 +1,5 @@
-//! Bodies of answers: whole, a list rendered in pieces, or the endless stream of events.
+//! Bodies of answers: whole, a list rendered in pieces, the endless stream of events, or what lasts
+//! as long as an app.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -11,6 +12,7 @@ use http_body_util::Full;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use smol::Timer;
 
+use super::attached::AttachedBody;
 use super::events::{Gap, ReaderId, Types};
 use super::listing::{Listing, PIECE_BYTES};
 use super::model::Cursor;
@@ -27,6 +29,7 @@ pub(super) enum Answer {
     Whole(Full<Bytes>),
     Pieces(Pieces),
     Events(Box<EventStream>),
+    Attached(Box<AttachedBody>),
 }
 
 impl Body for Answer {
@@ -41,6 +44,7 @@ impl Body for Answer {
             Answer::Whole(whole) => return Pin::new(whole).poll_frame(context),
             Answer::Pieces(pieces) => ready!(pieces.poll_next(context)),
             Answer::Events(events) => ready!(events.poll_next(context)),
+            Answer::Attached(attached) => ready!(attached.poll_next(context)),
         };
         Poll::Ready(chunk.map(|chunk| Ok(Frame::data(Bytes::from(chunk)))))
     }
@@ -49,14 +53,14 @@ impl Body for Answer {
         match self {
             Answer::Whole(whole) => whole.is_end_stream(),
             Answer::Pieces(pieces) => pieces.first.is_none() && pieces.listing.is_done(),
-            Answer::Events(_) => false,
+            Answer::Events(_) | Answer::Attached(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Answer::Whole(whole) => whole.size_hint(),
-            Answer::Pieces(_) | Answer::Events(_) => SizeHint::default(),
+            Answer::Pieces(_) | Answer::Events(_) | Answer::Attached(_) => SizeHint::default(),
         }
     }
 }

@@ -127,6 +127,14 @@ impl World {
         self.settle();
     }
 
+    /// An app begins to live beside a peer.
+    pub(super) fn peer_attaches(&self, number: usize, app: &str) {
+        let attached = self.call(number, |node, now| node.attach(app, now));
+        attached.expect("there is room");
+        self.call(number, |node, now| node.handle_timeout(now));
+        self.settle();
+    }
+
     /// Publishes `count` events that happened to nobody but `n0`.
     pub(super) fn publish(&self, count: usize) {
         let event = self.some_event();
@@ -170,7 +178,7 @@ impl World {
             run(listener, handle, access, self.bounds, stopped).await;
             std::future::pending().await
         };
-        let commands = async { self.carry_out().await };
+        let commands = async { or(self.carry_out(), self.lose()).await };
         let client = async { client(&executor).await };
         smol::block_on(executor.run(or(or(client, server), commands)))
     }
@@ -190,6 +198,17 @@ impl World {
         std::future::pending().await
     }
 
+    /// What it does with apps that nobody holds any more.
+    async fn lose<T>(&self) -> T {
+        let lost = self.handle.lost();
+        while let Ok(lost) = lost.recv().await {
+            lost.apply(&self.handle, self.handle.clock().now());
+            self.drain(0);
+            self.settle();
+        }
+        std::future::pending().await
+    }
+
     fn apply(&self, command: Command) -> Result<Outcome, CommandError> {
         if self.net.borrow().stopped {
             return Err(CommandError::Stopping);
@@ -202,6 +221,11 @@ impl World {
                 if !self.call(0, |node, now| node.remove_tag(&key, now)) {
                     return Err(CommandError::NoSuchTag(key));
                 }
+            }
+            Command::App(command) => {
+                let outcome = command.apply(&self.handle, self.handle.clock().now());
+                self.drain(0);
+                return outcome;
             }
             Command::Join { seeds } => self.call(0, |node, now| node.join(&seeds, now))?,
             Command::Leave => {
@@ -367,6 +391,7 @@ fn is_question(command: &Command) -> bool {
         Command::ConfirmView | Command::Remove { .. } | Command::Recover { .. } => true,
         Command::SetTag { .. }
         | Command::RemoveTag { .. }
+        | Command::App(_)
         | Command::Join { .. }
         | Command::Leave => false,
     }

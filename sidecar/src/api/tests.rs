@@ -1,6 +1,7 @@
 //! The local socket as its clients see it: a real UNIX socket, and a small cluster behind it.
 
 mod agreed;
+mod apps;
 mod bounds;
 mod changing;
 mod description;

@@ -1,5 +1,7 @@
 //! The client of an agent's local socket: HTTP/1.1 over a UNIX socket, typed.
 
+mod attached;
+
 use std::fmt;
 use std::fs;
 use std::future::{Future, poll_fn};
@@ -18,6 +20,8 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use smol::Async;
 use smol_hyper::rt::FuturesIo;
+
+pub use attached::AttachedApp;
 
 use crate::api::model;
 use crate::cli::{sse, words};
@@ -299,6 +303,20 @@ impl Client {
             query.push(("types".to_owned(), types.join(",")));
         }
         let request = request(Method::GET, &with_query("/v1/events", &query));
+        let (connection, body) = self.lasting(request).await?;
+        Ok(EventStream {
+            socket: self.socket.clone(),
+            connection,
+            body,
+            parser: sse::Parser::new(),
+        })
+    }
+
+    /// Asks for an answer that lasts: its body is still to come.
+    async fn lasting(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<(Connection, Incoming), ClientError> {
         let mut connection = self.connect().await?;
         let asked = connection.ask(request);
         let response = self.in_time(self.patience, asked).await?;
@@ -309,13 +327,7 @@ impl Client {
                 .await?;
             return Err(self.refusal(status, &body));
         }
-        let body = response.into_body();
-        Ok(EventStream {
-            socket: self.socket.clone(),
-            connection,
-            body,
-            parser: sse::Parser::new(),
-        })
+        Ok((connection, response.into_body()))
     }
 
     async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use clap::Args;
 
 use super::client::Client;
-use super::output::{Format, ago, rtt, say_json, say_lines, tags, tone_of};
+use super::output::{Format, ago, apps, rtt, say_json, say_lines, tags, tone_of};
 use super::table::{Cell, Look, Table, Tone};
 use super::{Failure, OutputArgs};
 use crate::api::model::{Member, STATES};
@@ -14,6 +14,7 @@ const EXAMPLES: &str = "\
 Examples:
   muster members --state suspect,unreachable
   muster members --tag zone=a --tag role=db
+  muster members --app web
   muster members --consistent
   muster members --at-least 17 --timeout 1m
   muster members --output json | jq -r '.members[] | select(.state == \"alive\") | .addr'";
@@ -35,6 +36,10 @@ pub(super) struct MembersArgs {
     /// Only members with this tag; with one of the values when a key is given more than once
     #[arg(long, value_name = "K=V", value_parser = super::tag::pair)]
     tag: Vec<(String, String)>,
+
+    /// Only members beside which this app runs; given more than once, one of these
+    #[arg(long)]
+    app: Vec<String>,
 
     /// Wait until the agent knows this view or a later one
     #[arg(long, value_name = "VIEW")]
@@ -80,6 +85,9 @@ fn filter(args: &MembersArgs) -> Vec<(String, String)> {
     for (key, value) in &args.tag {
         query.push((format!("tag.{key}"), value.clone()));
     }
+    for app in &args.app {
+        query.push(("app".to_owned(), app.clone()));
+    }
     if let Some(view) = args.at_least {
         query.push(("at_least".to_owned(), view.to_string()));
     }
@@ -109,7 +117,13 @@ fn table_with(members: &[Member], now: SystemTime, agreed: bool) -> Table {
         ],
         false => &["NAME", "ADDR", "STATE", ">SINCE", ">RTT", "~TAGS"],
     };
-    let mut table = Table::new(headings);
+    // A column of its own only where somebody has one.
+    let with_apps = members.iter().any(|member| !member.apps.is_empty());
+    let mut headings = headings.to_vec();
+    if with_apps {
+        headings.insert(headings.len() - 1, "APPS");
+    }
+    let mut table = Table::new(&headings);
     for member in members {
         let name = if member.is_self {
             format!("{} (self)", member.name)
@@ -130,8 +144,11 @@ fn table_with(members: &[Member], now: SystemTime, agreed: bool) -> Table {
         row.extend([
             Cell::plain(ago(&member.since, now)),
             Cell::new(rtt(member.rtt_us), Tone::Faint),
-            Cell::plain(tags(&member.tags)),
         ]);
+        if with_apps {
+            row.push(Cell::plain(apps(&member.apps)));
+        }
+        row.push(Cell::plain(tags(&member.tags)));
         table.row(row);
     }
     table

@@ -5,6 +5,7 @@ mod dev;
 pub mod sse;
 mod table;
 
+mod attach;
 mod coordinator;
 mod explain;
 mod members;
@@ -38,10 +39,11 @@ Examples:
   muster agent --name n2 --bind 10.0.0.2 --join 10.0.0.1:7946
   muster members --state unreachable     who is gone
   muster explain n3                      why it is gone: who said so, and on what grounds
+  muster attach -- ./server              tell all at once when and how it ends
   muster watch --exec 'notify-send \"$MUSTER_EVENT_TYPE $MUSTER_MEMBER_NAME\"'
   curl --unix-socket /run/muster/muster.sock http://muster/v1/members
 
-Exit status: 0 done, 1 failed, 2 wrong usage or settings; of the agent also 3 when a newer member
+Exit status: 0 done, 1 failed, 2 wrong usage or settings; of `attach` that of its command; of the agent also 3 when a newer member
 took its name, 130 or 143 when a second signal (INT or TERM) ended it.";
 
 /// Who is here, and who is gone? A sidecar that watches the members of a cluster and tells local
@@ -82,6 +84,8 @@ enum Command {
     Ring(ring::RingArgs),
     /// Show or change the tags that this member publishes
     Tag(tag::TagArgs),
+    /// Run a command as an app of this member: all are told at once when and how it ends
+    Attach(attach::AttachArgs),
     /// Join a cluster through one or more of its members
     #[command(after_help = "Example:\n  muster join 10.0.0.1:7946 seed.example.org:7946")]
     Join(JoinArgs),
@@ -151,6 +155,9 @@ enum Failure {
     ReaderGone,
     #[error("cannot write to standard output: {0}")]
     Output(io::Error),
+    /// All was said: this is the exit status.
+    #[error("ended with {0}")]
+    Ended(u8),
 }
 
 impl From<io::Error> for Failure {
@@ -179,6 +186,7 @@ impl From<dev::DevError> for Failure {
 pub fn main() -> ExitCode {
     match run(Cli::parse()) {
         Ok(()) | Err(Failure::ReaderGone) => ExitCode::SUCCESS,
+        Err(Failure::Ended(code)) => ExitCode::from(code),
         Err(failure) => {
             eprintln!("muster: {failure}");
             match failure {
@@ -189,6 +197,7 @@ pub fn main() -> ExitCode {
                 | Failure::Dev(_)
                 | Failure::Message(_)
                 | Failure::ReaderGone
+                | Failure::Ended(_)
                 | Failure::Output(_) => ExitCode::FAILURE,
             }
         }
@@ -236,6 +245,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Recover(args) => ask(socket, async |client| recover::run(client, &args).await),
         Command::Ring(args) => ask(socket, async |client| ring::run(client, &args).await),
         Command::Tag(args) => ask(socket, async |client| tag::run(client, &args).await),
+        Command::Attach(args) => attach::run(socket, &args),
         Command::Join(args) => ask(socket, async |client| join(client, &args.seeds).await),
         Command::Leave => ask(socket, async |client| leave(client).await),
     }

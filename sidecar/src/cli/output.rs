@@ -1,5 +1,6 @@
 //! Standard output, and how values are shown on it.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime};
 
@@ -7,6 +8,7 @@ use serde::Serialize;
 
 use super::Failure;
 use super::table::Tone;
+use crate::api::model::App;
 
 /// How a listing is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -45,8 +47,10 @@ pub(super) fn say_json(document: &impl Serialize) -> Result<(), Failure> {
 /// The tone of a state's or verdict's word, or of an event's less `member-`.
 pub(super) fn tone_of(state: &str) -> Tone {
     match state {
-        "alive" | "reachable" | "up" | "quorum-regained" | "self-readmitted" => Tone::Good,
-        "suspect" | "degraded" | "coordinator-changed" => Tone::Warning,
+        "alive" | "reachable" | "up" | "app-up" | "quorum-regained" | "self-readmitted" => {
+            Tone::Good
+        }
+        "suspect" | "degraded" | "app-down" | "coordinator-changed" => Tone::Warning,
         "unreachable" | "dead" | "quorum-lost" | "self-removed" => Tone::Bad,
         "left" => Tone::Faint,
         _ => Tone::Plain,
@@ -87,6 +91,38 @@ pub(super) fn rough(duration: Duration) -> String {
         rest %= size;
     }
     parts.join(" ")
+}
+
+/// Apps by name, each with what is not as it should be: its health, or how it ended; none is `-`.
+pub(super) fn apps(apps: &BTreeMap<String, App>) -> String {
+    let shown: Vec<String> = apps
+        .iter()
+        .map(|(name, app)| match remark(app) {
+            Some(remark) => format!("{name} ({remark})"),
+            None => name.clone(),
+        })
+        .collect();
+    if shown.is_empty() {
+        "-".to_owned()
+    } else {
+        shown.join(", ")
+    }
+}
+
+fn remark(app: &App) -> Option<String> {
+    let Some(ended) = &app.ended else {
+        let health = app.health.as_deref()?;
+        return match (health, &app.note) {
+            ("passing", None) => None,
+            (health, None) => Some(health.to_owned()),
+            (health, Some(note)) => Some(format!("{health}: {note}")),
+        };
+    };
+    Some(match (app.status, &app.signal) {
+        (Some(status), _) => format!("{ended} {status}"),
+        (None, Some(signal)) => format!("{ended} {signal}"),
+        (None, None) => ended.to_string(),
+    })
 }
 
 /// Tags as `key=value`, separated by spaces; none is `-`.

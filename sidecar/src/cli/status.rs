@@ -45,6 +45,10 @@ fn card(status: &Status, look: Look) -> Vec<String> {
         ));
     };
     fact("phase", format!("{}, {}", status.lifecycle, status.role));
+    if let Some(app) = &status.waits_for {
+        let text = format!("for the app {app:?}: the member joins once it is attached");
+        fact("waits", look.paint(&text, Tone::Warning));
+    }
     fact("quorum", quorum(status, look));
     fact("coordinator", coordinator(status));
     fact("view", view(status));

@@ -13,7 +13,7 @@ use super::client::{Client, ClientError, EventStream};
 use super::output::{Format, say, say_lines, tone_of};
 use super::sse::Message;
 use super::table::{Look, Tone, printable};
-use crate::api::model::{Details, EVENT_TYPES, Event, RESET, Reset};
+use crate::api::model::{Details, EVENT_TYPES, Event, RESET, Reset, Word};
 
 const EXAMPLES: &str = "\
 The stream survives a restart of the agent: it goes on after the last cursor, and when events were
@@ -174,8 +174,16 @@ pub(super) fn details(details: &Details) -> String {
         let list = list.filter(|list| !list.is_empty());
         list.map(|list| list.join(","))
     };
+    let number = |number: Option<u64>| number.map(|number| number.to_string());
+    let word = |word: &Option<Word>| word.as_deref().map(str::to_owned);
     let pairs = [
+        ("app", details.app.clone()),
+        ("attachment", number(details.attachment)),
+        ("health", word(&details.health)),
+        ("note", details.note.clone()),
         ("cause", details.cause.as_deref().map(str::to_owned)),
+        ("status", number(details.status.map(u64::from))),
+        ("signal", word(&details.signal)),
         ("by", details.by.clone()),
         ("silence", details.silence.as_deref().map(str::to_owned)),
         ("accusers", names(details.accusers.as_ref())),
@@ -230,7 +238,7 @@ fn execute(command: &str, message: &Message, socket: &Path) -> Result<(), Failur
     Ok(())
 }
 
-fn variables(message: &Message) -> [(&'static str, Option<String>); 6] {
+fn variables(message: &Message) -> [(&'static str, Option<String>); 7] {
     let event: Option<Event> = serde_json::from_str(&message.data).ok();
     [
         ("MUSTER_EVENT_TYPE", Some(message.event.clone())),
@@ -250,6 +258,10 @@ fn variables(message: &Message) -> [(&'static str, Option<String>); 6] {
         (
             "MUSTER_MEMBER_ADDR",
             event.as_ref().map(|event| event.member.addr.to_string()),
+        ),
+        (
+            "MUSTER_APP",
+            event.as_ref().and_then(|event| event.details.app.clone()),
         ),
     ]
 }

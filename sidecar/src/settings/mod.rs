@@ -62,6 +62,8 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
     /// Whether it never votes; then there is no `data_dir`.
     pub non_voting: bool,
+    /// The app without which this member does not take part.
+    pub require: Option<String>,
     /// The local socket; `None`: the usual place of [`default_socket`].
     pub socket: Option<PathBuf>,
     /// Who may use the local socket.
@@ -318,6 +320,7 @@ impl Settings {
             tags: Tags::default(),
             data_dir: None,
             non_voting: false,
+            require: None,
             socket: None,
             access: Access::default(),
             event_buffer: 65_536,

@@ -1,6 +1,6 @@
 //! The one table of settings.
 
-use muster_swim::{Config, Name, limits};
+use muster_swim::{App, Config, Name, limits};
 
 use super::{LogFormat, Preset, Settings, values};
 
@@ -169,6 +169,21 @@ pub static TABLE: &[Setting] = &[
         allowed: Allowed::Words("true or false, and true only without data_dir"),
         take: |s, text| put(&mut s.non_voting, text.parse().ok()),
         show: |s| s.non_voting.to_string(),
+    },
+    Setting {
+        name: "require",
+        doc: "An app without which this member does not take part: it joins once that is attached, and \
+              leaves when it ends",
+        value_name: "APP",
+        form: Form::Text,
+        allowed: Allowed::Words(
+            "the name of an app: 1 to 128 bytes of printable characters without =",
+        ),
+        take: |s, text| {
+            let name = App::check_name(text).ok().map(|()| text.to_owned());
+            put(&mut s.require, name.map(Some))
+        },
+        show: |_| "none".to_owned(),
     },
     Setting {
         name: "socket",

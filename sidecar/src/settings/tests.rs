@@ -80,6 +80,7 @@ socket = "/run/x.sock"
 socket_mode = 0o600
 data_dir = "/var/lib/muster"
 non_voting = false
+require = "web"
 voters = "auto"
 expect = 3
 lease = "3s"
@@ -112,6 +113,7 @@ note = "a=b, c"
         Some(Path::new("/var/lib/muster"))
     );
     assert!(!settings.non_voting);
+    assert_eq!(settings.require.as_deref(), Some("web"));
     let expected = Config {
         period: Duration::from_secs(60),
         rings: 4,

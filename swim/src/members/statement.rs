@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::apps::AppsRef;
 use super::name::NameRef;
 use super::tags::TagsRef;
-use super::{Name, Tags};
+use super::{Apps, Name, Tags};
 use crate::coordinator::VoterId;
 
 /// One life of a member: newer start, larger number. The sidecar takes microseconds of Unix time,
@@ -31,7 +32,8 @@ impl fmt::Display for Instance {
     }
 }
 
-/// Counter within an instance, raised by its owner alone: to refute a suspicion, to publish tags.
+/// Counter within an instance, raised by its owner alone: to refute a suspicion, to publish tags and
+/// apps.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -68,6 +70,8 @@ pub struct Record {
     /// How often this process was removed and came back as a new life: it waits to be a member
     /// again, one that was restarted does not.
     pub returns: u32,
+    /// What lives beside it.
+    pub apps: Apps,
 }
 
 /// A record as it stands in a message: checked, and copied only when it is news.
@@ -82,6 +86,8 @@ pub(crate) struct RecordRef<'a> {
     pub(crate) tags: TagsRef<'a>,
     pub(crate) voter: VoterId,
     pub(crate) returns: u32,
+    #[serde(borrow)]
+    pub(crate) apps: AppsRef<'a>,
 }
 
 impl RecordRef<'_> {
@@ -91,6 +97,7 @@ impl RecordRef<'_> {
         (self.instance, self.incarnation) == (record.instance, record.incarnation)
             && self.addr == record.addr
             && self.tags.are(&record.tags)
+            && self.apps.are(&record.apps)
     }
 
     pub(crate) fn to_record(&self) -> Record {
@@ -102,6 +109,7 @@ impl RecordRef<'_> {
             tags: self.tags.to_tags(),
             voter: self.voter,
             returns: self.returns,
+            apps: self.apps.to_apps(),
         }
     }
 }
@@ -166,7 +174,7 @@ impl Statement {
 /// Which of two statements about the *same name* counts: the greater one.
 ///
 /// A total order, so that merging is commutative, associative and idempotent. Two lives that began
-/// in the same microsecond are told apart by address and tags; which one wins matters less than
+/// in the same microsecond are told apart by address, tags and apps; which one wins matters less than
 /// that everybody picks the same.
 pub fn precedence(one: &Statement, other: &Statement) -> Ordering {
     debug_assert_eq!(
@@ -177,4 +185,5 @@ pub fn precedence(one: &Statement, other: &Statement) -> Ordering {
         .cmp(&other.rank())
         .then_with(|| one.record.addr.cmp(&other.record.addr))
         .then_with(|| one.record.tags.cmp(&other.record.tags))
+        .then_with(|| one.record.apps.cmp(&other.record.apps))
 }

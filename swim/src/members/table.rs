@@ -452,6 +452,7 @@ impl Table {
             state: member.state(),
             since: member.since,
             tags: record.tags.clone(),
+            apps: record.apps.clone(),
             is_self: record.name == self.me,
             rtt: member.round_trip.estimate(),
             verdict: None,

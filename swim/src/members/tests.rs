@@ -1,5 +1,6 @@
 //! Members: the rules of precedence, merging, digests, lists, names and tags.
 
+mod apps;
 mod digest;
 mod lists;
 mod merging;
@@ -10,7 +11,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::{Incarnation, Instance, Merge, Name, Record, Statement, Status, Table, Tags};
+pub(crate) use apps::{fullest_apps, some_apps};
+
+use super::{Apps, Incarnation, Instance, Merge, Name, Record, Statement, Status, Table, Tags};
 use crate::config::Config;
 use crate::coordinator::VoterId;
 use crate::detector::Suspicion;
@@ -36,6 +39,7 @@ fn statement(of: &str, instance: u64, incarnation: u32, status: Status) -> State
         tags: Tags::default(),
         voter: VoterId::NEVER,
         returns: 0,
+        apps: Apps::default(),
     };
     Statement {
         record: record.into(),

@@ -202,6 +202,7 @@ impl Node {
             .ids(subjects.map(|change| change.subject().0.as_str()));
         let known = ids.iter().flatten();
         let before: Vec<Stand> = known.map(|id| self.stand(*id)).collect();
+        let apps = self.app_stands(&before);
         let told = self.events.len();
         let Some(history) = &mut self.agreed.history else {
             return;
@@ -222,6 +223,7 @@ impl Node {
         }
         self.push_cut(&bytes);
         self.tell_rest(before, told, now);
+        self.tell_apps_after(apps, now);
         self.on_new_view(now);
     }
 
@@ -240,6 +242,7 @@ impl Node {
         });
         let members = self.table.with_ids();
         let stands: Vec<Stand> = members.map(|(id, _)| self.stand(id)).collect();
+        let apps = self.app_stands(&stands);
         let told = self.events.len();
         let before = self.agreed.history.as_ref().map(History::kept);
         let new_lineage = before.as_ref().map(|old| old.head.lineage) != Some(roster.head.lineage);
@@ -273,6 +276,7 @@ impl Node {
             self.tell_coordinator(&office, now);
         }
         self.tell_rest(stands, told, now);
+        self.tell_apps_after(apps, now);
         self.on_new_view(now);
         if new_lineage {
             self.keep_history();

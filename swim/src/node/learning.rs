@@ -17,6 +17,27 @@ use crate::members::{MemberId, Merge, Name, NameRef, Rank, Record, RecordRef, St
 use crate::time::Time;
 use crate::wire::{Entry, Header, Message, Update};
 
+/// Pushes that did not wait for the beat of gossip, in the present second.
+#[derive(Debug, Default)]
+pub(super) struct Hurries {
+    since: Time,
+    count: u32,
+}
+
+impl Hurries {
+    /// Whether one more may go at once.
+    fn take(&mut self, now: Time) -> bool {
+        if now.since(self.since) >= Duration::from_secs(1) {
+            *self = Hurries {
+                since: now,
+                count: 0,
+            };
+        }
+        self.count += 1;
+        self.count <= limits::HURRIED_PUSHES
+    }
+}
+
 impl Node {
     /// Takes its records and rosters from the same sources as other nodes.
     #[cfg(feature = "sim")]
@@ -231,9 +252,16 @@ impl Node {
         if let Some(after) = forget_after {
             self.set_timer(Timer::Forget(name), now + after);
         }
+        let held = &self.table.member(id).statement.record;
+        let other_apps = before
+            .as_ref()
+            .is_some_and(|before| before.record.apps != held.apps);
         self.announce(id, before, cause, now);
-        if !(newcomer && self.is_crowded(self.queue.fresher_than(self.pushes()))) {
-            self.gossip(id, now);
+        if other_apps {
+            self.gossip(id, Urgency::First, now);
+            self.hurry(now);
+        } else if !(newcomer && self.is_crowded(self.queue.fresher_than(self.pushes()))) {
+            self.gossip(id, self.urgency_of(id), now);
         }
     }
 
@@ -260,6 +288,10 @@ impl Node {
                 if old.state == State::Unreachable {
                     self.tell(old, EventKind::Unreachable { cause: superseded }, now);
                 }
+            }
+            if !same_life && before.status != Status::Left {
+                let old = self.describe(superseded_info(&before.record, now));
+                self.tell_apps_replaced(&old, info.instance, now);
             }
             held = same_life.then_some(before);
         }
@@ -311,18 +343,22 @@ impl Node {
             Status::Suspect => {}
         }
         if held.is_none() {
-            self.tell_agreed(info, now);
+            self.tell_agreed(&info, now);
         }
+        let gone = matches!(info.verdict, Some(Verdict::Dead | Verdict::Left));
+        let over = |held: &Statement| gone || held.status == Status::Left;
+        let held = held.as_ref().map(|held| (&*held.record, over(held)));
+        self.tell_apps(held, &info, now);
     }
 
     /// What was agreed about a life before its record came. The first cut of a voter that restarted
     /// may say that it takes office, the next one that it is a member.
-    fn tell_agreed(&mut self, info: MemberInfo, now: Time) {
+    fn tell_agreed(&mut self, info: &MemberInfo, now: Time) {
         if info.verdict == Some(Verdict::Up) {
             self.tell(info.clone(), EventKind::Up, now);
         }
         if self.decider().as_ref() == Some(&info.name) {
-            self.tell(info, EventKind::CoordinatorChanged, now);
+            self.tell(info.clone(), EventKind::CoordinatorChanged, now);
         }
     }
 
@@ -376,15 +412,26 @@ impl Node {
     /// Passes on what is held of a member.
     pub(super) fn gossip_member(&mut self, name: &Name, now: Time) {
         if let Some(id) = self.table.id(name.as_str()) {
-            self.gossip(id, now);
+            self.gossip(id, self.urgency_of(id), now);
         }
     }
 
-    fn gossip(&mut self, id: MemberId, now: Time) {
-        let urgency = match self.table.member(id).statement.status {
+    /// The same, ahead of all that waits, and without waiting for the next beat.
+    pub(super) fn gossip_urgently(&mut self, name: &Name, now: Time) {
+        if let Some(id) = self.table.id(name.as_str()) {
+            self.gossip(id, Urgency::First, now);
+            self.hurry(now);
+        }
+    }
+
+    fn urgency_of(&self, id: MemberId) -> Urgency {
+        match self.table.member(id).statement.status {
             Status::Alive | Status::Suspect | Status::Unreachable => Urgency::Normal,
             Status::Left => Urgency::First,
-        };
+        }
+    }
+
+    fn gossip(&mut self, id: MemberId, urgency: Urgency, now: Time) {
         self.queue.put(id, urgency);
         if !self.timers.is_set(&Timer::Push) {
             let interval = self.config.gossip_interval;
@@ -395,6 +442,14 @@ impl Node {
                 now + self.rng.up_to(interval)
             };
             self.set_timer(Timer::Push, at);
+        }
+    }
+
+    /// Pushes at once, as verdicts are. What changes too often goes with the beat all the same.
+    fn hurry(&mut self, now: Time) {
+        let waits = self.timers.is_set_after(&Timer::Push, now);
+        if waits && self.config.parts.eager && self.hurries.take(now) {
+            self.set_timer(Timer::Push, now);
         }
     }
 
@@ -473,6 +528,7 @@ fn superseded_info(record: &Record, now: Time) -> MemberInfo {
         state: State::Unreachable,
         since: now,
         tags: record.tags.clone(),
+        apps: record.apps.clone(),
         is_self: false,
         rtt: None,
         verdict: None,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::outputs::{Outgoing, Stop};
 use super::{Lifecycle, Node, Timer};
 use crate::coordinator::View;
+use crate::event::AppDownCause;
 use crate::members::{Name, Statement, Status};
 use crate::time::Time;
 use crate::wire::Message;
@@ -29,7 +30,8 @@ pub(super) struct HandOver {
 }
 
 impl Node {
-    /// Says goodbye to the buddies; [`Action::Stopped`](super::Action) follows once they acked, and
+    /// Says goodbye to the buddies, once what became of an app just before is on its way to all;
+    /// [`Action::Stopped`](super::Action) follows once they acked, and
     /// in any case after the leave timeout. Repeated calls are harmless.
     pub fn leave(&mut self, now: Time) {
         self.enter(now);
@@ -41,6 +43,15 @@ impl Node {
         // Whoever else has our name: it may have it now.
         self.namesake = None;
         self.timers.cancel(&Timer::Namesake);
+        // A goodbye takes the place of the record in what is passed on.
+        let known = self.apps_known_at().filter(|known| *known > now);
+        match known {
+            Some(known) => self.set_timer(Timer::Leave, known),
+            None => self.begin_goodbye(now),
+        }
+    }
+
+    fn begin_goodbye(&mut self, now: Time) {
         self.table.set_me(
             Statement {
                 record: Arc::new(self.me.clone()),
@@ -49,6 +60,8 @@ impl Node {
             now,
         );
         let name = self.me.name.clone();
+        let me = self.me();
+        self.tell_apps_gone(&me, AppDownCause::MemberLeft, now);
         self.gossip_member(&name, now);
         self.note_for_office(&name, now);
         let seq = self.next_seq();
@@ -185,7 +198,10 @@ impl Node {
     }
 
     pub(super) fn on_leave_timeout(&mut self, now: Time) {
-        self.say_goodbye(now);
+        match &self.goodbye {
+            Some(_) => self.say_goodbye(now),
+            None => self.begin_goodbye(now),
+        }
     }
 
     pub(super) fn on_goodbye_ack(&mut self, seq: u32, from: &str, now: Time) {

@@ -7,6 +7,7 @@
 
 mod agreed;
 mod agreement;
+mod apps;
 mod asking;
 mod beating;
 mod catching;
@@ -59,14 +60,16 @@ use crate::event::{Event, MemberInfo};
 use crate::gossip::Queue;
 use crate::limits;
 use crate::members::{
-    Incarnation, Instance, Name, Rank, Record, Records, Statement, Status, Table, Tags,
+    Apps, Incarnation, Instance, Name, Rank, Record, Records, Statement, Status, Table, Tags,
 };
 use crate::rng::Rng;
 use crate::stats::Stats;
 use crate::time::Time;
 use crate::wire::{self, ClusterId};
 use agreed::Agreed;
+use apps::Attachments;
 use joining::Seeds;
+use learning::Hurries;
 use leaving::Goodbye;
 use links::Links;
 use myself::Namesake;
@@ -160,6 +163,7 @@ pub struct Node {
     forgotten: HashMap<Name, Rank>,
     goodbye: Option<Goodbye>,
     namesake: Option<Namesake>,
+    attachments: Attachments,
     agreed: Agreed,
     /// When it was last called: what is sent now was true then.
     now: Time,
@@ -168,6 +172,7 @@ pub struct Node {
     /// How long after the begin of a period its first beat is wanted.
     phase: Duration,
     last_push: Time,
+    hurries: Hurries,
     #[cfg(feature = "sim")]
     prober: held::Prober,
     transmits: VecDeque<Outgoing>,
@@ -205,6 +210,7 @@ impl Node {
             tags: identity.tags,
             voter: memory.id,
             returns: 0,
+            apps: Apps::default(),
         };
         let statement = Statement {
             record: Arc::new(me.clone()),
@@ -231,11 +237,13 @@ impl Node {
             forgotten: HashMap::new(),
             goodbye: None,
             namesake: None,
+            attachments: Attachments::default(),
             agreed: Agreed::new(&memory),
             now,
             last_seq: 0,
             phase: Duration::ZERO,
             last_push: Time::ZERO,
+            hurries: Hurries::default(),
             #[cfg(feature = "sim")]
             prober: held::Prober::default(),
             transmits: VecDeque::new(),

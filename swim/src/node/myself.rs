@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::outputs::{Outgoing, Stop};
 use super::{Lifecycle, Node, Timer};
 use crate::coordinator::VoterId;
-use crate::event::{EventKind, RemovedCause};
+use crate::event::{AppDownCause, EventKind, RemovedCause};
 use crate::members::{Incarnation, Instance, Rank, Statement, Status, TagError, Tags};
 use crate::time::Time;
 use crate::wire::Message;
@@ -158,7 +158,8 @@ impl Node {
         };
         self.lifecycle = Lifecycle::Removed;
         let (me, cause) = (self.me(), RemovedCause::NameTaken { addr, instance });
-        self.tell(me, EventKind::SelfRemoved { cause }, now);
+        self.tell(me.clone(), EventKind::SelfRemoved { cause }, now);
+        self.tell_apps_gone(&me, AppDownCause::MemberReplaced { instance }, now);
         self.stop(Stop::NameTaken { addr, instance });
         true
     }
@@ -198,7 +199,8 @@ impl Node {
     }
 
     /// Says of ourselves what is now true. At the end of the counter a new life begins.
-    fn publish(&mut self, incarnation: Option<Incarnation>, now: Time) {
+    pub(super) fn publish(&mut self, incarnation: Option<Incarnation>, now: Time) {
+        let before = self.me();
         match incarnation {
             Some(incarnation) => self.me.incarnation = incarnation,
             // At the end of both counters nothing newer can be said.
@@ -215,7 +217,12 @@ impl Node {
             },
             now,
         );
+        self.tell_own_apps(&before, now);
         let name = self.me.name.clone();
-        self.gossip_member(&name, now);
+        if before.apps == self.me.apps {
+            self.gossip_member(&name, now);
+        } else {
+            self.gossip_urgently(&name, now);
+        }
     }
 }

@@ -79,8 +79,8 @@ impl Node {
 /// What the users of this node see of a member.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stand {
-    id: MemberId,
-    state: State,
+    pub(super) id: MemberId,
+    pub(super) state: State,
     verdict: Option<Verdict>,
 }
 

@@ -387,5 +387,5 @@ fn entry(member: &Member, now: Time) -> Entry<&Record> {
 fn longest(entry: &Entry<&Record>) -> usize {
     let tags = entry.record.tags.iter();
     let tags: usize = tags.map(|(key, value)| key.len() + value.len() + 4).sum();
-    entry.record.name.as_str().len() + tags + 48
+    entry.record.name.as_str().len() + tags + entry.record.apps.longest() + 48
 }

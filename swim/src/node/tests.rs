@@ -1,6 +1,7 @@
 //! One node among puppets, and a few nodes wired together by hand; larger clusters live in `sim`.
 
 mod agreed;
+mod apps;
 mod beating;
 mod driven;
 mod forgetting;

@@ -106,6 +106,11 @@ impl Timers {
         self.deadlines.contains_key(timer)
     }
 
+    /// Whether it is set to a time after this.
+    pub(crate) fn is_set_after(&self, timer: &Timer, time: Time) -> bool {
+        self.deadlines.get(timer).is_some_and(|at| *at > time)
+    }
+
     pub(crate) fn first(&self) -> Option<(Time, &Timer)> {
         self.order.first().map(|(at, timer)| (*at, timer))
     }

@@ -14,7 +14,10 @@ use super::{
 };
 use crate::coordinator::{Change, Cut, VoterId, Voters};
 use crate::limits;
-use crate::members::{Incarnation, Instance, Name, NameRef, Record, RecordRef, Status, Tags};
+use crate::members::{
+    Apps, Incarnation, Instance, Name, NameRef, Record, RecordRef, Status, Tags, fullest_apps,
+    some_apps,
+};
 
 /// A header as a member of the cluster `muster` sends it.
 const HEADER: fn() -> Header<'static> = || Header {
@@ -301,5 +304,6 @@ fn longest_record() -> Record {
         tags: fullest_tags(),
         voter: VoterId(u64::MAX),
         returns: u32::MAX,
+        apps: fullest_apps(),
     }
 }

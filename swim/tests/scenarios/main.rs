@@ -5,6 +5,7 @@
 
 #![allow(clippy::disallowed_macros, reason = "tests print what they measure")]
 
+mod apps;
 mod cost;
 mod crashes;
 mod decided;

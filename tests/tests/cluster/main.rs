@@ -3,6 +3,7 @@
 //!
 //! Every deadline is generous: it says that something happens at all, the benches say how soon.
 
+mod apps;
 mod coordinator;
 mod crash;
 mod curl;

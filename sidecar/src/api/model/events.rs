@@ -4,15 +4,17 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use muster_swim::{DeadCause, EventKind, Evidence, Finding, RemovedCause, UnreachableCause};
+use muster_swim::{
+    AppDownCause, DeadCause, EventKind, Evidence, Finding, RemovedCause, UnreachableCause,
+};
 use serde::{Deserialize, Serialize};
 
-use super::{Member, Word, rfc3339};
+use super::{App, Member, Word, apps, rfc3339};
 use crate::agent::Clock;
 
 /// The types of event that a stream can carry, as `type` in JSON and as filter: hints, verdicts,
 /// what is told of the cluster and of this member.
-pub const EVENT_TYPES: [&str; 14] = [
+pub const EVENT_TYPES: [&str; 17] = [
     "member-suspect",
     "member-unreachable",
     "member-reachable",
@@ -21,6 +23,9 @@ pub const EVENT_TYPES: [&str; 14] = [
     "member-dead",
     "member-left",
     "member-updated",
+    "app-up",
+    "app-down",
+    "app-health",
     "coordinator-changed",
     "quorum-lost",
     "quorum-regained",
@@ -62,9 +67,27 @@ pub struct Details {
     /// What our own probe met: `stalled`, `cut-off`, `refused` or `replaced`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub silence: Option<Word>,
+    /// Which app it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// Which attachment of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachment: Option<u64>,
+    /// How the app is: of `app-up` and `app-health`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Word>,
+    /// Its own words to that, if it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// With which status it exited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u8>,
+    /// Which signal ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<Word>,
     /// Why: of `member-unreachable` `timeout`, `told`, `superseded`, `goodbye` or `verdict`; of
     /// `member-dead` `convicted`, `replaced` or `unknown`; of `self-removed` `verdict` or
-    /// `name-taken`.
+    /// `name-taken`; of `app-down` one of [`ENDINGS`](super::ENDINGS).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Word>,
     /// Who suspected the member, first accuser first.
@@ -151,6 +174,17 @@ impl Details {
             | EventKind::CoordinatorChanged
             | EventKind::QuorumLost
             | EventKind::SelfReadmitted => none,
+            EventKind::AppUp { app, as_was } => Details::of_app(app, as_was),
+            EventKind::AppHealth { app, is_now } => Details::of_app(app, is_now),
+            EventKind::AppDown {
+                app,
+                attachment,
+                cause,
+            } => Details {
+                app: Some(app.to_string()),
+                attachment: Some(attachment.0),
+                ..Details::of_end(*cause)
+            },
             EventKind::Degraded { evidence } => Details {
                 grounds: evidence.as_deref().map(Grounds::new),
                 ..none
@@ -188,6 +222,33 @@ impl Details {
         Details {
             cause: Some(word.into()),
             ..Details::default()
+        }
+    }
+
+    fn of_app(name: &str, app: &muster_swim::App) -> Details {
+        let App { health, note, .. } = App::new(app);
+        Details {
+            app: Some(name.to_owned()),
+            attachment: Some(app.attachment.0),
+            health,
+            note,
+            ..Details::default()
+        }
+    }
+
+    fn of_end(cause: AppDownCause) -> Details {
+        let caused = Details::caused(cause.as_str());
+        match cause {
+            AppDownCause::Ended(ending) => Details {
+                status: apps::status_of(ending),
+                signal: apps::signal_of(ending),
+                ..caused
+            },
+            AppDownCause::MemberReplaced { instance } => Details {
+                instance: Some(instance.0),
+                ..caused
+            },
+            AppDownCause::Unknown | AppDownCause::MemberDead | AppDownCause::MemberLeft => caused,
         }
     }
 

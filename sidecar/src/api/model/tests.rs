@@ -2,8 +2,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use muster_swim::{
-    Agreement, CaseFile, DeadCause, Epoch, EventKind, Evidence as CaseEvidence, Finding, Lineage,
-    Name, Quorum, Reason, RemovedCause, Role, Silence, State, UnreachableCause, Verdict, View,
+    Agreement, AppDownCause, Attachment, CaseFile, DeadCause, Ending, Epoch, EventKind,
+    Evidence as CaseEvidence, Finding, Lineage, Name, Quorum, Reason, RemovedCause, Role, Silence,
+    State, UnreachableCause, Verdict, View,
 };
 use serde_json::{Value, json};
 
@@ -85,6 +86,21 @@ fn times_are_rfc_3339_and_never_panic() {
     assert_eq!(at(second * u32::MAX * 100), "9999-12-31T23:59:59.999Z");
 }
 
+/// The end of an app, and what is told of it.
+fn app_down(cause: AppDownCause, mut how: Value) -> (EventKind, &'static str, Value) {
+    let fields = how.as_object_mut().expect("fields");
+    fields.insert("app".to_owned(), json!("web"));
+    fields.insert("attachment".to_owned(), json!(7));
+    let word = fields["cause"].as_str().expect("a word");
+    assert!(ENDINGS.contains(&word), "{word}");
+    let kind = EventKind::AppDown {
+        app: "web".into(),
+        attachment: Attachment(7),
+        cause,
+    };
+    (kind, "app-down", how)
+}
+
 #[test]
 fn the_shape_of_a_member_keeps_its_order() {
     let event = World::new(1).some_event();
@@ -92,7 +108,7 @@ fn the_shape_of_a_member_keeps_its_order() {
     let expected = [
         r#"{"name":"n0","addr":"127.0.0.1:7000","instance":1767322645123456,"incarnation":0,"#,
         r#""state":"alive","verdict":null,"view":0,"since":"SINCE","#,
-        r#""zone":"west","tags":{"zone":"west"},"voter":false,"self":true,"rtt_us":null}"#,
+        r#""zone":"west","tags":{"zone":"west"},"apps":{},"voter":false,"self":true,"rtt_us":null}"#,
     ];
     let expected = expected.concat().replace("SINCE", &event.member.since);
     assert_eq!(text, expected);
@@ -189,6 +205,26 @@ fn details_stand_beside_the_other_fields_of_an_event() {
             json!({"cause": "verdict", "removed_in": 9}),
         ),
         (EventKind::Updated, "member-updated", json!({})),
+        app_down(
+            AppDownCause::Ended(Ending::Exited { status: 3 }),
+            json!({"cause": "exited", "status": 3}),
+        ),
+        app_down(
+            AppDownCause::Ended(Ending::Signalled { signal: 11 }),
+            json!({"cause": "signalled", "signal": "SIGSEGV"}),
+        ),
+        app_down(
+            AppDownCause::Ended(Ending::Detached),
+            json!({"cause": "detached"}),
+        ),
+        app_down(AppDownCause::Ended(Ending::Lost), json!({"cause": "lost"})),
+        app_down(AppDownCause::Unknown, json!({"cause": "unknown"})),
+        app_down(AppDownCause::MemberDead, json!({"cause": "member-dead"})),
+        app_down(AppDownCause::MemberLeft, json!({"cause": "member-left"})),
+        app_down(
+            AppDownCause::MemberReplaced { instance },
+            json!({"cause": "member-replaced", "instance": 5}),
+        ),
         (
             EventKind::Suspect {
                 by: name("n2"),

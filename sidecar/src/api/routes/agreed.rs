@@ -92,7 +92,9 @@ impl Context {
         };
         let view = match self.ask(command, REMOVAL).await? {
             Outcome::View(view) => view.0,
-            Outcome::Done => unreachable!("a removal is answered with its view"),
+            Outcome::Done | Outcome::Attached(_) => {
+                unreachable!("a removal is answered with its view")
+            }
         };
         json(StatusCode::OK, &model::Removed { name, view })
     }

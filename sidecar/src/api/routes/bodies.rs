@@ -103,8 +103,28 @@ impl Context {
         recover.survivors.iter().map(name).collect()
     }
 
+    /// The same; an empty body leaves all out.
+    pub(super) async fn document_if_any<T, B>(
+        &self,
+        headers: &HeaderMap,
+        body: B,
+        limit: usize,
+        example: &str,
+    ) -> Result<T>
+    where
+        T: DeserializeOwned + Default,
+        B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>,
+    {
+        let bytes = self.read(body, limit).await?;
+        if bytes.is_empty() {
+            return Ok(T::default());
+        }
+        expect_type(headers, &JSON_TYPES)?;
+        parsed(&bytes, example)
+    }
+
     /// A body of JSON like the example.
-    async fn document<T, B>(
+    pub(super) async fn document<T, B>(
         &self,
         headers: &HeaderMap,
         body: B,
@@ -115,14 +135,19 @@ impl Context {
         T: DeserializeOwned,
         B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>,
     {
-        // `curl -d '{...}'` calls what it sends a form, whatever it is.
-        let types = ["application/json", "application/x-www-form-urlencoded"];
-        expect_type(headers, &types)?;
+        expect_type(headers, &JSON_TYPES)?;
         let bytes = self.read(body, limit).await?;
-        serde_json::from_slice(&bytes).map_err(|error| {
-            Problem::invalid(format!("the body is not of the form {example}: {error}"))
-        })
+        parsed(&bytes, example)
     }
+}
+
+/// `curl -d '{...}'` calls what it sends a form, whatever it is.
+const JSON_TYPES: [&str; 2] = ["application/json", "application/x-www-form-urlencoded"];
+
+fn parsed<T: DeserializeOwned>(bytes: &[u8], example: &str) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        Problem::invalid(format!("the body is not of the form {example}: {error}"))
+    })
 }
 
 /// Checks the type of a body; one that says nothing is taken for the right one.

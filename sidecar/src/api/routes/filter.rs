@@ -1,6 +1,6 @@
 //! Which members a listing shows.
 
-use muster_swim::MemberInfo;
+use muster_swim::{App, MemberInfo, State};
 
 use super::Result;
 use crate::api::model::STATES;
@@ -12,6 +12,7 @@ pub(super) struct Filter {
     states: Vec<String>,
     names: Vec<String>,
     tags: Vec<(String, Vec<String>)>,
+    apps: Vec<String>,
 }
 
 impl Filter {
@@ -20,6 +21,7 @@ impl Filter {
         match (key, key.strip_prefix("tag.")) {
             ("state", _) => self.add_states(value)?,
             ("name", _) => self.names.push(value.to_owned()),
+            ("app", _) => self.apps.push(value.to_owned()),
             (_, Some(tag)) if !tag.is_empty() => self.add_tag(tag, value),
             _ => return Ok(false),
         }
@@ -47,11 +49,19 @@ impl Filter {
 
     pub(super) fn passes(&self, info: &MemberInfo) -> bool {
         let any = |wanted: &[String], found: &str| wanted.iter().any(|value| value == found);
+        let runs = |app: &String| is_up(info, app);
         (self.states.is_empty() || any(&self.states, info.state.as_str()))
+            && (self.apps.is_empty() || self.apps.iter().any(runs))
             && (self.names.is_empty() || any(&self.names, info.name.as_str()))
             && self
                 .tags
                 .iter()
                 .all(|(key, values)| info.tags.value(key).is_some_and(|value| any(values, value)))
     }
+}
+
+/// Whether an app runs beside a member whose life is not over.
+fn is_up(info: &MemberInfo, app: &str) -> bool {
+    let over = matches!(info.state, State::Dead | State::Left);
+    !over && info.apps.get(app).is_some_and(App::is_up)
 }

@@ -21,7 +21,10 @@ impl Context {
         let clock = self.handle.clock();
         json(
             code,
-            &self.handle.read(|node| status(node, clock, self.started)),
+            &self.handle.read(|node| {
+                let waits_for = self.handle.waits_for();
+                status(node, clock, self.started, waits_for)
+            }),
         )
     }
 
@@ -36,7 +39,7 @@ impl Context {
         let mut freshness = Freshness::default();
         for (key, value) in query {
             if !filter.take(key, value)? && !freshness.take(key, value)? {
-                let known = "state, name, tag.KEY, at_least, consistent and timeout";
+                let known = "state, name, tag.KEY, app, at_least, consistent and timeout";
                 return Err(unknown_parameter(key, known));
             }
         }
@@ -97,7 +100,12 @@ pub(super) fn no_such_member(name: &str) -> Problem {
     Problem::new(Kind::NoSuchMember, detail)
 }
 
-fn status(node: &Node, clock: &Clock, started: muster_swim::Time) -> model::Status {
+fn status(
+    node: &Node,
+    clock: &Clock,
+    started: muster_swim::Time,
+    waits_for: Option<String>,
+) -> model::Status {
     let me = node.me();
     let agreement = node.agreement(clock.now());
     let states = STATES.into_iter();
@@ -125,6 +133,7 @@ fn status(node: &Node, clock: &Clock, started: muster_swim::Time) -> model::Stat
         members,
         health: node.health(),
         lifecycle: node.lifecycle().as_str().into(),
+        waits_for,
         pid: std::process::id(),
         uptime_ms: u64::try_from(uptime).unwrap_or(u64::MAX),
         digest: format!("{:016x}", node.digest()),

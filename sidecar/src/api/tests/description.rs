@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use muster_swim::View;
+use muster_swim::{AppHealth, View};
 use serde_json::Value;
 
 use crate::agent::Outcome;
-use crate::api::model::{EVENT_TYPES, STATES};
+use crate::api::model::{ENDINGS, EVENT_TYPES, HEALTHS, STATES};
 use crate::api::routes::ROUTES;
-use crate::api::testing::client::{Stream, ask, get};
-use crate::api::testing::openapi::{DESCRIPTION, paths, seen};
+use crate::api::testing::client::{Connection, Stream, ask, get};
+use crate::api::testing::openapi::{DESCRIPTION, check_answer, paths, seen};
 use crate::api::testing::{World, addr};
 
 #[test]
@@ -59,6 +59,11 @@ fn the_file_has_the_words_of_the_program() {
     );
     let data = words(&format!("{schemas}/Event/properties/type/enum"));
     assert_eq!(data, EVENT_TYPES[..EVENT_TYPES.len() - 1]);
+    let app = format!("{schemas}/App/properties");
+    assert_eq!(words(&format!("{app}/health/enum")), HEALTHS);
+    assert_eq!(words(&format!("{app}/ended/enum")), ENDINGS);
+    let health = AppHealth::ALL.map(AppHealth::as_str);
+    assert_eq!(health, HEALTHS);
 }
 
 #[test]
@@ -90,6 +95,8 @@ fn every_operation_answers_as_described() {
             "/v1/members/nobody",
             "/v1/members/n1/evidence",
             "/v1/ring",
+            "/v1/apps",
+            "/v1/members?app=web",
             "/v1/coordinator",
             "/v1/openapi.json",
         ] {
@@ -104,6 +111,18 @@ fn every_operation_answers_as_described() {
         );
         ask(path, "DELETE", "/v1/tags/a", "", b"").await;
         ask(path, "DELETE", "/v1/tags/a", "", b"").await;
+        let mut attached = Connection::open(path).await;
+        attached.ask("POST", "/v1/apps/web", "", b"").await;
+        let head = attached.read_head().await;
+        check_answer("POST", "/v1/apps/web", &head);
+        let health = br#"{"health":"warning","note":"queue long"}"#;
+        ask(path, "PUT", "/v1/apps/web/health", JSON, health).await;
+        get(path, "/v1/apps").await;
+        ask(path, "DELETE", "/v1/apps/web", JSON, br#"{"status":3}"#).await;
+        for _ in 0..4 {
+            // Checked as it comes.
+            stream.next().await.expect("an event");
+        }
         let seeds = format!(r#"{{"seeds":["{}"]}}"#, addr(1));
         ask(path, "POST", "/v1/join", JSON, seeds.as_bytes()).await;
         let removed = ask(path, "DELETE", "/v1/members/n1", "", b"");

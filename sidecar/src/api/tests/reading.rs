@@ -106,9 +106,9 @@ fn what_is_not_understood_is_named_with_what_would_be() {
         ),
         (
             "/v1/members?stat=alive",
-            "state, name, tag.KEY, at_least, consistent and timeout",
+            "state, name, tag.KEY, app, at_least, consistent and timeout",
         ),
-        ("/v1/members?tag.=x", "state, name, tag.KEY, at_least"),
+        ("/v1/members?tag.=x", "state, name, tag.KEY, app, at_least"),
         ("/v1/members?at_least=-1", "is no view"),
         ("/v1/members?consistent=yes", "true or false"),
         ("/v1/members?timeout=6m", "0s to 5m"),

@@ -16,7 +16,7 @@ fn members() -> Vec<Member> {
     let json = r#"[
         {"name":"n1","addr":"127.0.0.1:7001","instance":1,"incarnation":0,"state":"alive",
          "verdict":null,"view":0,"since":"1970-01-01T00:00:00.000Z","zone":"a",
-         "tags":{"zone":"a","role":"db"},"voter":false,"self":true,"rtt_us":null},
+         "tags":{"zone":"a","role":"db"},"apps":{},"voter":false,"self":true,"rtt_us":null},
         {"name":"n2","addr":"[::1]:7002","instance":2,"incarnation":0,"state":"suspect",
          "verdict":"up","view":17,"since":"1970-01-01T00:01:00.000Z","zone":null,
          "tags":{},"voter":false,"self":false,"rtt_us":214}
@@ -35,6 +35,41 @@ fn members_are_a_table() {
             "n2         [::1]:7002      suspect  up         17     30s  0.214 ms  -",
         ]
     );
+}
+
+#[test]
+fn apps_have_a_column_where_there_are_some() {
+    let mut members = members();
+    let app = |fields: &str| {
+        let json = format!(r#"{{"attachment":1,{fields}}}"#);
+        serde_json::from_str(&json).expect("an app as the API gives it")
+    };
+    let of_first = [
+        ("web", r#""state":"up","health":"passing""#),
+        (
+            "db",
+            r#""state":"up","health":"warning","note":"queue long""#,
+        ),
+        ("batch", r#""state":"down","ended":"exited","status":3"#),
+        (
+            "old",
+            r#""state":"down","ended":"signalled","signal":"SIGKILL""#,
+        ),
+        ("gone", r#""state":"down","ended":"lost""#),
+    ];
+    for (name, fields) in of_first {
+        members[0].apps.insert(name.to_owned(), app(fields));
+    }
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(90);
+    let lines = table(&members, now, Look::PLAIN).lines(Look::PLAIN);
+    let apps =
+        "batch (exited 3), db (warning: queue long), gone (lost), old (signalled SIGKILL), web";
+    assert!(
+        lines[0].contains("APPS") && lines[0].ends_with("TAGS"),
+        "{lines:#?}"
+    );
+    assert!(lines[1].contains(apps), "{lines:#?}");
+    assert!(lines[2].contains("-"), "{lines:#?}");
 }
 
 #[test]
@@ -64,6 +99,8 @@ fn filters_become_the_query_of_the_api() {
         "zone=a",
         "--tag",
         "k=v=w",
+        "--app",
+        "web",
         "--at-least",
         "17",
         "--consistent",
@@ -82,6 +119,7 @@ fn filters_become_the_query_of_the_api() {
             "name=n1",
             "tag.zone=a",
             "tag.k=v=w",
+            "app=web",
             "at_least=17",
             "consistent=true",
             "timeout=1m"

@@ -100,6 +100,7 @@ fn a_command_gets_the_event_in_its_environment() {
             ("MUSTER_EPOCH", text("0")),
             ("MUSTER_MEMBER_NAME", text("n3")),
             ("MUSTER_MEMBER_ADDR", text("127.0.0.1:7003")),
+            ("MUSTER_APP", None),
         ]
     );
     assert_eq!(variables(&dead())[2], ("MUSTER_VIEW", text("17")));

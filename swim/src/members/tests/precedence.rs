@@ -91,13 +91,15 @@ fn the_table_keeps_the_winner_in_whichever_order_they_come() {
 
 /// Two lives of the same microsecond: somebody must win, and everywhere the same.
 #[test]
-fn equal_ranks_are_told_apart_by_address_and_tags() {
+fn equal_ranks_are_told_apart_by_address_tags_and_apps() {
     let one = statement("a", 1, 0, Status::Alive);
     let mut elsewhere = one.clone();
     Arc::make_mut(&mut elsewhere.record).addr = "192.0.2.2:7946".parse().expect("a valid address");
     let mut tagged = one.clone();
     Arc::make_mut(&mut tagged.record).tags = Tags::new([("a", "1")]).expect("a valid tag");
-    for other in [elsewhere, tagged] {
+    let mut with_apps = one.clone();
+    Arc::make_mut(&mut with_apps.record).apps = some_apps(1);
+    for other in [elsewhere, tagged, with_apps] {
         assert_eq!(precedence(&one, &other), Ordering::Less);
         assert_eq!(precedence(&other, &one), Ordering::Greater);
     }

@@ -190,7 +190,7 @@ impl Driven {
 }
 
 /// A node that decides alone.
-fn founder() -> Driven {
+pub(super) fn founder() -> Driven {
     let memory = Memory::volatile(Instance(100));
     let mut node = Driven::with_memory(Config::lan(), identity("me", 1, 100), memory);
     node.wait(secs(2));
@@ -229,7 +229,7 @@ fn who_was_heard_of_before_the_first_was_admitted_is_admitted_right_after_it() {
 
 impl Driven {
     /// Commits a cut, which it does alone.
-    fn decide(&mut self, cut: Cut) {
+    pub(super) fn decide(&mut self, cut: Cut) {
         self.call(|node, now| {
             let voting = node.agreed.voting.as_mut().expect("it votes");
             let proposed = voting.consensus.propose(cut, now);

@@ -285,6 +285,9 @@ fn words(event: &Event) -> String {
             format!("{about} removed in {view}")
         }
         EventKind::Updated => format!("{about} updated"),
+        EventKind::AppUp { app, .. } => format!("{about} app {app} up"),
+        EventKind::AppDown { app, cause, .. } => format!("{about} app {app} down, {cause:?}"),
+        EventKind::AppHealth { app, is_now } => format!("{about} app {app} {:?}", is_now.state),
         EventKind::SelfRemoved {
             cause: RemovedCause::NameTaken { addr, instance },
         } => {

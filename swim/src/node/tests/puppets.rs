@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::driven::{Driven, address, cluster};
 use super::name;
 use crate::coordinator::{View, VoterId};
-use crate::members::{Incarnation, Instance, Record, Tags};
+use crate::members::{Apps, Incarnation, Instance, Record, Tags};
 use crate::node::{Action, Node, StreamEnd, StreamId};
 use crate::time::Time;
 use crate::wire::{self, Frame, Header, LineageTag, Message, Outlook, Update};
@@ -56,6 +56,7 @@ impl Puppet {
             tags: Tags::default(),
             voter: VoterId::NEVER,
             returns: 0,
+            apps: Apps::default(),
         }
     }
 

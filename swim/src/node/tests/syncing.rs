@@ -6,7 +6,7 @@ use super::{fullest_tags, ms, name, secs};
 use crate::config::Config;
 use crate::coordinator::VoterId;
 use crate::limits;
-use crate::members::{self, Instance, Record, Status};
+use crate::members::{self, Instance, Record, Status, fullest_apps};
 use crate::node::{Action, StreamEnd, StreamId};
 use crate::wire::{Entry, Frame, Message, Update};
 
@@ -305,6 +305,7 @@ fn a_large_table_is_told_in_frames_within_their_limit() {
         tags: fullest_tags(),
         voter: VoterId(u64::MAX),
         returns: u32::MAX,
+        apps: fullest_apps(),
     };
     for n in 0..200 {
         let stream = node.accept();

@@ -158,6 +158,9 @@ impl Ledger {
             | EventKind::Unreachable { .. }
             | EventKind::Degraded { .. }
             | EventKind::Updated
+            | EventKind::AppUp { .. }
+            | EventKind::AppDown { .. }
+            | EventKind::AppHealth { .. }
             | EventKind::CoordinatorChanged
             | EventKind::QuorumLost
             | EventKind::QuorumRegained { .. }

@@ -5,6 +5,7 @@
 //! who was hurt and when, and hands that in with the times within which a property must hold.
 
 mod agreed;
+mod apps;
 #[cfg(test)]
 mod tests;
 mod watch;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::coordinator::{Epoch, View};
 use crate::event::{Event, EventKind, MemberInfo, State, UnreachableCause};
-use crate::members::{Incarnation, Instance, Name, Tags};
+use crate::members::{Apps, Incarnation, Instance, Name, Tags};
 use crate::sim::{Cluster, Launch, Options, Pid};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -49,6 +49,7 @@ fn event(name: &str, kind: EventKind, state: State) -> Event {
             state,
             since: Time::ZERO,
             tags: Tags::default(),
+            apps: Apps::default(),
             rtt: None,
             verdict: None,
             view: View(0),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
+use super::apps::AppsTold;
 use super::{Findings, Property, Violation};
 use crate::coordinator::Verdict;
 use crate::event::{Event, EventKind, MemberInfo, RemovedCause, State};
@@ -18,6 +19,7 @@ pub(in crate::sim) struct Watch {
     me: Name,
     instance: Instance,
     seen: HashMap<Name, Seen>,
+    apps: AppsTold,
     /// The last life of each member that was told to be one, in the present history.
     ups: HashMap<Name, Instance>,
     family: Option<u64>,
@@ -52,6 +54,7 @@ impl Watch {
             me: identity.name.clone(),
             instance: identity.instance,
             seen: HashMap::new(),
+            apps: AppsTold::default(),
             ups: HashMap::new(),
             family: None,
             removed: Vec::new(),
@@ -109,6 +112,10 @@ impl Watch {
         if event.time != read {
             let text = format!("tells at {read:?} what happened at another time: {event:?}");
             self.report(Property::NothingInThePast, now, text, found);
+        }
+        if let Some(wrong) = self.apps.on_event(event) {
+            let text = format!("{wrong}: {event:?}");
+            self.report(Property::NoNewsTwice, now, text, found);
         }
         let member = &event.member;
         let (expected, of_itself) = expected_of(event);
@@ -171,7 +178,12 @@ impl Watch {
         // That a member is back and that it has changed are told one after the other.
         let changed_too = matches!(
             event.kind,
-            EventKind::Updated | EventKind::CoordinatorChanged | EventKind::Up
+            EventKind::Updated
+                | EventKind::CoordinatorChanged
+                | EventKind::Up
+                | EventKind::AppUp { .. }
+                | EventKind::AppDown { .. }
+                | EventKind::AppHealth { .. }
         );
         if *before == Seen::of(member) && !changed_too {
             self.report(Property::NoNewsTwice, now, format!("{event:?}"), found);
@@ -233,7 +245,14 @@ impl Watch {
             node.check_invariants();
         }
         let mut remembered = 0;
-        for member in node.members().filter(|member| !member.is_self) {
+        for member in node.members() {
+            if !self.apps.tells(node, &member) {
+                let text = format!("told other apps than it holds: {member:?}");
+                self.report(Property::EventsTellTheTable, now, text, found);
+            }
+            if member.is_self {
+                continue;
+            }
             remembered += 1;
             let told = self.seen.get_mut(&member.name);
             if let Some(told) = told.filter(|told| told.tells(&member)) {
@@ -261,6 +280,7 @@ impl Watch {
             }
             remembered
         });
+        self.apps.forget(node);
         // In an order that does not depend on the map's.
         lost.sort();
         for text in lost {
@@ -289,9 +309,12 @@ fn expected_of(event: &Event) -> (&'static [State], bool) {
         EventKind::Degraded { .. } => (&[State::Degraded], false),
         EventKind::Dead { .. } => (&[State::Dead], false),
         EventKind::Left => (&[State::Left], false),
-        EventKind::Updated | EventKind::Up | EventKind::CoordinatorChanged => {
-            (&[], event.member.is_self)
-        }
+        EventKind::Updated
+        | EventKind::Up
+        | EventKind::CoordinatorChanged
+        | EventKind::AppUp { .. }
+        | EventKind::AppDown { .. }
+        | EventKind::AppHealth { .. } => (&[], event.member.is_self),
         EventKind::QuorumLost
         | EventKind::QuorumRegained { .. }
         | EventKind::SelfRemoved { .. }

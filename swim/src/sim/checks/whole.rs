@@ -136,6 +136,9 @@ fn tells_death(kind: &EventKind) -> bool {
         | EventKind::Up
         | EventKind::Left
         | EventKind::Updated
+        | EventKind::AppUp { .. }
+        | EventKind::AppDown { .. }
+        | EventKind::AppHealth { .. }
         | EventKind::CoordinatorChanged
         | EventKind::QuorumLost
         | EventKind::QuorumRegained { .. }
@@ -317,8 +320,13 @@ fn differing_tables(cluster: &Cluster, up: &[Pid]) -> Vec<String> {
     let words = |member: Option<&MemberInfo>| match member {
         None => "nothing".to_owned(),
         Some(member) => format!(
-            "{} {:?} {:?} at {} with {:?}",
-            member.state, member.instance, member.incarnation, member.addr, member.tags
+            "{} {:?} {:?} at {} with {:?} and {:?}",
+            member.state,
+            member.instance,
+            member.incarnation,
+            member.addr,
+            member.tags,
+            member.apps
         ),
     };
     let Some((first, others)) = up.split_first() else {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Cluster;
-use crate::members::{Instance, Name, TagError};
+use crate::members::{AppError, AppHealth, Attachment, Ending, Instance, Name, TagError};
 use crate::node::{Identity, Node, RecoverError, Ticket};
 use crate::sim::checks::Watch;
 use crate::sim::clock::Clock;
@@ -151,6 +151,27 @@ impl Cluster {
     /// Removes a tag of a node; false when there was none.
     pub fn remove_tag(&mut self, pid: Pid, key: &str) -> bool {
         self.command(pid, |node, now| node.remove_tag(key, now))
+    }
+
+    /// An app begins to live beside a node.
+    pub fn attach(&mut self, pid: Pid, app: &str) -> Result<Attachment, AppError> {
+        self.command(pid, |node, now| node.attach(app, now))
+    }
+
+    /// An app of a node reports its health.
+    pub fn report_app(
+        &mut self,
+        pid: Pid,
+        app: &str,
+        health: AppHealth,
+        note: &str,
+    ) -> Result<(), AppError> {
+        self.command(pid, |node, now| node.report_app(app, health, note, now))
+    }
+
+    /// An app of a node ends.
+    pub fn end_app(&mut self, pid: Pid, app: &str, ending: Ending) -> Result<(), AppError> {
+        self.command(pid, |node, now| node.end_app(app, None, ending, now))
     }
 
     fn command<T>(&mut self, pid: Pid, call: impl FnOnce(&mut Node, Time) -> T) -> T {

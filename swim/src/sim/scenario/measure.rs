@@ -277,6 +277,9 @@ impl Measure {
             }
             EventKind::Degraded { .. }
             | EventKind::Updated
+            | EventKind::AppUp { .. }
+            | EventKind::AppDown { .. }
+            | EventKind::AppHealth { .. }
             | EventKind::CoordinatorChanged
             | EventKind::QuorumLost
             | EventKind::QuorumRegained { .. }

@@ -164,6 +164,7 @@ fn record_ipv4() -> Record {
         tags: Tags::default(),
         voter: VoterId::NEVER,
         returns: 0,
+        apps: Apps::default(),
     }
 }
 
@@ -176,6 +177,7 @@ fn record_ipv6() -> Record {
         tags: Tags::new([("zone", "b"), ("role", "db")]).expect("two valid tags"),
         voter: VoterId(0x0123_4567_89ab_cdef),
         returns: 300,
+        apps: some_apps(2),
     }
 }
 

@@ -214,6 +214,7 @@ fn names_and_tags_beyond_their_limits_are_malformed() {
         tags: std::collections::BTreeMap<String, String>,
         voter: u64,
         returns: u32,
+        apps: Apps,
     }
     let decoded = |name: &str, tags: Vec<Tag>| {
         let addr = address("192.0.2.1:1");
@@ -227,6 +228,7 @@ fn names_and_tags_beyond_their_limits_are_malformed() {
             tags,
             voter: 0,
             returns: 0,
+            apps: Apps::default(),
         };
         let mut bytes = datagram(&HEADER(), &Message::Gossip, &[]);
         bytes.extend(postcard::to_stdvec(&foreign).expect("it serializes"));
@@ -317,7 +319,7 @@ fn a_reader_holds_no_more_than_a_frame_and_one_read() {
     const READ: usize = 64 * 1024;
     let most = limits::FRAME_STATE_BYTES + 6 + READ;
     let member = entry(longest_record(), Status::Alive);
-    let members = vec![member; limits::FRAME_STATE_FILL / 1400];
+    let members = vec![member; limits::FRAME_STATE_FILL / 1900];
     let state = Frame::State {
         from: longest_name(),
         buckets: vec![],

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use muster_swim::sim::{ClockJump, Condition, Dice, Keeping, Launch, Pid};
+use muster_swim::{AppHealth, Ending};
 
 use super::{ANCHORS, Swarm, draws};
 use crate::support::*;
@@ -22,7 +23,7 @@ struct Kind {
 }
 
 /// New ones come last: at one instant things happen in this order.
-static KINDS: [Kind; 40] = [
+static KINDS: [Kind; 44] = [
     kind("crash", crash),
     kind("crash host", crash_host),
     kind("start", start),
@@ -67,6 +68,10 @@ static KINDS: [Kind; 40] = [
     kind("read", read),
     kind("read late", read),
     kind("read again", read),
+    kind("attach", attach),
+    kind("attach again", attach),
+    kind("app ends", end_app),
+    kind("app reports", report_app),
 ];
 
 const fn kind(word: &'static str, strike: fn(&mut Swarm, &mut Dice)) -> Kind {
@@ -267,6 +272,39 @@ fn namesake(swarm: &mut Swarm, dice: &mut Dice) {
     if !anchor {
         launch.addr = swarm.new_host();
         swarm.cluster.launch(launch);
+    }
+}
+
+/// What runs beside some goes on until it ends, or its member does.
+const APPS: [&str; 3] = ["web", "db", "batch"];
+
+fn attach(swarm: &mut Swarm, dice: &mut Dice) {
+    let running = running(swarm);
+    let count = dice.number(0..running.len() + 1);
+    let app = *dice.pick(&APPS);
+    for pid in dice.sample(&running, count) {
+        // It may run already, or its member be about to leave.
+        let _ = swarm.cluster.attach(pid, app);
+    }
+}
+
+fn end_app(swarm: &mut Swarm, dice: &mut Dice) {
+    let exited = Ending::Exited { status: 3 };
+    let killed = Ending::Signalled { signal: 9 };
+    let ending = *dice.pick(&[exited, killed, Ending::Detached, Ending::Lost]);
+    let (app, again) = (*dice.pick(&APPS), dice.chance(0.5));
+    for pid in running(swarm) {
+        if swarm.cluster.end_app(pid, app, ending).is_ok() && again {
+            let _ = swarm.cluster.attach(pid, app);
+        }
+    }
+}
+
+fn report_app(swarm: &mut Swarm, dice: &mut Dice) {
+    let health = *dice.pick(&AppHealth::ALL);
+    let (app, note) = (*dice.pick(&APPS), *dice.pick(&["", "queue long"]));
+    for pid in running(swarm) {
+        let _ = swarm.cluster.report_app(pid, app, health, note);
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::puppets::{Puppet, puppet, stream_ack};
 use super::super::{claim, fullest_tags, name};
 use super::agreed::{self, Shows, any_shows};
 use crate::coordinator::VoterId;
-use crate::members::{Incarnation, Instance, Record, Status, Tags};
+use crate::members::{Incarnation, Instance, Record, Status, Tags, some_apps};
 use crate::node::StreamEnd;
 use crate::wire::{Entry, Frame, Message, Refusal, RelayTarget, Update};
 
@@ -155,7 +155,8 @@ prop_compose! {
         let few = Tags::new([("zone", "b")]).expect("a valid tag");
         let tags = [Tags::default(), few, fullest_tags()][tagged].clone();
         let (voter, returns) = (VoterId(instance.0), u32::from(host % 2));
-        Record { name: name(of), addr: address(host), instance, incarnation, tags, voter, returns }
+        let apps = some_apps(tagged);
+        Record { name: name(of), addr: address(host), instance, incarnation, tags, voter, returns, apps }
     }
 }
 
