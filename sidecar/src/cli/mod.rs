@@ -43,8 +43,9 @@ Examples:
   muster watch --exec 'notify-send \"$MUSTER_EVENT_TYPE $MUSTER_MEMBER_NAME\"'
   curl --unix-socket /run/muster/muster.sock http://muster/v1/members
 
-Exit status: 0 done, 1 failed, 2 wrong usage or settings; of `attach` that of its command; of the agent also 3 when a newer member
-took its name, 130 or 143 when a second signal (INT or TERM) ended it.";
+Exit status: 0 done, 1 failed, 2 wrong usage or settings; of `attach` that of its command; of the
+agent also 3 when a newer member took its name, 130 or 143 when a second signal (INT or TERM) ended
+it.";
 
 /// Who is here, and who is gone? A sidecar that watches the members of a cluster and tells local
 /// processes over a UNIX socket.

@@ -32,8 +32,8 @@ impl fmt::Display for Instance {
     }
 }
 
-/// Counter within an instance, raised by its owner alone: to refute a suspicion, to publish tags and
-/// apps.
+/// Counter within an instance, raised by its owner alone: to refute a suspicion, to publish tags
+/// and apps.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -174,8 +174,8 @@ impl Statement {
 /// Which of two statements about the *same name* counts: the greater one.
 ///
 /// A total order, so that merging is commutative, associative and idempotent. Two lives that began
-/// in the same microsecond are told apart by address, tags and apps; which one wins matters less than
-/// that everybody picks the same.
+/// in the same microsecond are told apart by address, tags and apps; which one wins matters less
+/// than that everybody picks the same.
 pub fn precedence(one: &Statement, other: &Statement) -> Ordering {
     debug_assert_eq!(
         one.record.name, other.record.name,

@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashSet;
+
 use super::stands::Stand;
 use super::{Lifecycle, Node};
 use crate::coordinator::Verdict;
@@ -191,11 +193,13 @@ impl Node {
         }
     }
 
-    /// The members among those whose standing may change that have apps.
+    /// The members among those whose standing may change that have apps, each once: a cut may name
+    /// one of them more often.
     pub(super) fn app_stands(&self, stands: &[Stand]) -> Vec<AppStand> {
+        let mut seen = HashSet::new();
         let stand = |stand: &Stand| {
             let record = &self.table.member(stand.id).statement.record;
-            (!record.apps.is_empty()).then(|| AppStand {
+            (!record.apps.is_empty() && seen.insert(stand.id)).then(|| AppStand {
                 id: stand.id,
                 instance: record.instance,
                 over: is_over(stand.state),

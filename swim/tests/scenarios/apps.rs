@@ -16,7 +16,19 @@ fn told_of_apps(cluster: &Cluster, at: Pid, of: Pid, since: Time) -> Vec<(Time, 
                 EventKind::AppUp { app, .. } => format!("{app} up"),
                 EventKind::AppDown { app, cause, .. } => format!("{app} {}", cause.as_str()),
                 EventKind::AppHealth { app, is_now } => format!("{app} {:?}", is_now.state),
-                _ => return None,
+                EventKind::Reachable
+                | EventKind::Suspect { .. }
+                | EventKind::Unreachable { .. }
+                | EventKind::Degraded { .. }
+                | EventKind::Up
+                | EventKind::Dead { .. }
+                | EventKind::Left
+                | EventKind::Updated
+                | EventKind::CoordinatorChanged
+                | EventKind::QuorumLost
+                | EventKind::QuorumRegained { .. }
+                | EventKind::SelfRemoved { .. }
+                | EventKind::SelfReadmitted => return None,
             };
             Some((event.time, word))
         })

@@ -30,9 +30,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 const LAST_WORD: Duration = Duration::from_secs(2);
 
 const EXAMPLES: &str = "\
-All members are told that the app is up, and how it ended as soon as it does. Signals to this process
-(INT, TERM, HUP, QUIT, USR1, USR2) go to the command, which finds MUSTER_SOCKET and MUSTER_APP in its
-environment. An agent that stops or restarts does not stop the command: it is attached again.
+All members are told that the app is up, and how it ended as soon as it does. Signals to this
+process (INT, TERM, HUP, QUIT, USR1, USR2) go to the command, which finds MUSTER_SOCKET and
+MUSTER_APP in its environment. An agent that stops or restarts does not stop the command: it is
+attached again.
 
 Examples:
   muster attach -- /usr/sbin/nginx -g 'daemon off;'

@@ -143,14 +143,14 @@ fn is_in_foreground() -> bool {
 }
 
 fn refused(program: &str, error: &io::Error) -> Problem {
-    match error.kind() {
-        ErrorKind::NotFound => Problem {
+    if error.kind() == ErrorKind::NotFound {
+        return Problem {
             text: format!("there is no command {program:?}: correct it, or give its whole path"),
             code: NOT_FOUND,
-        },
-        _ => Problem {
-            text: format!("{program:?} cannot be run: {error}"),
-            code: NOT_RUN,
-        },
+        };
+    }
+    Problem {
+        text: format!("{program:?} cannot be run: {error}"),
+        code: NOT_RUN,
     }
 }

@@ -283,6 +283,36 @@ fn a_verdict_ends_what_ran_and_only_once() {
 }
 
 #[test]
+fn a_cut_that_names_a_member_twice_ends_its_apps_once() {
+    let mut node = super::agreed::founder();
+    let a = puppet("a", 11);
+    node.hear_apps(&a, some_apps(2));
+    node.wait(ms(300));
+    node.events();
+    let dead = Change::Dead {
+        name: name("a"),
+        instance: Instance(a.instance),
+        removals: 1,
+        evidence: grounds(),
+    };
+    let up = Change::Up {
+        name: name("a"),
+        instance: Instance(a.instance + 1),
+        removals: 1,
+    };
+    node.decide(Cut {
+        changes: vec![dead, up],
+        ..Cut::default()
+    });
+    let told = node.told();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("a app web down, MemberReplaced"),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn what_ran_here_ends_with_a_life_that_was_removed_and_runs_in_the_next() {
     let mut node = super::agreed::founder();
     node.meet(&[&puppet("a", 11)]);

@@ -155,8 +155,8 @@ prop_compose! {
         let few = Tags::new([("zone", "b")]).expect("a valid tag");
         let tags = [Tags::default(), few, fullest_tags()][tagged].clone();
         let (voter, returns) = (VoterId(instance.0), u32::from(host % 2));
-        let apps = some_apps(tagged);
-        Record { name: name(of), addr: address(host), instance, incarnation, tags, voter, returns, apps }
+        let (name, addr, apps) = (name(of), address(host), some_apps(tagged));
+        Record { name, addr, instance, incarnation, tags, voter, returns, apps }
     }
 }
 
