@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use muster_swim::{
-    Action, Config, Epoch, Identity, Instance, Memory, Name, Node, Stop, StreamEnd, StreamId, Tags,
-    Time, View,
+    Action, Config, Epoch, Identity, Instance, Memory, Name, Node, State, Stop, StreamEnd,
+    StreamId, Tags, Time, View,
 };
 use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender, bounded};
@@ -121,10 +122,23 @@ impl World {
         self.settle();
     }
 
-    /// Has a peer say goodbye.
+    /// Has a peer say goodbye, which waits for what it has just said of its apps.
     pub(super) fn peer_leaves(&self, number: usize) {
+        let name = format!("n{number}");
+        let has_left = |node: &Node| {
+            let member = node.member(&name);
+            member.is_none_or(|member| member.state == State::Left)
+        };
         self.call(number, |node, now| node.leave(now));
         self.settle();
+        let began = self.handle.clock().now();
+        while !self.handle.read(has_left) {
+            let waited = self.handle.clock().now().since(began);
+            assert!(waited < Duration::from_secs(10), "{name} says no goodbye");
+            std::thread::yield_now();
+            self.call(number, |node, now| node.handle_timeout(now));
+            self.settle();
+        }
     }
 
     /// An app begins to live beside a peer.

@@ -124,7 +124,7 @@ impl Node {
     }
 }
 
-/// How long until the moment of each period that is `slot` after its begin, as near as can be to one
+/// How long until the moment of a period that is `slot` after its begin, as near as can be to one
 /// period from now.
 fn until_slot(slot: Duration, period: Duration, now: Time) -> Duration {
     let period_ns = u64::try_from(period.as_nanos()).unwrap_or(u64::MAX).max(1);

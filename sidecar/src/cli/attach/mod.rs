@@ -12,6 +12,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use humantime::parse_duration;
 use smol::Timer;
 
 use self::link::Link;
@@ -56,7 +57,7 @@ pub(super) struct AttachArgs {
     leave_on_exit: bool,
 
     /// How long to wait for an agent before the command is started
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = parse_duration)]
     wait: Duration,
 
     /// The command and its arguments

@@ -92,12 +92,12 @@ fn next_beat(next_ms: u32, from_successor: bool) -> Duration {
     let successor = rings[0].successor.as_ref().expect("there are others");
     let beats = |node: &mut Driven| {
         let sent = node.sent().into_iter();
-        let mut beats = sent.filter_map(|sent| match sent.message {
-            Message::Beat { seq, ring: 0, .. } => {
-                assert_eq!(sent.to, successor.addr);
-                Some(seq)
-            }
-            _ => None,
+        let mut beats = sent.filter_map(|sent| {
+            let Message::Beat { seq, ring: 0, .. } = sent.message else {
+                return None;
+            };
+            assert_eq!(sent.to, successor.addr);
+            Some(seq)
         });
         beats.next()
     };
