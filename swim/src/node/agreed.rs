@@ -51,6 +51,8 @@ pub(super) struct Agreed {
     pub(super) removed_in: Option<View>,
     /// Members that an operator gave up to rebuild a quorum: removed when this node takes office.
     pub(super) given_up: Vec<Name>,
+    /// The last history that this node voted in and gave up, with its log, and how far it was.
+    pub(super) left: Option<(Lineage, View)>,
     /// The last life of this node that was a member, until its removal was told.
     member_as: Option<Instance>,
 }
@@ -74,6 +76,7 @@ impl Agreed {
             conflict: None,
             removed_in: None,
             given_up: Vec::new(),
+            left: None,
             member_as: None,
         }
     }
@@ -248,7 +251,9 @@ impl Node {
         let new_lineage = before.as_ref().map(|old| old.head.lineage) != Some(roster.head.lineage);
         if new_lineage {
             // Letters and leases of another history mean nothing in this one.
-            self.agreed.voting = None;
+            if let (Some(_), Some(old)) = (self.agreed.voting.take(), &before) {
+                self.agreed.left = Some((old.head.lineage, old.head.view));
+            }
             self.agreed.office = None;
             self.agreed.quorum_heard = None;
             self.agreed.conflict = None;

@@ -291,6 +291,9 @@ impl Node {
             return self.agree(now);
         };
         let (our, their) = (ours.head.lineage, theirs.head.lineage);
+        if our != their && !self.may_return_to(&theirs) {
+            return;
+        }
         let takes = if our == their {
             theirs.head.view > ours.head.view
         } else if our.family == their.family {
@@ -314,6 +317,22 @@ impl Node {
             self.adopt(theirs, now);
             self.agree(now);
         }
+    }
+
+    /// Two that are alone may each give up their own history for that of the other, and find it
+    /// without a voter. Who decided alone in a history goes back to it, once it is shown all that
+    /// was decided; one of several voters does not, for it forgot what it had promised them.
+    fn may_return_to(&self, theirs: &Roster) -> bool {
+        let known = self
+            .agreed
+            .left
+            .filter(|(left, _)| *left == theirs.head.lineage);
+        let Some((_, view)) = known else {
+            return true;
+        };
+        let voters = &theirs.head.voters.voters;
+        let votes = voters.iter().any(|voter| voter.id == self.agreed.voter);
+        !votes || voters.len() == 1 && theirs.head.view >= view
     }
 
     /// The catching up that runs on this stream.

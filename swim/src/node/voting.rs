@@ -195,6 +195,12 @@ impl Node {
         if led || !stays && voters.voters.last() == Some(&me) {
             consensus.campaign(now);
         }
+        if voters.voters.len() == 1 {
+            // It gave this history up with its log, and came back to it: what was decided stands in
+            // the roster.
+            let view = self.agreed.view();
+            consensus.skip(view.0.saturating_sub(base.0), now);
+        }
         self.agreed.voting = Some(Voting {
             configuration: voters.configuration,
             base,

@@ -177,7 +177,7 @@ fn knock() -> Vec<u8> {
         stranger.handle_timeout(deadline.at);
         let sent = stranger.poll_transmit(&mut buffer);
         discard(&mut stranger);
-        if deadline.reason == "tick" && sent.is_some() && updates(&buffer) == 0 {
+        if matches!(deadline.reason, "beat" | "tick") && sent.is_some() && updates(&buffer) == 0 {
             return buffer;
         }
     }

@@ -131,7 +131,7 @@ impl Ours {
     fn ping(&mut self) -> Vec<u8> {
         if self.ping.is_none() {
             self.crowd.settle(&mut self.source);
-            let ping = self.push("tick", Some(crowd::address(0)));
+            let ping = self.push("beat", Some(crowd::address(0)));
             assert_eq!(crowd::updates(&ping), 0, "the pinger has no news");
             self.ping = Some(ping);
         }

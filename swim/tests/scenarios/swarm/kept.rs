@@ -62,6 +62,11 @@ pub(super) const KEPT: &[(u64, &str)] = &[
         "a degraded member that became the coordinator stayed degraded",
     ),
     (
+        576,
+        "two that were alone gave up their histories for that of the other; one came back to its own \
+         and decided under numbers that were taken",
+    ),
+    (
         625,
         "a member was found degraded in one term, that was committed in the next, and nobody took it \
          back",
