@@ -41,7 +41,7 @@ pub(crate) struct Outlook {
     pub(crate) lineage: LineageTag,
     pub(crate) view: View,
     /// How long ago the quorum was last known to be held, in steps of
-    /// [`limits::QUORUM_AGE_STEP`](crate::limits::QUORUM_AGE_STEP), rounded up; 255: too long.
+    /// [`limits::QUORUM_AGE_STEP`], rounded up; 255: too long.
     pub(crate) quorum_age: u8,
 }
 
