@@ -131,7 +131,7 @@ impl Ours {
     fn ping(&mut self) -> Vec<u8> {
         if self.ping.is_none() {
             self.crowd.settle(&mut self.source);
-            let ping = self.push("beat", Some(crowd::address(0)));
+            let ping = self.push(&["beat", "tick"], Some(crowd::address(0)));
             assert_eq!(crowd::updates(&ping), 0, "the pinger has no news");
             self.ping = Some(ping);
         }
@@ -142,7 +142,7 @@ impl Ours {
     /// The first push of a member that heard of everybody.
     fn known(&mut self) -> (Vec<u8>, usize) {
         if self.news.is_none() {
-            let push = self.push("push", None);
+            let push = self.push(&["push"], None);
             let updates = crowd::updates(&push);
             self.news = Some((push, updates));
         }
@@ -167,7 +167,7 @@ impl Ours {
             let held = self.source.member(crowd::name(index).as_str());
             self.promise = held.map(|held| (index, held.incarnation));
         }
-        let push = self.push("push", None);
+        let push = self.push(&["push"], None);
         let updates = crowd::updates(&push);
         (push, updates)
     }
@@ -186,7 +186,7 @@ impl Ours {
             );
             self.promise = Some((index, Incarnation::default()));
         }
-        let push = self.push("push", None);
+        let push = self.push(&["push"], None);
         let updates = crowd::updates(&push);
         (push, updates)
     }
@@ -209,8 +209,8 @@ impl Ours {
         vec![hello, goodbye]
     }
 
-    /// The next datagram that the source sends for `reason`, to somebody or to anybody.
-    fn push(&mut self, reason: &str, to: Option<SocketAddr>) -> Vec<u8> {
+    /// The next datagram that the source sends for one of these reasons, to somebody or to anybody.
+    fn push(&mut self, reasons: &[&str], to: Option<SocketAddr>) -> Vec<u8> {
         loop {
             let deadline = self
                 .source
@@ -219,7 +219,8 @@ impl Ours {
             self.source.handle_timeout(deadline.at);
             let sent = self.source.poll_transmit(&mut self.buffer);
             crowd::discard(&mut self.source);
-            if deadline.reason == reason && sent.is_some() && (to.is_none() || sent == to) {
+            if reasons.contains(&deadline.reason) && sent.is_some() && (to.is_none() || sent == to)
+            {
                 return self.buffer.clone();
             }
         }
