@@ -285,7 +285,7 @@ impl Node {
     }
 
     /// Whether a roster that somebody sent takes the place of ours.
-    fn consider(&mut self, theirs: Roster, now: Time) {
+    pub(super) fn consider(&mut self, theirs: Roster, now: Time) {
         let Some(ours) = self.agreed.roster() else {
             self.adopt(theirs, now);
             return self.agree(now);

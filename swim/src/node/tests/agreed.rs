@@ -491,3 +491,75 @@ fn a_pushed_view_far_ahead_is_a_word_like_any_other() {
     assert_eq!(node.asks()[0].1, honest.addr);
     assert_eq!(address(12), honest.addr);
 }
+
+/// The roster of another history that `founder` began, and these are members of.
+fn of_another_history(family: u64, founder: &str, members: &[&Puppet]) -> Roster {
+    let lineage = Lineage {
+        family,
+        generation: 0,
+    };
+    let mut roster = Roster::genesis(lineage, voter(founder));
+    let ups = members.iter().map(|puppet| Change::Up {
+        name: name(puppet.name),
+        instance: Instance(puppet.instance),
+        removals: 0,
+    });
+    roster.apply(&Cut {
+        changes: ups.collect(),
+        ..Cut::default()
+    });
+    roster
+}
+
+/// A node that decided alone, gave that history up for one that seemed larger, and meets those who
+/// went over to its own.
+fn came_over() -> (Driven, Roster) {
+    let mut node = founder();
+    let own = node.node.agreed.roster().expect("it founded one").clone();
+    let (a, b) = (puppet("a", 11), puppet("b", 12));
+    let larger = of_another_history(u64::MAX, "a", &[&a, &b]);
+    node.call(|node, now| node.consider(larger.clone(), now));
+    let mut alone = larger;
+    alone.apply(&Cut {
+        changes: vec![Change::Left {
+            name: name("b"),
+            instance: Instance(b.instance),
+        }],
+        ..Cut::default()
+    });
+    node.call(|node, now| node.consider(alone, now));
+    assert!(node.node.agreed.voting.is_none(), "it votes there no more");
+    assert_ne!(node.node.agreed.tag(), LineageTag::of(own.head.lineage));
+    (node, own)
+}
+
+#[test]
+fn who_decided_alone_comes_back_and_goes_on_after_what_was_decided() {
+    let (mut node, own) = came_over();
+    let view = own.head.view;
+    node.call(|node, now| node.consider(own, now));
+    assert_eq!(node.view(), view);
+    node.wait(secs(3));
+    let before = node.view();
+    let c = puppet("c", 13);
+    node.meet(&[&c]);
+    node.wait_among(&[&c], secs(1));
+    assert!(node.holds("c"), "its decisions count again");
+    assert!(node.view() > before);
+    let voting = node.node.agreed.voting.as_ref().expect("it votes");
+    assert_eq!(voting.reached(), node.view());
+}
+
+#[test]
+fn who_lacks_what_it_decided_or_promised_does_not_come_back() {
+    let (mut node, own) = came_over();
+    let tag = node.node.agreed.tag();
+    let mut older = own.clone();
+    older.head.view = View(own.head.view.0 - 1);
+    let mut shared = own;
+    shared.head.voters.voters.push(voter("x"));
+    for roster in [older, shared] {
+        node.call(|node, now| node.consider(roster, now));
+        assert_eq!(node.node.agreed.tag(), tag);
+    }
+}

@@ -477,3 +477,42 @@ fn a_suspicion_does_not_run_while_this_node_sleeps() {
     );
     assert!(node.node.health() > 0);
 }
+
+/// DESIGN 4.2: corroboration at once. A kernel answers a stream however busy its processes are.
+#[test]
+fn a_witness_pings_and_opens_a_stream_at_once() {
+    let (mut node, puppets) = among_five();
+    let (subject, asker) = (&puppets[0], puppets[1].addr);
+    let instance = Instance(subject.instance);
+    node.call(|node, now| node.witness(&name("a"), instance, None, Some(asker), now));
+    let to: Vec<_> = node.connects().into_iter().map(|(_, to)| to).collect();
+    assert_eq!(to, [subject.addr]);
+    assert_eq!(node.messages_to(subject.addr).len(), 2, "two pings");
+}
+
+/// A network whose round trips are known needs no half second for a member that nobody measured.
+#[test]
+fn one_that_was_never_measured_has_the_time_of_the_slowest_successor() {
+    let crowd = crowd(20);
+    let mut node = Driven::new();
+    node.meet(&crowd.iter().collect::<Vec<_>>());
+    let places = node.node.rings();
+    let successors = places.iter().filter_map(|place| place.successor.as_ref());
+    let successors: BTreeSet<_> = successors.map(|member| member.addr).collect();
+    let (near, far): (Vec<_>, Vec<_>) = crowd
+        .iter()
+        .partition(|puppet| successors.contains(&puppet.addr));
+    let round_trip = |node: &Driven| node.node.round_trip_of(&name(far[0].name));
+    assert_eq!(round_trip(&node).estimate(), None, "nothing is known yet");
+    for (at, puppet) in near.iter().enumerate() {
+        let of = name(puppet.name);
+        node.sent();
+        node.call(|node, now| node.probe(&of, Purpose::Watch, now));
+        let pings = node.messages_to(puppet.addr);
+        let (seq, _) = pings.iter().find_map(pinged).expect("a ping");
+        node.sleep(ms(20 + at as u64));
+        node.hear(puppet, Message::Ack { seq }, &[]);
+    }
+    let slowest = ms(20 + near.len() as u64 - 1);
+    assert_eq!(round_trip(&node).estimate(), Some(slowest));
+}

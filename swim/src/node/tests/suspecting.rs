@@ -509,3 +509,25 @@ fn its_own_refusal_is_told_as_one() {
     let both = refused(&a, Status::Suspect, "me", &["b", "me"]);
     assert!(said_of(&mut node, "a").contains(&both));
 }
+
+/// Whoever asks later why it is gone hears who said so.
+#[test]
+fn who_accused_an_unreachable_member_is_remembered_until_it_is_back() {
+    let (mut node, mut a, b, c) = among_three();
+    for by in [&b, &c] {
+        let one = refused(&a, Status::Suspect, by.name, &[by.name]);
+        node.hear(by, Message::Gossip, &[one]);
+    }
+    node.wait_among(&[&b, &c], ms(60));
+    assert_eq!(node.state("a"), "unreachable");
+    assert_eq!(node.node.accusers("a"), [name("b"), name("c")]);
+    let over = refused(&a, Status::Unreachable, "me", &["b", "c"]);
+    assert!(
+        said_of(&mut node, "a").contains(&over),
+        "it is told with the reason"
+    );
+    a.incarnation += 1;
+    node.hear(&a, Message::Gossip, &[Update::Record(a.record())]);
+    assert_eq!(node.state("a"), "alive");
+    assert_eq!(node.node.accusers("a"), []);
+}
