@@ -41,8 +41,9 @@ fn attach(socket: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// A command that says that it runs, and goes on until it is told to end.
-const GOES_ON: &str = "echo runs; while :; do sleep 0.05; done";
+/// A command that says that it runs, and goes on until it is told to end, or whoever started it is
+/// gone: no test leaves it behind.
+const GOES_ON: &str = "echo runs; while kill -0 $PPID 2>/dev/null; do sleep 0.05; done";
 
 #[test]
 fn the_status_of_the_command_is_told_and_given_back() {

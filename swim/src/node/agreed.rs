@@ -331,7 +331,12 @@ impl Node {
         }
         for removal in roster.removed() {
             let known = before.and_then(|old| old.verdict(removal.name.as_str(), removal.instance));
-            if known.is_none() {
+            // Who comes back was removed once; whoever learns both at once never met that life.
+            let held = self.table.get(removal.name.as_str());
+            let newer = held.is_some_and(|held| {
+                removal.name != self.me.name && held.statement.record.instance > removal.instance
+            });
+            if known.is_none() && !newer {
                 let (name, instance) = (removal.name.clone(), removal.instance);
                 turns.push(Turn::Gone(name, instance, removal.verdict));
             }

@@ -12,7 +12,7 @@ use super::lateness::Lateness;
 use super::streams::{Connection, Side};
 use crate::config::Config;
 use crate::event::Event;
-use crate::members::{Name, Tags};
+use crate::members::{Instance, Name, Tags};
 use crate::node::{Answer, Node, SaveTicket, Stop, StreamEnd, StreamId, Ticket};
 use crate::time::Time;
 
@@ -196,6 +196,8 @@ pub(super) struct Process {
     pub(super) pid: Pid,
     pub(super) launch: Launch,
     pub(super) node: Node,
+    /// The first life that it told of.
+    pub(super) first_life: Instance,
     pub(super) condition: Condition,
     /// The clock by which its node lives.
     pub(super) clock: Clock,

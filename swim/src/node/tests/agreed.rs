@@ -563,3 +563,34 @@ fn who_lacks_what_it_decided_or_promised_does_not_come_back() {
         assert_eq!(node.node.agreed.tag(), tag);
     }
 }
+
+/// Its users never met the life that ended: to them nothing happened.
+#[test]
+fn a_newcomer_tells_no_end_of_lives_that_were_over_before_it_came() {
+    let mut node = Driven::new();
+    let (a, b) = (puppet("a", 11), puppet("b", 12));
+    node.meet(&[&a, &b]);
+    let mut former = a.clone();
+    former.instance -= 1;
+    let mut roster = of_another_history(9, "b", &[&former, &b]);
+    let changes = vec![Change::Left {
+        name: name("a"),
+        instance: Instance(former.instance),
+    }];
+    roster.apply(&Cut {
+        changes,
+        ..Cut::default()
+    });
+    roster.apply(&Cut {
+        changes: vec![Change::Up {
+            name: name("a"),
+            instance: Instance(a.instance),
+            removals: 0,
+        }],
+        ..Cut::default()
+    });
+    node.call(|node, now| node.adopt(roster, now));
+    let told = node.events();
+    let of_a: Vec<_> = told.iter().filter(|told| told.starts_with("a ")).collect();
+    assert_eq!(of_a, ["a up in 3"], "{told:?}");
+}

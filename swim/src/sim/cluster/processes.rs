@@ -57,6 +57,7 @@ impl Cluster {
         let seeds = launch.seeds.clone();
         self.processes.push(Process {
             pid,
+            first_life: node.identity().instance,
             watch: Watch::new(&node),
             launch,
             node,
@@ -104,6 +105,11 @@ impl Cluster {
     pub fn restart(&mut self, pid: Pid) -> Pid {
         let launch = self.process(pid).launch.clone();
         self.launch(launch)
+    }
+
+    /// The life as which a process was started: older ones were lived by others before it.
+    pub fn first_life(&self, pid: Pid) -> Instance {
+        self.process(pid).first_life
     }
 
     /// How a process was started.

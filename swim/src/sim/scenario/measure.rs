@@ -216,11 +216,11 @@ impl Measure {
             return;
         }
         for (pid, event) in news {
-            self.on_event(self.by_pid[pid.0 as usize], &event);
+            self.on_event(self.by_pid[pid.0 as usize], &event, cluster);
         }
     }
 
-    fn on_event(&mut self, teller: usize, event: &Event) {
+    fn on_event(&mut self, teller: usize, event: &Event, cluster: &Cluster) {
         let Some(&subject) = self.by_name.get(event.member.name.as_str()) else {
             return;
         };
@@ -228,6 +228,7 @@ impl Measure {
             return;
         }
         let pair = (teller, subject);
+        let former = event.member.instance < cluster.first_life(self.members[subject].pid);
         match &event.kind {
             EventKind::Suspect { .. } => {
                 self.suspected.insert(pair);
@@ -250,7 +251,7 @@ impl Measure {
                 self.change(teller, event.time);
                 self.change_of(teller, subject, event.time);
                 if lost {
-                    self.on_death(teller, subject, event.time);
+                    self.on_death(teller, subject, former, event.time);
                 }
             }
             EventKind::Dead { cause } => {
@@ -259,7 +260,7 @@ impl Measure {
                 self.change_of(teller, subject, event.time);
                 match cause {
                     DeadCause::Convicted { .. } | DeadCause::Unknown => {
-                        self.on_death(teller, subject, event.time);
+                        self.on_death(teller, subject, former, event.time);
                     }
                     DeadCause::Replaced { .. } => {}
                 }
@@ -296,9 +297,9 @@ impl Measure {
         }
     }
 
-    fn on_death(&mut self, teller: usize, subject: usize, at: Time) {
+    fn on_death(&mut self, teller: usize, subject: usize, former: bool, at: Time) {
         let teller_is_well = self.is_well(teller, at);
-        if self.members[subject].down {
+        if self.members[subject].down || former {
             // True.
         } else if !self.is_well(subject, at) {
             self.out.deaths_of_hurt += 1;

@@ -166,6 +166,20 @@ fn members_come_and_go() {
     assert_eq!(outcome.false_deaths, 0);
 }
 
+/// Who was away hears later of what happened meanwhile, to lives that ended long ago.
+#[test]
+fn a_former_life_that_is_told_dead_late_is_no_false_death() {
+    let crash = |whom: Whom, at: u64, lasts: u64| {
+        Step::once(secs(at), whom, Fault::Crash).lasting(secs(lasts))
+    };
+    let voters = Whom::Named((0..10).map(|at| format!("n{at}")).collect());
+    let mut scenario = quiet(30)
+        .step(crash(Whom::Named(vec!["n20".to_owned()]), 1, 4))
+        .step(crash(voters, 80, 4));
+    scenario.duration = secs(120);
+    assert_eq!(outcome(&scenario, 6).false_deaths, 0);
+}
+
 #[test]
 fn a_crash_that_ends_is_a_restart() {
     let step = Step::once(secs(1), Whom::Some(2), Fault::Crash).lasting(secs(20));
