@@ -7,6 +7,7 @@
 mod advertise;
 mod apps;
 mod clock;
+mod embedded;
 mod handle;
 mod hold;
 mod input;
@@ -24,6 +25,7 @@ use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -34,6 +36,7 @@ use smol::{LocalExecutor, Timer};
 pub use advertise::AdvertiseError;
 pub use apps::{AppCommand, Attached};
 pub use clock::Clock;
+pub use embedded::{Orders, run_embedded};
 pub use handle::{Command, CommandError, Handle, Outcome, Request};
 pub use memory::MemoryError;
 pub use sockets::SocketsError;
@@ -138,8 +141,8 @@ pub fn run(settings: Settings) -> Result<(), AgentError> {
     let rest = Rest::new().map_err(system("wait for datagrams"))?;
     let life = async {
         let signals = process::signals(&executor).map_err(system("take signals"))?;
-        let log = Some(log.clone());
-        live(settings, Rc::clone(&executor), &rest, signals, log).await
+        let (log, executor) = (Some(log.clone()), Rc::clone(&executor));
+        live(settings, executor, &rest, signals, log, drop).await
     };
     let result = rest.block_on(api::in_turns(&executor, life));
     log.flush();
@@ -147,12 +150,14 @@ pub fn run(settings: Settings) -> Result<(), AgentError> {
 }
 
 /// One life of a member, on an executor that runs meanwhile, on the thread that rests there.
+/// `serving` is told the path of the local socket once the kernel takes connections to it.
 async fn live(
     settings: Settings,
     executor: Rc<LocalExecutor<'static>>,
     rest: &Rest,
     signals: Receiver<Signal>,
     log: Option<Log>,
+    serving: impl FnOnce(PathBuf),
 ) -> Result<(), AgentError> {
     let clock = Clock::start();
     let sockets = Sockets::open(settings.bind, rest)?;
@@ -177,6 +182,7 @@ async fn live(
     let origin = identity.instance.0;
     let node = Node::new(settings.swim.clone(), identity, memory, seed, clock.now())?;
     announce(&node, &sockets, &socket);
+    serving(socket);
 
     let events = EventLog::new(origin, settings.event_buffer);
     let (handle, requests) = Handle::new(node, Rc::new(events.into()), clock);

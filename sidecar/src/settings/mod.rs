@@ -18,7 +18,7 @@ mod values;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use muster_swim::{Config, Name, TagError, Tags};
 use tracing::level_filters::LevelFilter;
@@ -239,6 +239,18 @@ impl Settings {
         };
         let mut settings = merge(layers, &mut problems);
         settings.parent = flags.parent;
+        problem::none_of(problems).map(|()| settings)
+    }
+
+    /// What the text of a settings' file says, which is called `name` where something is wrong with
+    /// it; neither flags nor variables count.
+    pub fn of_text(name: &Path, text: &str) -> Result<Settings, SettingsError> {
+        let mut problems = Vec::new();
+        let layers = Layers {
+            file: file::of_text(name, text, Scope::Agent, &mut problems),
+            ..Layers::default()
+        };
+        let settings = merge(layers, &mut problems);
         problem::none_of(problems).map(|()| settings)
     }
 
