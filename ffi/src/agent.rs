@@ -46,7 +46,9 @@ impl Agent {
         let (serving, socket) = channel();
         let (told, lived) = (orders.clone(), Arc::clone(&life));
         let run = move || lived.end_with(&live(settings, &told, serving));
-        let thread = thread::Builder::new().name("muster-agent".to_owned()).spawn(run);
+        let thread = thread::Builder::new()
+            .name("muster-agent".to_owned())
+            .spawn(run);
         let thread = thread.map_err(|error| Failure::system("start a thread", error))?;
         let mut agent = Agent {
             origin: Origin::here(),
@@ -86,7 +88,10 @@ impl Agent {
         self.origin.check("agent")?;
         match &*self.life.lock() {
             None => Ok(()),
-            Some(Ok(())) => Err(Failure::new(Status::AgentEnded, "the agent has left and ended")),
+            Some(Ok(())) => Err(Failure::new(
+                Status::AgentEnded,
+                "the agent has left and ended",
+            )),
             Some(Err(failure)) => Err(failure.clone()),
         }
     }
@@ -129,7 +134,10 @@ impl Drop for Agent {
             self.orders.leave();
             self.orders.leave();
         }
-        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let thread = self
+            .thread
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(thread) = thread.take() {
             // What it ended with was for whoever asked.
             let _ = thread.join();

@@ -39,7 +39,10 @@ impl Attached {
         let mut exchange = begun.ok_or_else(silent)?;
         loop {
             let progress = exchange.receive()?;
-            let refused = exchange.decoder.head().is_some_and(|head| head.status != 200);
+            let refused = exchange
+                .decoder
+                .head()
+                .is_some_and(|head| head.status != 200);
             if !refused && exchange.body.contains(&b'\n') {
                 break;
             }
@@ -66,7 +69,11 @@ impl Attached {
     }
 
     pub(crate) fn descriptor(&self) -> i32 {
-        if self.origin.is_here() { self.descriptor } else { -1 }
+        if self.origin.is_here() {
+            self.descriptor
+        } else {
+            -1
+        }
     }
 
     /// Nothing while the app is up; else why it no longer is.

@@ -162,7 +162,11 @@ impl Client {
 
 impl Call {
     pub(crate) fn descriptor(&self) -> i32 {
-        if self.origin.is_here() { self.descriptor } else { -1 }
+        if self.origin.is_here() {
+            self.descriptor
+        } else {
+            -1
+        }
     }
 
     /// The answer, once it is whole.

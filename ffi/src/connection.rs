@@ -115,7 +115,9 @@ pub(crate) fn open(path: &Path) -> Result<Option<OwnedFd>, Failure> {
     let socket = socket.map_err(|error| Failure::system("open a socket", error))?;
     let address = SocketAddrUnix::new(path).map_err(|_| {
         let path = path.display();
-        Failure::invalid(format!("the path {path} of the socket has more than 107 bytes"))
+        Failure::invalid(format!(
+            "the path {path} of the socket has more than 107 bytes"
+        ))
     })?;
     match connect(&socket, &address) {
         Ok(()) => Ok(Some(socket)),
@@ -165,7 +167,8 @@ impl Deadline {
     }
 
     pub(crate) fn left(&self) -> Option<Duration> {
-        self.patience.map(|patience| patience.saturating_sub(self.start.elapsed()))
+        self.patience
+            .map(|patience| patience.saturating_sub(self.start.elapsed()))
     }
 
     pub(crate) fn is_over(&self) -> bool {

@@ -174,7 +174,10 @@ impl Member {
         let state_word = text(document, "state")?;
         let tags = document["tags"].as_object().into_iter().flatten();
         let tag = |(key, value): (&String, &Value)| {
-            (Text::new(&**key), Text::new(value.as_str().unwrap_or_default()))
+            (
+                Text::new(&**key),
+                Text::new(value.as_str().unwrap_or_default()),
+            )
         };
         Ok(Member {
             name: text(document, "name")?,
@@ -224,7 +227,9 @@ impl Coordinator {
 
 fn text(document: &Value, field: &str) -> Result<Text, String> {
     let found = document[field].as_str();
-    found.map(Text::new).ok_or_else(|| format!("no text {field:?}"))
+    found
+        .map(Text::new)
+        .ok_or_else(|| format!("no text {field:?}"))
 }
 
 fn number(document: &Value, field: &str) -> Result<u64, String> {

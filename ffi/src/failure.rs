@@ -180,14 +180,23 @@ impl Failure {
 
     /// None of the usual places has an agent.
     pub(crate) fn nowhere(attempts: &[(PathBuf, Failure)]) -> Failure {
-        let denied = attempts.iter().any(|(_, failure)| failure.status == Status::Denied);
-        let list: Vec<&str> = attempts.iter().map(|(_, failure)| &*failure.message).collect();
+        let denied = attempts
+            .iter()
+            .any(|(_, failure)| failure.status == Status::Denied);
+        let list: Vec<&str> = attempts
+            .iter()
+            .map(|(_, failure)| &*failure.message)
+            .collect();
         let text = format!(
             "no agent answers at the usual places: {}. Start one with `muster agent`, or name a \
              socket, or set MUSTER_SOCKET",
             list.join("; ")
         );
-        let status = if denied { Status::Denied } else { Status::NoAgent };
+        let status = if denied {
+            Status::Denied
+        } else {
+            Status::NoAgent
+        };
         Failure::new(status, text)
     }
 

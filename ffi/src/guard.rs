@@ -118,7 +118,10 @@ pub(crate) fn with_status(
             "a mistake inside of libmuster: free the handle, go on, and please report it",
         )),
     };
-    let status = result.as_ref().err().map_or(Status::Ok, |failure| failure.status);
+    let status = result
+        .as_ref()
+        .err()
+        .map_or(Status::Ok, |failure| failure.status);
     if let Some(error) = error {
         let failed = result.err().filter(|_| !is_no_error(status));
         let made = failed.map(|failure| Box::into_raw(Box::new(Error::new(failure))));

@@ -84,7 +84,11 @@ impl Decoder {
                     let rest = take(bytes, left, body);
                     let left = left - (bytes.len() - rest.len()) as u64;
                     let ended = left == 0;
-                    self.stage = if ended { Stage::ChunkEnd } else { Stage::Chunk(left) };
+                    self.stage = if ended {
+                        Stage::ChunkEnd
+                    } else {
+                        Stage::Chunk(left)
+                    };
                     rest
                 }
                 Stage::Size | Stage::ChunkEnd | Stage::Trailer => self.on_line(bytes)?,
@@ -172,7 +176,11 @@ impl Decoder {
 }
 
 fn counted(left: u64) -> Stage {
-    if left == 0 { Stage::Done } else { Stage::Counted(left) }
+    if left == 0 {
+        Stage::Done
+    } else {
+        Stage::Counted(left)
+    }
 }
 
 /// Appends at most `left` of `bytes` to `body`; gives the rest.
@@ -187,7 +195,9 @@ fn chunk_size(line: &[u8]) -> Option<u64> {
     let digits = line.split(|&byte| byte == b';').next()?.trim_ascii();
     let digits = std::str::from_utf8(digits).ok()?;
     let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    plain.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
+    plain
+        .then(|| u64::from_str_radix(digits, 16).ok())
+        .flatten()
 }
 
 /// What is asked, checked so that no part of it can pass for another.
@@ -212,7 +222,10 @@ impl<'a> Request<'a> {
     pub(crate) fn encode(&self) -> Result<Vec<u8>, String> {
         let is_token = |byte: u8| byte.is_ascii_alphabetic();
         if self.method.is_empty() || !self.method.bytes().all(is_token) {
-            return Err(format!("the method {:?} is not one of letters only", self.method));
+            return Err(format!(
+                "the method {:?} is not one of letters only",
+                self.method
+            ));
         }
         let visible = |byte: u8| byte.is_ascii_graphic();
         if !self.target.starts_with('/') || !self.target.bytes().all(visible) {

@@ -17,4 +17,3 @@ mod http;
 mod origin;
 mod stream;
 mod text;
-

@@ -65,8 +65,13 @@ struct Watch {
 
 #[derive(Debug)]
 enum Link {
-    Down { again: Instant },
-    Up { exchange: Box<Exchange>, last: Instant },
+    Down {
+        again: Instant,
+    },
+    Up {
+        exchange: Box<Exchange>,
+        last: Instant,
+    },
 }
 
 impl Events {
@@ -111,7 +116,11 @@ impl Events {
     }
 
     pub(crate) fn descriptor(&self) -> i32 {
-        if self.origin.is_here() { self.epoll.as_raw_fd() } else { -1 }
+        if self.origin.is_here() {
+            self.epoll.as_raw_fd()
+        } else {
+            -1
+        }
     }
 
     /// The next event, if one is here.
@@ -153,14 +162,20 @@ impl Events {
 
     fn lock(&self) -> Result<MutexGuard<'_, Watch>, Failure> {
         self.origin.check("stream of events")?;
-        self.watch.try_lock().map_err(|_| Failure::busy("stream of events"))
+        self.watch
+            .try_lock()
+            .map_err(|_| Failure::busy("stream of events"))
     }
 }
 
 impl Watch {
     fn next(&mut self, epoll: &OwnedFd) -> Result<Event, Failure> {
         // Only when all that came was taken: who does not take events leaves them to the agent.
-        let turned = if self.queue.is_empty() { self.turn(epoll) } else { Ok(()) };
+        let turned = if self.queue.is_empty() {
+            self.turn(epoll)
+        } else {
+            Ok(())
+        };
         let message = self.queue.pop_front();
         self.ring(!self.queue.is_empty());
         turned?;
@@ -304,7 +319,8 @@ impl Watch {
             it_value: Timespec::try_from(ahead).unwrap_or(zero),
         };
         let set = timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &spec);
-        set.map(drop).map_err(|error| Failure::system("set a timer", error))
+        set.map(drop)
+            .map_err(|error| Failure::system("set a timer", error))
     }
 
     /// Keeps the descriptor readable while events are here.

@@ -42,9 +42,10 @@ fn exported(text: &str) -> &str {
 
 /// A function as it is without the macro.
 fn plain(block: &str) -> String {
-    let raw = block
-        .replace("Status_", "Value")
-        .replace("    fn muster_", "    #[unsafe(no_mangle)] pub extern \"C\" fn muster_");
+    let raw = block.replace("Status_", "Value").replace(
+        "    fn muster_",
+        "    #[unsafe(no_mangle)] pub extern \"C\" fn muster_",
+    );
     let mut plain = String::new();
     for line in raw.lines() {
         // The one argument more of those with a status.
@@ -74,7 +75,10 @@ fn source() -> String {
         let path = root().join(format!("src/{name}.rs"));
         let text = fs::read_to_string(path).expect("it is there");
         // Enums only: structs are known by their names.
-        for part in text.split("\n/// ").filter(|part| part.contains("#[repr(C)]\n")) {
+        for part in text
+            .split("\n/// ")
+            .filter(|part| part.contains("#[repr(C)]\n"))
+        {
             let end = part.find("\n}\n").expect("an enum ends") + 3;
             let _ = writeln!(source, "/// {}", &part[..end]);
         }
@@ -129,7 +133,10 @@ fn the_header_is_what_the_sources_say() {
     bindings.write(&mut header);
     let header = String::from_utf8(header).expect("it is text");
     for name in names() {
-        assert!(header.contains(&format!("{name}(")), "{name} is missing from the header");
+        assert!(
+            header.contains(&format!("{name}(")),
+            "{name} is missing from the header"
+        );
     }
     hold("include/muster.h", &header);
 }
@@ -159,7 +166,11 @@ fn nothing_is_exported_but_by_the_macro() {
             let text = fs::read_to_string(&path).expect("it is text");
             let is_guard = path.ends_with("guard.rs");
             let exports = text.contains("no_mangle") || text.contains("extern \"C\" fn");
-            assert!(is_guard || !exports, "{} exports without the guard", path.display());
+            assert!(
+                is_guard || !exports,
+                "{} exports without the guard",
+                path.display()
+            );
         }
     }
 }

@@ -39,12 +39,7 @@ pub(super) fn read(path: &Path, scope: Scope, problems: &mut Vec<Problem>) -> La
 }
 
 /// The settings that the text of the file at `path` gives.
-pub(super) fn of_text(
-    path: &Path,
-    text: &str,
-    scope: Scope,
-    problems: &mut Vec<Problem>,
-) -> Layer {
+pub(super) fn of_text(path: &Path, text: &str, scope: Scope, problems: &mut Vec<Problem>) -> Layer {
     let (document, table) = Document::parse(path, text, problems);
     from_table(&document, table.get_ref(), scope, problems)
 }
