@@ -130,10 +130,7 @@ impl Drop for Agent {
             // After a fork its threads are the other process's.
             return;
         }
-        if self.life.lock().is_none() {
-            self.orders.leave();
-            self.orders.leave();
-        }
+        self.orders.end();
         let thread = self
             .thread
             .get_mut()

@@ -195,7 +195,7 @@ fn the_samples_of_c_join_watch_and_leave() {
     let folder = TempDir::new().expect("there is room");
     let other = TempDir::new().expect("there is room");
     let (way, first) = (Way::GccSanitized, Sidecar::start(folder.path(), &[]));
-    let second = Sidecar::start(other.path(), &["--name=n2"]);
+    let second = Sidecar::start(other.path(), &["--name=n2", "--expect=2"]);
     let program = |name: &str| build(&examples.join(name), way, folder.path());
     let (join, watch, leave) = (program("join.c"), program("watch.c"), program("leave.c"));
     let mut command_of_watch = command(&watch, way);

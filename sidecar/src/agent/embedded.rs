@@ -16,17 +16,25 @@ use crate::settings::Settings;
 /// Orders that may wait: to leave, and to hurry.
 const ORDERS: usize = 2;
 
-/// How the program tells its member to leave. A cheap clone, for any thread.
+/// How the program tells its member to leave, or to end. A cheap clone, for any thread.
 #[derive(Clone, Debug)]
 pub struct Orders {
     signals: Sender<Signal>,
     arriving: Receiver<Signal>,
+    end: Sender<()>,
+    ended: Receiver<()>,
 }
 
 impl Default for Orders {
     fn default() -> Orders {
         let (signals, arriving) = bounded(ORDERS);
-        Orders { signals, arriving }
+        let (end, ended) = bounded(1);
+        Orders {
+            signals,
+            arriving,
+            end,
+            ended,
+        }
     }
 }
 
@@ -35,6 +43,12 @@ impl Orders {
     pub fn leave(&self) {
         // Full: it was told to hurry already.
         let _ = self.signals.try_send(Signal::Terminate);
+    }
+
+    /// Has the member end as a process that is killed does: without a goodbye.
+    pub fn end(&self) {
+        // Full: it was told already.
+        let _ = self.end.try_send(());
     }
 }
 
@@ -56,5 +70,13 @@ pub fn run_embedded(
         None,
         serving,
     );
-    rest.block_on(api::in_turns(&executor, life))
+    let ended = async {
+        // Its sender is in `orders`, so it comes or never does.
+        let _ = orders.ended.recv().await;
+        Err(AgentError::Interrupted {
+            signal: "KILL",
+            code: 137,
+        })
+    };
+    rest.block_on(api::in_turns(&executor, smol::future::or(ended, life)))
 }
