@@ -83,6 +83,9 @@ def toml(name: str, value: Setting) -> str:
     if isinstance(value, Mapping):
         pairs = (f"{json.dumps(key)} = {json.dumps(text)}" for key, text in value.items())
         return "{" + ", ".join(pairs) + "}"
-    if isinstance(value, (list, tuple)):
+    try:
         return json.dumps(list(value))
-    raise SettingsError(f"the setting {name} is {value!r}: give text, a number, a list or a dict")
+    except TypeError:
+        raise SettingsError(
+            f"the setting {name} is {value!r}: give text, a number, a list or a dict"
+        ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import time
@@ -10,6 +11,7 @@ from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Type, TypeV
 
 from . import _lib, _questions, model
 from ._questions import Question
+from .errors import Silent, UsageError
 
 T = TypeVar("T")
 Path = Union[str, "os.PathLike[str]"]
@@ -19,6 +21,9 @@ PATIENCE = 10.0
 
 #: Seconds that a goodbye, or a decision of the coordinator, may take.
 LONG_PATIENCE = 65.0
+
+#: Seconds until an agent whose queue of connections is full is asked again.
+REST = 0.02
 
 
 class Client:
@@ -138,17 +143,58 @@ class Client:
         self.close()
 
     def _ask(self, question: Question[T], timeout: Optional[float]) -> T:
-        response = _lib.made(
-            "muster_response",
-            _lib.lib.muster_client_request,
-            self._handle,
-            _lib.given(question.method),
-            _lib.given(question.path),
-            _lib.given(question.content_type),
-            _lib.given(question.body),
-            _lib.milliseconds(timeout),
-        )
-        return question.read(_lib.body_of(response))
+        # In Python, so that Ctrl-C and signal handlers are not held up.
+        deadline = Deadline(timeout)
+        call: Any = None
+        while call is None:
+            _, call = _lib.attempt(
+                "muster_call",
+                _lib.lib.muster_client_call,
+                self._handle,
+                _lib.given(question.method),
+                _lib.given(question.path),
+                _lib.given(question.content_type),
+                _lib.given(question.body),
+            )
+            if call is None:
+                deadline.check(self.socket)
+                time.sleep(REST)
+        try:
+            while True:
+                _, response = _lib.attempt("muster_response", _lib.lib.muster_call_take, call)
+                if response is not None:
+                    return question.read(_lib.body_of(response))
+                deadline.check(self.socket)
+                deadline.wait(int(_lib.lib.muster_call_fd(call)))
+        finally:
+            _lib.release(call)
+
+
+class Deadline:
+    """A point in time until which is waited, or none."""
+
+    def __init__(self, timeout: Optional[float]) -> None:
+        self._timeout = timeout
+        self._end = None if timeout is None else time.monotonic() + timeout
+
+    @property
+    def is_over(self) -> bool:
+        return self._end is not None and time.monotonic() >= self._end
+
+    def check(self, socket: str) -> None:
+        """Raises when it is over."""
+        if self.is_over:
+            raise Silent(
+                f"the agent at {socket} did not answer within {self._timeout} s; is it stopped or "
+                "overloaded?"
+            )
+
+    def wait(self, descriptor: int) -> None:
+        """Returns when a descriptor is readable, or the time is over."""
+        poller = select.poll()
+        poller.register(descriptor, select.POLLIN)
+        left = None if self._end is None else max(0.0, self._end - time.monotonic())
+        poller.poll(None if left is None else left * 1000 + 1)
 
 
 class Events:
@@ -178,7 +224,7 @@ class Events:
     def next_now(self) -> Optional[model.Event]:
         """The next event, if one is here."""
         if self._handle is None:
-            raise StopIteration
+            raise UsageError("this stream of events is closed: open another with watch()")
         status, event = _lib.attempt(
             "muster_event", _lib.lib.muster_events_next, self._handle
         )
@@ -186,23 +232,19 @@ class Events:
 
     def wait(self, timeout: Optional[float] = None) -> Optional[model.Event]:
         """The next event; None when none came within so many seconds."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        poller = select.poll()
-        poller.register(self.fileno(), select.POLLIN)
+        deadline = Deadline(timeout)
         while True:
             event = self.next_now()
-            if event is not None:
+            if event is not None or deadline.is_over:
                 return event
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                return None
-            poller.poll(None if left is None else left * 1000 + 1)
+            deadline.wait(self.fileno())
 
     @property
     def cursor(self) -> Optional[str]:
         """Where another stream would go on."""
         response = _lib.made("muster_response", _lib.lib.muster_events_cursor, self._handle)
-        return _lib.body_of(response)
+        cursor = _lib.body_of(response)
+        return None if cursor is None else str(cursor)
 
     @property
     def is_connected(self) -> bool:
@@ -221,9 +263,7 @@ class Events:
         return self
 
     def __next__(self) -> model.Event:
-        if self._handle is None:
-            raise StopIteration
-        event = self.wait()
+        event = None if self._handle is None else self.wait()
         if event is None:
             raise StopIteration
         return event
@@ -278,8 +318,6 @@ class App:
 
 def event_from(handle: Any) -> model.Event:
     """An event of the library as a value."""
-    import json
-
     event = model.event_of(json.loads(_lib.ffi.string(_lib.lib.muster_event_json(handle))))
     _lib.release(handle)
     return event

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from importlib import import_module
 from typing import Any, Optional, Tuple
 
 from . import errors
-from ._native import ffi as _untyped_ffi  # pyright: ignore[reportUnknownVariableType]
-from ._native import lib as _untyped_lib  # pyright: ignore[reportUnknownVariableType]
 
-ffi: Any = _untyped_ffi
-lib: Any = _untyped_lib
+# Made from the header: it has no types to import.
+_native = import_module("muster._native")
+ffi: Any = _native.ffi
+lib: Any = _native.lib
 
 OK, AGAIN, TIMEOUT, INTERRUPTED = range(4)
 

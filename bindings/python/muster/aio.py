@@ -7,14 +7,11 @@ from types import TracebackType
 from typing import Any, AsyncIterator, Dict, Iterable, Mapping, Optional, Type, TypeVar
 
 from . import _lib, _questions, model
-from ._client import LONG_PATIENCE, PATIENCE, Path, event_from
+from ._client import LONG_PATIENCE, PATIENCE, REST, Path, event_from
 from ._questions import Question
-from .errors import Silent
+from .errors import Silent, UsageError
 
 T = TypeVar("T")
-
-#: Seconds until an agent whose queue of connections is full is asked again.
-_REST = 0.02
 
 
 class Client:
@@ -140,7 +137,7 @@ class Client:
                 _lib.given(question.body),
             )
             if call is None:
-                await asyncio.sleep(_REST)
+                await asyncio.sleep(REST)
         descriptor = int(_lib.lib.muster_call_fd(call))
         try:
             while True:
@@ -162,7 +159,7 @@ class Events:
         """The next event; waits for it."""
         while True:
             if self._handle is None:
-                raise StopAsyncIteration
+                raise UsageError("this stream of events is closed: open another with watch()")
             _, event = _lib.attempt("muster_event", _lib.lib.muster_events_next, self._handle)
             if event is not None:
                 return event_from(event)
@@ -178,6 +175,8 @@ class Events:
         return self
 
     async def __anext__(self) -> model.Event:
+        if self._handle is None:
+            raise StopAsyncIteration
         return await self.next()
 
     async def __aenter__(self) -> "Events":

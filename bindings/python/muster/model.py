@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 Json = Mapping[str, Any]
 
@@ -88,11 +88,11 @@ class Member:
     view: int
     since: datetime
     zone: Optional[str]
-    tags: Mapping[str, str]
+    tags: Mapping[str, str] = field(hash=False)
     voter: bool
     is_self: bool
     rtt_us: Optional[int]
-    apps: Mapping[str, Json] = field(repr=False)
+    apps: Mapping[str, Json] = field(repr=False, hash=False)
     raw: Json = field(repr=False, compare=False)
 
 
@@ -105,7 +105,7 @@ class Members:
     cursor: str
     members: Tuple[Member, ...]
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Member]:
         return iter(self.members)
 
     def __len__(self) -> int:
@@ -191,7 +191,7 @@ def event_of(raw: Json) -> Event:
     """An event of a document."""
     kind = EventType(raw["type"])
     member = raw.get("member")
-    common = {
+    common: Dict[str, Any] = {
         "type": kind,
         "member": None if member is None else member_of(member),
         "cursor": raw["cursor"],

@@ -115,12 +115,12 @@ int main(int argc, char **argv) {
     muster_agent_free(second);
     muster_event_free(await_member(events, MUSTER_KIND_MEMBER_LEFT, "b"));
 
-    /* One that is freed is found to be gone. Of two, nobody is left to bear witness to a death. */
+    /* One that is freed is found dead. */
     muster_agent *third = start("c", seed);
     muster_event_free(await_member(events, MUSTER_KIND_MEMBER_UP, "c"));
     muster_agent_free(third);
-    muster_event *event = await_member(events, MUSTER_KIND_MEMBER_UNREACHABLE, "c");
-    CHECK(strcmp(muster_event_detail(event, "cause"), "goodbye") != 0);
+    muster_event *event = await_member(events, MUSTER_KIND_MEMBER_DEAD, "c");
+    CHECK(strcmp(muster_event_detail(event, "cause"), "convicted") == 0);
     muster_event_free(event);
 
     /* The socket of one that lives is not taken. */
