@@ -1,10 +1,11 @@
 //! What the local socket may do with the running node: read it, and ask the loop for a change.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use muster_swim::{
     AppError, AskError, Epoch, Lifecycle, Name, Node, Quorum, RecoverError, SeedError, TagError,
@@ -14,10 +15,14 @@ use smol::channel::{Receiver, Sender, bounded, unbounded};
 
 use super::apps::{AppCommand, Attached, Lost};
 use super::clock::Clock;
+use super::memory::StoreFigures;
 use crate::api::events::EventLog;
 
 /// Commands that may wait for the loop; whoever sends one more waits for a place.
 const COMMANDS: usize = 64;
+
+/// How far the loop may be behind its deadline before it counts as stuck.
+const STUCK: Duration = Duration::from_secs(10);
 
 /// The running node as seen by the local socket. A cheap clone; stays on its thread.
 #[derive(Clone)]
@@ -33,6 +38,8 @@ struct Shared {
     waiting: RefCell<Waiting>,
     /// The app that this member waits for before it joins.
     waits_for: RefCell<Option<String>>,
+    /// What is known of the store; none without a data directory.
+    store: OnceCell<StoreFigures>,
 }
 
 /// Who waits for the agreed state to change.
@@ -158,6 +165,7 @@ impl Handle {
             lost: unbounded(),
             waiting: RefCell::default(),
             waits_for: RefCell::default(),
+            store: OnceCell::new(),
         };
         (Handle(Rc::new(shared)), receiver)
     }
@@ -186,6 +194,26 @@ impl Handle {
 
     pub(super) fn wait_for(&self, app: Option<String>) {
         *self.0.waits_for.borrow_mut() = app;
+    }
+
+    /// Whether the loop is far behind its own deadline: then nothing of the protocol gets on.
+    pub fn is_stuck(&self) -> bool {
+        let deadline = self.read(|node| node.poll_timeout());
+        let now = self.0.clock.now();
+        let is_late = deadline.is_some_and(|deadline| deadline.at + STUCK <= now);
+        // Nothing of the protocol has begun while it waits for its app.
+        is_late && self.waits_for().is_none()
+    }
+
+    /// What is known of the store.
+    pub(crate) fn store(&self) -> Option<&StoreFigures> {
+        self.0.store.get()
+    }
+
+    /// Shows what is known of the store, from the start of the loop on.
+    pub(super) fn show_store(&self, figures: StoreFigures) {
+        // There is one store in the life of an agent.
+        let _ = self.0.store.set(figures);
     }
 
     /// The apps that nobody holds any more; whoever drains the node ends them.

@@ -11,6 +11,7 @@ mod handle;
 mod hold;
 mod input;
 mod memory;
+mod notify;
 mod process;
 mod report;
 mod rest;
@@ -36,10 +37,11 @@ pub use apps::{AppCommand, Attached};
 pub use clock::Clock;
 pub use handle::{Command, CommandError, Handle, Outcome, Request};
 pub use memory::MemoryError;
+pub(crate) use memory::StoreFigures;
 pub use sockets::SocketsError;
 
 use crate::api::events::EventLog;
-use crate::api::{self, SocketError};
+use crate::api::{self, HttpError, HttpListener, SocketError};
 use crate::log::{Log, LogError};
 use crate::settings::{self, Settings};
 use hold::Held;
@@ -61,6 +63,9 @@ pub enum AgentError {
     /// The local socket cannot be opened. Nothing was started.
     #[error(transparent)]
     LocalSocket(#[from] SocketError),
+    /// The TCP address cannot be opened. Nothing was started.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// The usual folder of the local socket cannot be used. Nothing was started.
     #[error("cannot use the usual folder of the local socket: {0}; choose a path with --socket")]
     Folder(io::Error),
@@ -118,6 +123,7 @@ impl AgentError {
             AgentError::Sockets(_)
             | AgentError::Advertise(_)
             | AgentError::LocalSocket(_)
+            | AgentError::Http(_)
             | AgentError::Folder(_)
             | AgentError::Log(_)
             | AgentError::Memory(_)
@@ -173,10 +179,14 @@ async fn live(
         tracing::warn!(doubt, "doubtful-settings");
     }
     let listener = api::bind(&socket, &settings.access)?;
+    let http = open_http(&settings)?;
     let seed = RandomState::new().hash_one(identity.instance);
     let origin = identity.instance.0;
     let node = Node::new(settings.swim.clone(), identity, memory, seed, clock.now())?;
     announce(&node, &sockets, &socket);
+    if let Some(http) = &http {
+        announce_http(http);
+    }
 
     let events = EventLog::new(origin, settings.event_buffer);
     let (handle, requests) = Handle::new(node, Rc::new(events.into()), clock);
@@ -188,10 +198,13 @@ async fn live(
     let access = settings.access.clone();
     let api = executor.spawn(api::serve_until(
         listener,
+        http,
         handle.clone(),
         access,
         until_stopped,
     ));
+    notify::ready();
+    let _watchdog = notify::watchdog(&executor, &handle);
     let (mut missed, mut early, mut sockets) = (missed, Vec::new(), sockets);
     if let Some(app) = &settings.require {
         let addr = sockets.addr;
@@ -274,6 +287,26 @@ fn remember(
     let (store, memory) = Store::open(dir, &settings.cluster, &settings.name)?;
     tracing::info!(dir = %dir.display(), voter = memory.id.0, "memory-opened");
     Ok((memory, Some(store)))
+}
+
+fn open_http(settings: &Settings) -> Result<Option<HttpListener>, HttpError> {
+    let open = |addr| api::bind_http(addr, &settings.http_hosts);
+    settings.http.map(open).transpose()
+}
+
+fn announce_http(http: &HttpListener) {
+    let addr = http.addr();
+    if addr.ip().is_loopback() {
+        tracing::info!(%addr, "http-started");
+    } else {
+        tracing::warn!(
+            %addr,
+            consequence = "whoever reaches this address reads members, events and metrics, and \
+                           nobody is asked who they are",
+            advice = "let only a network that you trust reach it, or name a loopback address",
+            "http-open-to-network"
+        );
+    }
 }
 
 fn announce(node: &Node, sockets: &Sockets, socket: &std::path::Path) {

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use muster_swim::SeedError;
 
+use super::notify;
 use crate::api::model::Event;
 
 /// The line of an event; its level must be a constant.
@@ -65,6 +66,12 @@ pub(super) fn event(event: &Event) {
         }
         _ => log_event!(tracing::Level::INFO, event),
     }
+}
+
+/// Says, to the supervisor too, that this member says goodbye.
+pub(super) fn leaving(reason: &str, app: Option<&str>) {
+    tracing::info!(reason, app, "leaving");
+    notify::stopping();
 }
 
 /// Says that nothing can be saved any more. Told once: everything after it fails too.

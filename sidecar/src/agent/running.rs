@@ -93,6 +93,9 @@ impl Running {
             what: "start the thread that saves",
             error,
         })?;
+        if let Some(memory) = &memory {
+            handle.show_store(memory.figures());
+        }
         let lost = handle.lost();
         let accepting = executor.spawn(input::accept(sockets.listener, sender.clone()));
         Ok(Running {
@@ -393,7 +396,7 @@ impl Running {
     }
 
     fn leave(&mut self, answer: Answer, now: Time) {
-        tracing::info!(reason = "command", "leaving");
+        report::leaving("command", None);
         self.leaving.push(answer);
         self.handle.change(|node| node.leave(now));
     }
@@ -404,7 +407,7 @@ impl Running {
             Signal::Terminate | Signal::Interrupt => {
                 match self.handle.read(|node| node.lifecycle()) {
                     Lifecycle::Joining | Lifecycle::Member => {
-                        tracing::info!(reason = signal.as_str(), "leaving");
+                        report::leaving(signal.as_str(), None);
                         self.handle.change(|node| node.leave(now));
                     }
                     Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => {
@@ -473,7 +476,7 @@ impl Running {
             Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => true,
         });
         if !stays {
-            tracing::info!(reason = "app-down", app, "leaving");
+            report::leaving("app-down", Some(app));
             let now = self.handle.clock().now();
             self.handle.change(|node| node.leave(now));
             self.drain_once();

@@ -396,6 +396,22 @@ pub struct Join {
     pub seeds: Vec<String>,
 }
 
+/// Answer of `GET /healthz` and `GET /readyz` when all is well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// `ok`.
+    pub status: Word,
+}
+
+impl Probe {
+    /// All is well.
+    pub fn fine() -> Probe {
+        Probe {
+            status: "ok".into(),
+        }
+    }
+}
+
 /// An error answer (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {

@@ -68,6 +68,10 @@ pub struct Settings {
     pub socket: Option<PathBuf>,
     /// Who may use the local socket.
     pub access: Access,
+    /// The TCP address for reading; `None`: there is none.
+    pub http: Option<SocketAddr>,
+    /// Names by which that may be asked, in lower case.
+    pub http_hosts: Vec<String>,
     /// Events kept for clients that come back.
     pub event_buffer: usize,
     /// The least important lines that are logged.
@@ -323,6 +327,8 @@ impl Settings {
             require: None,
             socket: None,
             access: Access::default(),
+            http: None,
+            http_hosts: Vec::new(),
             event_buffer: 65_536,
             log_level: LevelFilter::INFO,
             log_format: LogFormat::Text,
