@@ -259,10 +259,18 @@ impl World {
             Command::Leave => {
                 self.call(0, |node, now| node.leave(now));
                 self.settle();
-                assert!(
-                    self.net.borrow().stopped,
-                    "all peers hear the goodbye at once"
-                );
+                // The goodbye waits for what was just said of apps.
+                let began = self.handle.clock().now();
+                while !self.net.borrow().stopped {
+                    let waited = self.handle.clock().now().since(began);
+                    assert!(
+                        waited < Duration::from_secs(10),
+                        "no peer hears the goodbye"
+                    );
+                    std::thread::yield_now();
+                    self.call(0, |node, now| node.handle_timeout(now));
+                    self.settle();
+                }
             }
             Command::ConfirmView | Command::Remove { .. } | Command::Recover { .. } => {
                 unreachable!("the coordinator's answers are the test's to give")

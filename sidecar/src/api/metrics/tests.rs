@@ -155,8 +155,9 @@ fn metrics_tell_what_the_status_does() {
             assert_eq!(found.get(name), Some(&value), "{name} in {found:#?}");
         }
         let status: crate::api::model::Status = get(&world.path, "/v1/status").await.json();
-        let received = found["muster_datagrams_received_total"];
-        assert!(received > 0.0 && received <= status.stats.datagrams_received as f64);
+        assert!(status.stats.streams_accepted > 0);
+        let accepted = found["muster_streams_accepted_total"];
+        assert_eq!(accepted, status.stats.streams_accepted as f64);
         assert!(found["process_resident_memory_bytes"] > 1e6);
         assert!(found["process_cpu_seconds_total"] > 0.0);
         assert!(found["process_open_fds"] < found["process_max_fds"]);
