@@ -57,6 +57,8 @@ pub(super) enum Kind {
     BodyTimeout,
     /// The tags of this member would be too many or too large.
     TagsFull,
+    /// This agent keeps no more seeds.
+    SeedsFull,
     /// The body is longer than its limit.
     BodyTooLarge,
     /// The body is of a type that the route does not take.
@@ -161,6 +163,7 @@ impl Kind {
             Kind::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Kind::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Kind::TagsFull
+            | Kind::SeedsFull
             | Kind::AppAttached
             | Kind::AppsFull
             | Kind::StillAlive
@@ -207,6 +210,7 @@ impl Kind {
             }
             Kind::BodyTimeout => ("body-timeout", "The body did not come in time"),
             Kind::TagsFull => ("tags-full", "No room for this tag"),
+            Kind::SeedsFull => ("seeds-full", "No room for these seeds"),
             Kind::BodyTooLarge => ("body-too-large", "The body is too long"),
             Kind::UnsupportedMediaType => ("unsupported-media-type", "The body is of another type"),
             Kind::TooManyConnections => ("too-many-connections", "Too many connections"),
@@ -295,8 +299,11 @@ fn kind_of_recover(error: &RecoverError) -> Kind {
 fn from_seed_error(error: &SeedError) -> Problem {
     match error {
         SeedError::Stopped => Problem::new(Kind::Stopping, error.to_string()),
+        SeedError::TooMany => {
+            let detail = format!("{error}: those that it has are in GET /v1/status");
+            Problem::new(Kind::SeedsFull, detail)
+        }
         SeedError::Malformed(_)
-        | SeedError::TooMany
         | SeedError::Unresolved
         | SeedError::Refused
         | SeedError::Unanswered

@@ -52,10 +52,8 @@ impl Context {
 /// Why this member is of no use to who wants verdicts; `None`: it is.
 pub(in crate::api) fn why_not_ready(node: &Node, now: Time) -> Option<String> {
     match node.lifecycle() {
-        Lifecycle::Member => {}
-        Lifecycle::Joining => {
-            return Some("this member joins: none of its seeds has answered yet".to_owned());
-        }
+        // Who has its place and joins through further seeds keeps it.
+        Lifecycle::Member | Lifecycle::Joining => {}
         Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => {
             return Some("this member has said goodbye, and the agent stops".to_owned());
         }
