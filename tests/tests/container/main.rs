@@ -128,7 +128,7 @@ fn the_cluster_forms(docker: &Docker) {
     assert_eq!(container["HostConfig"]["ReadonlyRootfs"], true);
     assert_eq!(container["Config"]["User"], "65532:65532");
     let metrics = docker.http("muster1", "/metrics");
-    assert!(metrics.contains("\nmuster_ready 1\n"), "{metrics}");
+    assert!(metrics.contains("\nmuster_ready 1.0\n"), "{metrics}");
 }
 
 fn one_is_killed_and_comes_back_elsewhere(docker: &Docker) {
