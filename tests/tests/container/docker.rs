@@ -1,5 +1,5 @@
-//! A Docker daemon in a folder of its own, with the image built and, if wanted, the compose file up.
-//! Ended with all that it runs when it is dropped.
+//! A Docker daemon in a folder of its own, with the image built and, if wanted, the compose file
+//! up. Ended with all that it runs when it is dropped.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};

@@ -15,8 +15,9 @@ fn page() -> String {
     let mut page = "\
 # Metrics
 
-`GET /metrics`, on the local socket and on the TCP address (`--http`), in OpenMetrics 1.0 or Prometheus 0.0.4. This page is made from the table in the
-code (`MUSTER_BLESS=1 cargo nextest run -p muster metrics`). Each agent tells what *it* sees; `instance` and `job` are the scraper's labels.
+`GET /metrics`, on the local socket and on the TCP address (`--http`), in OpenMetrics 1.0 or
+Prometheus 0.0.4. This page is made from the table in the code (`MUSTER_BLESS=1 cargo nextest run
+-p muster metrics`). Each agent tells what *it* sees; `instance` and `job` are the scraper's labels.
 
 | metric | type | labels | what it is |
 |---|---|---|---|
