@@ -294,6 +294,21 @@ fn bad_files_are_refused_with_line_column_field_and_range() {
              0o660",
         ),
         (
+            "http = \"127.0.0.1\"",
+            "1:8: http is \"127.0.0.1\", allowed is an IP address with a port, such as \
+             127.0.0.1:7980; port 0 takes a free one",
+        ),
+        (
+            "http_hosts = [\"muster.example:80\"]",
+            "1:15: http_hosts is \"muster.example:80\", allowed is a list of host names without a \
+             port, at most 64 of them",
+        ),
+        (
+            "read_groups = [\"no such\"]",
+            "1:16: read_groups is \"no such\", allowed is a list of groups by number or by their \
+             names in /etc/group",
+        ),
+        (
             "advertise = \"0.0.0.0\"",
             "1:13: advertise is \"0.0.0.0\", allowed is an IP address that is not 0.0.0.0 or [::], \
              with a port (not 0) or without",

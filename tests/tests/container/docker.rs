@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -199,6 +200,16 @@ impl Docker {
             .read_to_string(&mut answer)
             .expect("it answers in text");
         answer
+    }
+
+    /// A fresh folder of the host that belongs to root.
+    pub(crate) fn host_folder(&self) -> String {
+        let folder = self.folder.path().join("host");
+        fs::create_dir(&folder).expect("the folder can be written");
+        let open = fs::Permissions::from_mode(0o755);
+        // The folder above is closed to others, but containers see only this one.
+        fs::set_permissions(&folder, open).expect("it is ours");
+        folder.display().to_string()
     }
 
     /// All paths in a container that was never started.

@@ -222,3 +222,56 @@ fn the_image_needs_nothing_but_a_place_for_its_socket() {
     let left = docker.docker(&["logs", "alone"]);
     assert!(left.contains(" left"), "{left}");
 }
+
+/// As the DaemonSet runs it: root without any capability, on a folder of the host that is root's.
+/// Those of the socket's group read, and change things only when they are on the list.
+#[test]
+fn on_a_folder_of_the_host_the_group_of_the_socket_reads() {
+    let docker = Docker::start();
+    let folder = docker.host_folder();
+    let volume = format!("{folder}:/run/muster");
+    let node = [
+        "run",
+        "--detach",
+        "--name",
+        "node",
+        "--read-only",
+        "--network",
+        "none",
+        "--cap-drop",
+        "ALL",
+        "--user",
+        "0:0",
+        "--group-add",
+        "65532",
+        "--env",
+        "MUSTER_SOCKET_GROUP=65532",
+        "--env",
+        "MUSTER_ALLOW_USERS=4000",
+        "--volume",
+        &volume,
+        docker::IMAGE,
+    ];
+    docker.docker(&node);
+    let volume = format!("{folder}:/run/muster:ro");
+    let pod = |user: &str, arguments: &[&str]| {
+        let run = [
+            "run",
+            "--rm",
+            "--network",
+            "none",
+            "--read-only",
+            "--user",
+            user,
+        ];
+        let image = ["--volume", &volume, docker::IMAGE];
+        docker.try_docker(&[&run[..], &image[..], arguments].concat())
+    };
+    let ready = wait::until(SOON, || pod("1000:65532", &["status", "--quiet"]).map(drop));
+    ready.expect("the group reads");
+    let refused = pod("1000:65532", &["tag", "set", "a=1"]).expect_err("it may not change");
+    assert!(refused.contains("user 1000, group 65532"), "{refused}");
+    pod("4000:65532", &["tag", "set", "a=1"]).expect("this user is on the list");
+    let stranger = pod("1000:1000", &["members"]).expect_err("it may not open the socket");
+    assert!(stranger.contains("ermission denied"), "{stranger}");
+}

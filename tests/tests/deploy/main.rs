@@ -6,6 +6,7 @@
 
 mod agent;
 mod api;
+mod http;
 mod manifests;
 mod metrics;
 mod supervisor;
