@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use muster_swim::{
     AppError, AskError, Epoch, Lifecycle, Name, Node, Quorum, RecoverError, SeedError, TagError,
-    View,
+    Time, View,
 };
 use smol::channel::{Receiver, Sender, bounded, unbounded};
 
@@ -198,11 +198,9 @@ impl Handle {
 
     /// Whether the loop is far behind its own deadline: then nothing of the protocol gets on.
     pub fn is_stuck(&self) -> bool {
-        let deadline = self.read(|node| node.poll_timeout());
-        let now = self.0.clock.now();
-        let is_late = deadline.is_some_and(|deadline| deadline.at + STUCK <= now);
+        let deadline = self.read(|node| node.poll_timeout()).map(|next| next.at);
         // Nothing of the protocol has begun while it waits for its app.
-        is_late && self.waits_for().is_none()
+        is_far_behind(deadline, self.0.clock.now()) && self.waits_for().is_none()
     }
 
     /// What is known of the store.
@@ -291,6 +289,10 @@ impl Handle {
     }
 }
 
+fn is_far_behind(deadline: Option<Time>, now: Time) -> bool {
+    deadline.is_some_and(|deadline| deadline + STUCK <= now)
+}
+
 /// What came of a question to the coordinator.
 pub(super) fn outcome(answer: muster_swim::Answer) -> Result<Outcome, CommandError> {
     match answer {
@@ -319,5 +321,25 @@ impl Waiter<'_> {
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         self.handle.0.waiting.borrow_mut().wakers.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_is_stuck_when_it_is_far_behind_its_deadline() {
+        let at = |seconds| Time::ZERO + Duration::from_secs(seconds);
+        for (deadline, now, expected) in [
+            (None, 1000, false),
+            (Some(at(100)), 0, false),
+            (Some(at(100)), 109, false),
+            (Some(at(100)), 110, true),
+            (Some(at(100)), 500, true),
+        ] {
+            let found = is_far_behind(deadline, at(now));
+            assert_eq!(found, expected, "{deadline:?} at {now} s");
+        }
     }
 }

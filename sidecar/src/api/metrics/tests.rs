@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::*;
 use crate::api::testing::World;
-use crate::api::testing::client::{ask, get};
+use crate::api::testing::client::{Stream, ask, get, within};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/metrics.md");
 
@@ -159,6 +159,22 @@ fn metrics_tell_what_the_status_does() {
         assert!(status.stats.streams_accepted > 0);
         let accepted = found["muster_streams_accepted_total"];
         assert_eq!(accepted, status.stats.streams_accepted as f64);
+        let gone = Stream::open(&world.path, "", "").await;
+        drop(gone);
+        get(&world.path, "/v1/members/nobody").await;
+        within("the end of the stream to be seen", async {
+            loop {
+                let page = get(&world.path, "/metrics").await;
+                let found = samples(std::str::from_utf8(&page.body).expect("text"));
+                assert_eq!(found["muster_answers_total{status=\"4xx\"}"], 1.0);
+                assert!(found["muster_answers_total{status=\"2xx\"}"] >= 3.0);
+                let open = found["muster_connections{door=\"socket\"}"];
+                if open == 1.0 && found["muster_subscribers"] == 0.0 {
+                    break;
+                }
+            }
+        })
+        .await;
         assert!(found["process_resident_memory_bytes"] > 1e6);
         assert!(found["process_cpu_seconds_total"] > 0.0);
         assert!(found["process_open_fds"] < found["process_max_fds"]);
