@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::harness::{Agent, Place, muster, output, stdout};
+use crate::harness::{Agent, Place, muster, output, stdout, wait_for};
 
 #[test]
 fn without_an_agent_every_command_says_where_it_looked() {
@@ -183,4 +183,31 @@ fn completions_offer_the_commands_and_nothing_hidden() {
         );
         assert!(!script.contains("janitor"), "{shell}");
     }
+}
+
+#[test]
+fn a_quiet_status_says_by_its_exit_whether_the_member_is_ready() {
+    let place = Place::new();
+    let quiet = ["status", "--quiet"];
+    let agent = Agent::start(&place, "ready");
+    wait_for("a member", String::new, || {
+        let asked = output(&mut agent.ask(&quiet));
+        asked.status.success().then_some(())
+    });
+    assert_eq!(stdout(&mut agent.ask(&quiet)), "");
+
+    let alone = Agent::start_with(&place, "alone", &["--expect", "3"]);
+    let asked = output(&mut alone.ask(&quiet));
+    let told = String::from_utf8_lossy(&asked.stderr);
+    assert_eq!(asked.status.code(), Some(1), "{told}");
+    assert!(
+        asked.stdout.is_empty() && told.contains("no cluster has formed"),
+        "{told}"
+    );
+
+    let nobody = place.join("nobody.sock");
+    let asked = output(&mut muster(&["status", "--quiet", "--socket", &nobody]));
+    assert_eq!(asked.status.code(), Some(1));
+    let both = output(&mut agent.ask(&["status", "--quiet", "--output", "json"]));
+    assert_eq!(both.status.code(), Some(2));
 }

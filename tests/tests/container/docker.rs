@@ -100,7 +100,8 @@ impl Docker {
     fn compose(&self, arguments: &[&str]) -> Result<String, String> {
         let mut command = Command::new("docker-compose");
         command
-            .args(["--project-name", PROJECT, "--file"])
+            // Names are joined as the first version of this program did.
+            .args(["--compatibility", "--project-name", PROJECT, "--file"])
             .arg(deploy().join("compose/compose.yaml"))
             .arg("--file")
             .arg(self.folder.path().join("subnet.yaml"))

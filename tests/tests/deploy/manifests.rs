@@ -19,12 +19,45 @@ fn manifests() -> Vec<PathBuf> {
     paths
 }
 
+fn validate(version: &str) -> Command {
+    let mut validate = python("kubernetes-validate");
+    validate.args(["--strict", "--kubernetes-version", version]);
+    validate
+}
+
 #[test]
 fn kubernetes_takes_the_manifests() {
     for version in VERSIONS {
-        let mut validate = python("kubernetes-validate");
-        validate.args(["--strict", "--version", version]);
-        succeed(validate.args(manifests()));
+        let verdicts = succeed(validate(version).args(manifests()));
+        for resource in [
+            "service/muster",
+            "statefulset/app",
+            "service/muster-nodes",
+            "daemonset/muster-nodes",
+        ] {
+            let passed = format!("passed for resource {resource} against version {version}");
+            assert!(verdicts.contains(&passed), "no {passed:?} in {verdicts}");
+        }
+    }
+}
+
+#[test]
+fn a_manifest_with_a_mistake_would_be_found() {
+    let folder = tempfile::tempdir().expect("the temporary folder can be written");
+    let path = folder.path().join("mistake.yaml");
+    for (right, wrong) in [
+        ("livenessProbe:", "livenesProbe:"),
+        ("periodSeconds: 10", "periodSeconds: ten"),
+    ] {
+        let good = fs::read_to_string(&manifests()[0]).expect("it can be read");
+        let bad = good.replace(right, wrong);
+        assert_ne!(good, bad);
+        fs::write(&path, bad).expect("the folder can be written");
+        let output = validate(VERSIONS[0]).arg(&path).output();
+        assert!(
+            !output.expect("it is installed").status.success(),
+            "{wrong}"
+        );
     }
 }
 
