@@ -224,9 +224,9 @@ fn the_image_needs_nothing_but_a_place_for_its_socket() {
 }
 
 /// As the DaemonSet runs it: root without any capability, on a folder of the host that is root's.
-/// Those of the socket's group read, and change things only when they are on the list.
+/// Those of the socket's group may open it; who of them reads and who changes things, the lists say.
 #[test]
-fn on_a_folder_of_the_host_the_group_of_the_socket_reads() {
+fn on_a_folder_of_the_host_the_lists_say_who_reads_and_who_changes() {
     let docker = Docker::start();
     let folder = docker.host_folder();
     let volume = format!("{folder}:/run/muster");
@@ -248,6 +248,8 @@ fn on_a_folder_of_the_host_the_group_of_the_socket_reads() {
         "MUSTER_SOCKET_GROUP=65532",
         "--env",
         "MUSTER_ALLOW_USERS=4000",
+        "--env",
+        "MUSTER_READ_USERS=1000",
         "--volume",
         &volume,
         docker::IMAGE,
@@ -268,7 +270,9 @@ fn on_a_folder_of_the_host_the_group_of_the_socket_reads() {
         docker.try_docker(&[&run[..], &image[..], arguments].concat())
     };
     let ready = wait::until(SOON, || pod("1000:65532", &["status", "--quiet"]).map(drop));
-    ready.expect("the group reads");
+    ready.expect("a user of the list reads");
+    let unlisted = pod("2000:65532", &["members"]).expect_err("it is not on the list");
+    assert!(unlisted.contains("reading needs"), "{unlisted}");
     let refused = pod("1000:65532", &["tag", "set", "a=1"]).expect_err("it may not change");
     assert!(refused.contains("user 1000, group 65532"), "{refused}");
     pod("4000:65532", &["tag", "set", "a=1"]).expect("this user is on the list");
