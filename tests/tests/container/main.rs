@@ -224,7 +224,8 @@ fn the_image_needs_nothing_but_a_place_for_its_socket() {
 }
 
 /// As the DaemonSet runs it: root without any capability, on a folder of the host that is root's.
-/// Those of the socket's group may open it; who of them reads and who changes things, the lists say.
+/// Those of the socket's group may open it; who of them reads and who changes things, the lists
+/// say.
 #[test]
 fn on_a_folder_of_the_host_the_lists_say_who_reads_and_who_changes() {
     let docker = Docker::start();
