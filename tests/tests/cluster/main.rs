@@ -14,6 +14,7 @@ mod growth;
 mod harness;
 mod leave;
 mod links;
+mod load;
 mod loss;
 mod memory;
 mod operate;
