@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
@@ -33,6 +34,14 @@ struct Shared {
     waiting: RefCell<Waiting>,
     /// The app that this member waits for before it joins.
     waits_for: RefCell<Option<String>>,
+    places: RefCell<Places>,
+}
+
+/// Files that the agent works with; as absolute paths, since whoever is told may be elsewhere.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 /// Who waits for the agreed state to change.
@@ -158,6 +167,7 @@ impl Handle {
             lost: unbounded(),
             waiting: RefCell::default(),
             waits_for: RefCell::default(),
+            places: RefCell::default(),
         };
         (Handle(Rc::new(shared)), receiver)
     }
@@ -182,6 +192,15 @@ impl Handle {
     /// The app that this member waits for before it joins, if it does.
     pub fn waits_for(&self) -> Option<String> {
         self.0.waits_for.borrow().clone()
+    }
+
+    /// The files that the agent works with.
+    pub(crate) fn places(&self) -> Places {
+        self.0.places.borrow().clone()
+    }
+
+    pub(super) fn show_places(&self, places: Places) {
+        *self.0.places.borrow_mut() = places;
     }
 
     pub(super) fn wait_for(&self, app: Option<String>) {
