@@ -8,6 +8,7 @@ mod coordinator;
 mod crash;
 mod curl;
 mod cut;
+mod doctor;
 mod forming;
 mod fresh;
 mod growth;

@@ -62,10 +62,31 @@ pub(super) fn look(seeds: &[Seed], own: Option<SocketAddr>) -> Vec<Finding> {
         answers[number] = Some(resolved);
     }
     let is_own = |addr: &SocketAddr| own.is_some_and(|own| is_ours(*addr, own));
-    let judged = seeds.iter().zip(answers);
-    judged
-        .map(|(seed, resolved)| judge(seed, resolved.as_ref(), is_own))
-        .collect()
+    judge_all(seeds, &answers, is_own)
+}
+
+/// That one seed is this member itself is usual: all have the same list. That all are is not.
+fn judge_all(
+    seeds: &[Seed],
+    answers: &[Option<Resolved>],
+    is_own: impl Fn(&SocketAddr) -> bool,
+) -> Vec<Finding> {
+    let is_alone = |resolved: &Option<Resolved>| {
+        let addresses = resolved
+            .as_ref()
+            .and_then(|known| known.outcome.as_ref().ok());
+        addresses.is_some_and(|known| !known.is_empty() && known.iter().all(&is_own))
+    };
+    let judge = |(seed, resolved)| judge(seed, Option::as_ref(resolved), is_alone(resolved));
+    let mut findings: Vec<Finding> = seeds.iter().zip(answers).map(judge).collect();
+    if answers.iter().all(is_alone) {
+        findings.push(Finding::warn(
+            "seeds",
+            "all of them are this member itself",
+            "name other members too (--join), or a DNS name that stands for several",
+        ));
+    }
+    findings
 }
 
 /// Whether an address leads back to this member.
@@ -74,11 +95,7 @@ fn is_ours(addr: SocketAddr, own: SocketAddr) -> bool {
     addr == own || addr.port() == own.port() && of_host()
 }
 
-fn judge(
-    seed: &Seed,
-    resolved: Option<&Resolved>,
-    is_own: impl Fn(&SocketAddr) -> bool,
-) -> Finding {
+fn judge(seed: &Seed, resolved: Option<&Resolved>, is_alone: bool) -> Finding {
     let name = &seed.name;
     let resolver = "see /etc/resolv.conf, /etc/hosts and the name server; correct the seed (--join) \
                     when it is mistyped";
@@ -111,12 +128,8 @@ fn judge(
         shown.join(", "),
         took.as_millis()
     );
-    if addresses.iter().all(is_own) {
-        return Finding::warn(
-            "seeds",
-            format!("{found}: this member alone"),
-            "name other members too (--join), or a DNS name that stands for several",
-        );
+    if is_alone {
+        return Finding::ok("seeds", format!("{found}: this member itself"));
     }
     if let (false, Some(error)) = (seed.joined, &seed.last_error) {
         return Finding::warn(
