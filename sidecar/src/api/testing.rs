@@ -245,10 +245,15 @@ impl World {
             Command::Leave => {
                 self.call(0, |node, now| node.leave(now));
                 self.settle();
-                assert!(
-                    self.net.borrow().stopped,
-                    "all peers hear the goodbye at once"
-                );
+                // It waits for what it has just said of its apps.
+                let began = self.handle.clock().now();
+                while !self.net.borrow().stopped {
+                    let waited = self.handle.clock().now().since(began);
+                    assert!(waited < Duration::from_secs(10), "it says no goodbye");
+                    std::thread::yield_now();
+                    self.call(0, |node, now| node.handle_timeout(now));
+                    self.settle();
+                }
             }
             Command::ConfirmView | Command::Remove { .. } | Command::Recover { .. } => {
                 unreachable!("the coordinator's answers are the test's to give")
