@@ -34,6 +34,13 @@ struct Contact {
 #[derive(Debug, Default)]
 pub(super) struct Contacts(Vec<Contact>);
 
+#[cfg(test)]
+impl Contacts {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 impl Node {
     /// What is known of the datagrams between this node and its buddies, in order of their names.
     pub fn contacts(&self) -> Vec<ContactInfo> {

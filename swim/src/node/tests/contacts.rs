@@ -83,15 +83,21 @@ fn of_a_second_ping_without_an_answer_the_first_one_counts() {
 }
 
 #[test]
-fn nothing_is_kept_of_those_who_are_no_buddies() {
+fn nothing_is_kept_of_others_and_little_of_those_who_were_buddies() {
     let mut node = Driven::new();
-    for round in 0..20 {
-        let names: Vec<String> = (0..40).map(|n| format!("m{round}-{n}")).collect();
-        for name in &names {
-            node.call(|node, now| node.on_heard(name, now));
-        }
+    node.call(|node, now| node.on_heard("stranger", now));
+    assert_eq!(node.node.contacts.len(), 0);
+    // A crowd comes, and each newcomer may push another one from its place.
+    for host in 0..300 {
+        let name: &'static str = Box::leak(format!("m{host}").into_boxed_str());
+        node.meet(&[&puppet(name, 11 + host)]);
+        node.call(|node, now| node.on_heard(name, now));
+        assert!(node.node.contacts.len() <= limits::CONTACTS);
     }
-    assert!(node.node.contacts().is_empty());
-    assert_eq!(node.node.contacts.0.len(), 0);
-    assert!(limits::CONTACTS >= 2 * limits::RINGS);
+    let kept = node.node.contacts();
+    assert_eq!(kept.len(), node.node.table.rings().buddies().len());
+    assert!(
+        kept.iter().all(|contact| contact.heard.is_some()),
+        "{kept:?}"
+    );
 }
