@@ -88,7 +88,7 @@ fn nothing_is_kept_of_others_and_little_of_those_who_were_buddies() {
     node.call(|node, now| node.on_heard("stranger", now));
     assert_eq!(node.node.contacts.len(), 0);
     // A crowd comes, and each newcomer may push another one from its place.
-    for host in 0..300 {
+    for host in 0..2_000 {
         let name: &'static str = Box::leak(format!("m{host}").into_boxed_str());
         node.meet(&[&puppet(name, 11 + host)]);
         node.call(|node, now| node.on_heard(name, now));
