@@ -82,7 +82,13 @@ fn directory(dir: &Path, is_used: bool) -> Finding {
         let found = format!("{text}: others may write there, and with that forge votes");
         return Finding::fail("data", found, format!("chmod 0700 {shown}"));
     }
-    match (holder(&dir.join(LOCK)), is_used) {
+    let lock = dir.join(LOCK);
+    let hidden = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    if fs::metadata(&lock).is_err_and(hidden) {
+        let found = format!("{text}; this user may not look into it");
+        return Finding::warn("data", found, "run this as root or as the agent's user");
+    }
+    match (holder(&lock), is_used) {
         (Some(holder), false) => Finding::fail(
             "data",
             format!("{text}; {holder} uses it, and answers at no socket that was looked at"),

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use super::finding::Finding;
-use crate::settings::{Flags, Settings};
+use crate::settings::{Flags, Settings, SettingsError};
 
 const WRITE_OF_OTHERS: u32 = 0o002;
 const WRITE_OF_GROUP: u32 = 0o020;
@@ -116,21 +116,28 @@ pub(super) fn rights(found: &Metadata) -> String {
     )
 }
 
+/// All that is wrong with settings, in one line.
+pub(super) fn problems(error: &SettingsError) -> String {
+    let each: Vec<String> = error.0.iter().map(ToString::to_string).collect();
+    each.join("; ").replace('\n', " ")
+}
+
 /// The file of settings, if there is one.
 pub(super) fn config(path: Option<&Path>) -> Finding {
     let Some(path) = path else {
         return Finding::ok("config", "no file of settings (--config, MUSTER_CONFIG)");
     };
     let shown = path.display();
+    let opened = fs::File::open(path);
+    if opened.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+        let found = format!("{shown} cannot be read by this user");
+        let advice = "run this as the agent's user: if it fails then too, let that user read it";
+        return Finding::warn("config", found, advice);
+    }
     let read = Settings::load_with(Flags::of_file(path.to_owned()), |_| None);
     if let Err(error) = read {
-        let text = error.to_string();
-        let problems: Vec<&str> = text.lines().map(str::trim).collect();
-        return Finding::fail(
-            "config",
-            problems.join("; "),
-            "correct the file, and let the agent's user read it: its next start fails",
-        );
+        let advice = "correct the file: with it no agent starts";
+        return Finding::fail("config", problems(&error), advice);
     }
     match fs::metadata(path) {
         Ok(found) if found.mode() & WRITE_OF_OTHERS != 0 => Finding::warn(

@@ -149,10 +149,8 @@ fn without_agent(socket: Option<&Path>, config: Option<&Path>) -> Vec<Finding> {
         // What is wrong with the file was told.
         Err(_) if !is_right => {}
         Err(error) => {
-            let text = error.to_string();
-            let problems: Vec<&str> = text.lines().map(str::trim).collect();
             let advice = "correct them: an agent would not start with these";
-            findings.push(Finding::fail("settings", problems.join("; "), advice));
+            findings.push(Finding::fail("settings", files::problems(&error), advice));
         }
     }
     findings.push(host::descriptors(None));
