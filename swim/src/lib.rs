@@ -34,9 +34,9 @@ pub use members::{
     NameError, Record, Statement, Status, TagError, Tags,
 };
 pub use node::{
-    Action, Agreement, Answer, AskError, CaseFile, Deadline, Identity, Lifecycle, LinkInfo,
-    LinkState, Mark, Memory, NewError, Node, Quorum, RecoverError, RingPlace, Role, SaveTicket,
-    SeedError, SeedInfo, Stop, StreamEnd, StreamId, Ticket, Write,
+    Action, Agreement, Answer, AskError, CaseFile, ContactInfo, Deadline, Identity, Lifecycle,
+    LinkInfo, LinkState, Mark, Memory, NewError, Node, Quorum, RecoverError, RingPlace, Role,
+    SaveTicket, SeedError, SeedInfo, Stop, StreamEnd, StreamId, Ticket, Write,
 };
 pub use stats::{Dropped, Stats};
 pub use time::Time;

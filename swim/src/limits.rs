@@ -71,6 +71,9 @@ pub const FRAME_SMALL_BYTES: usize = 1024;
 /// soon that they are neither.
 pub const LINKS: usize = 64;
 
+/// Buddies of which it is kept what came of datagrams: two on each ring, and as many that were.
+pub const CONTACTS: usize = 4 * RINGS;
+
 /// Members in the table, lost and departed ones included.
 pub const MEMBERS: usize = 65_536;
 

@@ -37,8 +37,10 @@ pub struct Options {
     /// How many must find each other to begin; more than half, so that only one history can begin,
     /// when nothing is said.
     pub expect: Option<usize>,
-    /// Hosts whose sidecars never vote; all others have a data directory.
+    /// Hosts whose sidecars never vote.
     pub non_voting: Vec<usize>,
+    /// Whether those that may vote have a data directory.
+    pub memory: bool,
     /// Arguments of every `muster agent`, beside name, addresses, seeds, socket and data directory.
     pub arguments: Vec<String>,
 }
@@ -50,6 +52,7 @@ impl Default for Options {
             family: Family::V4,
             expect: None,
             non_voting: Vec::new(),
+            memory: true,
             arguments: Vec::new(),
         }
     }
@@ -199,7 +202,7 @@ impl Cluster {
         arguments.extend(["--expect".to_owned(), expect.to_string()]);
         if self.options.non_voting.contains(&number) {
             arguments.push("--non-voting".to_owned());
-        } else {
+        } else if self.options.memory {
             let data = self.host(number).data().display().to_string();
             arguments.extend(["--data-dir".to_owned(), data]);
         }
@@ -341,6 +344,18 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+
+    /// How many ends of links stand, at all running sidecars together.
+    ///
+    /// Panics when one does not answer.
+    pub fn link_ends(&self) -> u64 {
+        let of = |host: &Host| {
+            let ring: serde_json::Value = host.get("/v1/ring").expect("it answers");
+            let links = ring["links"].as_array().into_iter().flatten();
+            links.filter(|link| link["state"] == "up").count() as u64
+        };
+        self.running().map(of).sum()
     }
 
     /// Complains about each event of this kind since `marks`, in any log of a running sidecar, that

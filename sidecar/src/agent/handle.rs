@@ -3,6 +3,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
@@ -40,6 +41,14 @@ struct Shared {
     waits_for: RefCell<Option<String>>,
     /// What is known of the store; none without a data directory.
     store: OnceCell<StoreFigures>,
+    places: RefCell<Places>,
+}
+
+/// Files that the agent works with; as absolute paths, since whoever is told may be elsewhere.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 /// Who waits for the agreed state to change.
@@ -166,6 +175,7 @@ impl Handle {
             waiting: RefCell::default(),
             waits_for: RefCell::default(),
             store: OnceCell::new(),
+            places: RefCell::default(),
         };
         (Handle(Rc::new(shared)), receiver)
     }
@@ -190,6 +200,15 @@ impl Handle {
     /// The app that this member waits for before it joins, if it does.
     pub fn waits_for(&self) -> Option<String> {
         self.0.waits_for.borrow().clone()
+    }
+
+    /// The files that the agent works with.
+    pub(crate) fn places(&self) -> Places {
+        self.0.places.borrow().clone()
+    }
+
+    pub(super) fn show_places(&self, places: Places) {
+        *self.0.places.borrow_mut() = places;
     }
 
     pub(super) fn wait_for(&self, app: Option<String>) {

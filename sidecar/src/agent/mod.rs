@@ -25,6 +25,7 @@ use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
+use std::path::{self, Path};
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -35,6 +36,7 @@ use smol::{LocalExecutor, Timer};
 pub use advertise::AdvertiseError;
 pub use apps::{AppCommand, Attached};
 pub use clock::Clock;
+pub(crate) use handle::Places;
 pub use handle::{Command, CommandError, Handle, Outcome, Request};
 pub use memory::MemoryError;
 pub(crate) use memory::StoreFigures;
@@ -190,6 +192,7 @@ async fn live(
 
     let events = EventLog::new(origin, settings.event_buffer);
     let (handle, requests) = Handle::new(node, Rc::new(events.into()), clock);
+    handle.show_places(places(&settings));
     let (stop, stopped) = bounded::<()>(1);
     let until_stopped = async move {
         // Nothing is ever sent: the end of the channel is the message.
@@ -309,7 +312,17 @@ fn announce_http(http: &HttpListener) {
     }
 }
 
-fn announce(node: &Node, sockets: &Sockets, socket: &std::path::Path) {
+/// The files of these settings.
+fn places(settings: &Settings) -> Places {
+    // What has no absolute form is told as it was given.
+    let told = |path: &Path| path::absolute(path).unwrap_or_else(|_| path.into());
+    Places {
+        config: settings.config().map(told),
+        data_dir: settings.data_dir.as_deref().map(told),
+    }
+}
+
+fn announce(node: &Node, sockets: &Sockets, socket: &Path) {
     let identity = node.identity();
     tracing::info!(
         name = identity.name.as_str(),

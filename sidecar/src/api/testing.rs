@@ -259,14 +259,11 @@ impl World {
             Command::Leave => {
                 self.call(0, |node, now| node.leave(now));
                 self.settle();
-                // The goodbye waits for what was just said of apps.
+                // It waits for what it has just said of its apps.
                 let began = self.handle.clock().now();
                 while !self.net.borrow().stopped {
                     let waited = self.handle.clock().now().since(began);
-                    assert!(
-                        waited < Duration::from_secs(10),
-                        "no peer hears the goodbye"
-                    );
+                    assert!(waited < Duration::from_secs(10), "it says no goodbye");
                     std::thread::yield_now();
                     self.call(0, |node, now| node.handle_timeout(now));
                     self.settle();

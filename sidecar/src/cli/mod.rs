@@ -7,6 +7,7 @@ mod table;
 
 mod attach;
 mod coordinator;
+mod doctor;
 mod explain;
 mod members;
 mod output;
@@ -83,6 +84,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Show the neighbours on each ring: who watches this member and whom it watches
     Ring(ring::RingArgs),
+    /// Check from here what operators get wrong, and say what to do about it
+    Doctor(doctor::DoctorArgs),
     /// Show or change the tags that this member publishes
     Tag(tag::TagArgs),
     /// Run a command as an app of this member: all are told at once when and how it ends
@@ -245,6 +248,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Remove(args) => ask(socket, async |client| remove::run(client, &args).await),
         Command::Recover(args) => ask(socket, async |client| recover::run(client, &args).await),
         Command::Ring(args) => ask(socket, async |client| ring::run(client, &args).await),
+        Command::Doctor(args) => doctor::run(socket, &args),
         Command::Tag(args) => ask(socket, async |client| tag::run(client, &args).await),
         Command::Attach(args) => attach::run(socket, &args),
         Command::Join(args) => ask(socket, async |client| join(client, &args.seeds).await),

@@ -18,7 +18,7 @@ mod values;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use muster_swim::{Config, Name, TagError, Tags};
 use tracing::level_filters::LevelFilter;
@@ -293,6 +293,11 @@ impl Settings {
             }
         }
         Ok(tags)
+    }
+
+    /// The file that was read.
+    pub(crate) fn config(&self) -> Option<&Path> {
+        self.given.config.as_deref()
     }
 
     /// What is allowed and will hardly do what was meant.

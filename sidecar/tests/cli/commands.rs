@@ -34,6 +34,58 @@ fn without_an_agent_every_command_says_where_it_looked() {
 }
 
 #[test]
+fn the_doctor_also_works_without_an_agent_and_ends_as_it_found() {
+    let place = Place::new();
+    let socket = place.join("n1.sock");
+    let missing = output(&mut muster(&["doctor", "--socket", &socket]));
+    let text = String::from_utf8_lossy(&missing.stdout);
+    assert_eq!(missing.status.code(), Some(1), "{text}");
+    assert!(
+        text.starts_with("fail  agent      no agent answers; looked at "),
+        "{text}"
+    );
+    assert!(text.contains("-> start one with `muster agent`"), "{text}");
+    assert!(
+        text.contains("\nok    clock ") && text.ends_with(" fail\n"),
+        "{text}"
+    );
+
+    let data = place.join("data");
+    let agent = Agent::start_with(&place, "n1", &["--data-dir", &data]);
+    stdout(&mut agent.ask(&["coordinator", "--wait"]));
+    let report = stdout(&mut agent.ask(&["doctor", "--output", "json"]));
+    let report: serde_json::Value = serde_json::from_str(&report).expect("a document");
+    assert_ne!(report["grade"], "fail", "{report}");
+    let findings = report["findings"].as_array().expect("a list");
+    let of = |check: &str| findings.iter().find(|found| found["check"] == check);
+    let found = of("data").expect("it remembers")["found"]
+        .as_str()
+        .expect("text");
+    assert!(
+        found.starts_with(&data) && found.contains("used by process"),
+        "{found}"
+    );
+    assert_eq!(of("agent").expect("it answers")["grade"], "ok");
+
+    let config = place.join("muster.toml");
+    std::fs::write(&config, "perod = \"1s\"\n").expect("it is ours");
+    let wrong = output(&mut muster(&[
+        "doctor", "--socket", &socket, "--config", &config,
+    ]));
+    let text = String::from_utf8_lossy(&wrong.stdout);
+    assert!(
+        wrong.status.success() && !text.contains("perod"),
+        "the agent's own counts: {text}"
+    );
+    drop(agent);
+    let wrong = output(&mut muster(&[
+        "doctor", "--socket", &socket, "--config", &config,
+    ]));
+    let text = String::from_utf8_lossy(&wrong.stdout);
+    assert!(text.contains("did you mean \"period\"?"), "{text}");
+}
+
+#[test]
 fn a_reader_that_goes_away_is_not_an_error() {
     let place = Place::new();
     let agent = Agent::start(&place, "n1");

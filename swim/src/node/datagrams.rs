@@ -36,6 +36,7 @@ impl Node {
         }
         self.stats.datagrams_received += 1;
         self.stats.bytes_received += datagram.len() as u64;
+        self.on_heard(header.from, now);
         let known = self.table.ids(updates.iter().map(Update::subject));
         for (update, known) in updates.into_iter().zip(known) {
             self.learn(update, known, &header, from, now);

@@ -11,6 +11,7 @@ mod apps;
 mod asking;
 mod beating;
 mod catching;
+mod contacts;
 mod cutting;
 mod datagrams;
 mod founding;
@@ -46,6 +47,7 @@ pub use agreement::{
     Agreement, Answer, AskError, CaseFile, Mark, Memory, NewError, Quorum, RecoverError, Role,
     SaveTicket, Ticket, Write,
 };
+pub use contacts::ContactInfo;
 pub use joining::{SeedError, SeedInfo};
 pub use links::{LinkInfo, LinkState};
 pub use outputs::{Action, Deadline, Stop};
@@ -68,6 +70,7 @@ use crate::time::Time;
 use crate::wire::{self, ClusterId};
 use agreed::Agreed;
 use apps::Attachments;
+use contacts::Contacts;
 use joining::Seeds;
 use learning::Hurries;
 use leaving::Goodbye;
@@ -157,6 +160,7 @@ pub struct Node {
     queue: Queue,
     streams: Streams,
     links: Links,
+    contacts: Contacts,
     seeds: Seeds,
     syncing: Syncing,
     /// Lost members that were forgotten, and at which rank.
@@ -232,6 +236,7 @@ impl Node {
             queue: Queue::default(),
             streams: Streams::default(),
             links: Links::default(),
+            contacts: Contacts::default(),
             seeds: Seeds::default(),
             syncing: Syncing::default(),
             forgotten: HashMap::new(),
