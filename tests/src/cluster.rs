@@ -1,7 +1,11 @@
 //! Many hosts, each with a sidecar of one cluster, and the questions that tests ask of all at once.
 
 use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -76,6 +80,14 @@ impl Options {
     }
 }
 
+/// Any key will do.
+fn write_key(path: &Path) {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(path);
+    let mut file = file.expect("the temporary folder can be written");
+    writeln!(file, "{}=", "A".repeat(43)).expect("the key file can be written");
+}
+
 /// A network of hosts with sidecars. Hosts are numbered from 1 and called `n1`, `n2`…
 #[derive(Debug)]
 pub struct Cluster {
@@ -83,7 +95,7 @@ pub struct Cluster {
     // Dropped in this order: processes first, then what they stand on.
     hosts: Vec<Host>,
     network: Network,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Cluster {
@@ -92,6 +104,7 @@ impl Cluster {
         let prefix = sweep::owned("run-");
         let folder = tempfile::Builder::new().prefix(&prefix).tempdir();
         let folder = folder.expect("the temporary folder can be written");
+        write_key(&folder.path().join("keys"));
         let network = Network::new(options.hosts);
         let host = |number| {
             Host::new(
@@ -105,7 +118,7 @@ impl Cluster {
             options,
             hosts,
             network,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -191,6 +204,11 @@ impl Cluster {
             .collect()
     }
 
+    /// The file with the key of the cluster.
+    pub fn key_file(&self) -> String {
+        self.folder.path().join("keys").display().to_string()
+    }
+
     /// Starts the sidecar of a host with these seeds.
     pub fn start_with(&mut self, number: usize, name: &str, second: bool, seeds: &[String]) {
         let mut arguments = vec!["--name".to_owned(), name.to_owned(), "--bind".to_owned()];
@@ -205,6 +223,14 @@ impl Cluster {
         } else if self.options.memory {
             let data = self.host(number).data().display().to_string();
             arguments.extend(["--data-dir".to_owned(), data]);
+        }
+        if !self
+            .options
+            .arguments
+            .iter()
+            .any(|word| word == "--plaintext")
+        {
+            arguments.extend(["--key-file".to_owned(), self.key_file()]);
         }
         arguments.extend(self.options.arguments.iter().cloned());
         self.host_mut(number).start(&arguments);

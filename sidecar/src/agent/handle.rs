@@ -318,6 +318,8 @@ pub(super) fn outcome(answer: muster_swim::Answer) -> Result<Outcome, CommandErr
         muster_swim::Answer::Current(view) | muster_swim::Answer::Removed(view) => {
             Ok(Outcome::View(view))
         }
+        // Nobody can ask for it over the local socket yet.
+        muster_swim::Answer::Keys(_) => Ok(Outcome::Done),
         muster_swim::Answer::Failed(error) => Err(error.into()),
     }
 }

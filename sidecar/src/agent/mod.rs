@@ -10,6 +10,7 @@ mod clock;
 mod handle;
 mod hold;
 mod input;
+mod keys;
 mod memory;
 mod notify;
 mod process;
@@ -22,14 +23,13 @@ mod streams;
 mod tests;
 
 use std::cell::Cell;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{self, Path};
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use muster_swim::{Identity, Instance, Memory, NewError, Node, SeedError};
+use muster_swim::{Identity, Instance, Memory, NewError, Node, Seed, SeedError};
 use smol::channel::{Receiver, bounded};
 use smol::{LocalExecutor, Timer};
 
@@ -38,6 +38,8 @@ pub use apps::{AppCommand, Attached};
 pub use clock::Clock;
 pub(crate) use handle::Places;
 pub use handle::{Command, CommandError, Handle, Outcome, Request};
+pub use keys::KeyFileError;
+pub(crate) use keys::read as read_keys;
 pub use memory::MemoryError;
 pub(crate) use memory::StoreFigures;
 pub use sockets::SocketsError;
@@ -71,6 +73,9 @@ pub enum AgentError {
     /// The usual folder of the local socket cannot be used. Nothing was started.
     #[error("cannot use the usual folder of the local socket: {0}; choose a path with --socket")]
     Folder(io::Error),
+    /// The key file cannot be used. Nothing was started.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
     /// The data directory cannot be used. Nothing was started.
     #[error(transparent)]
     Memory(#[from] MemoryError),
@@ -129,6 +134,7 @@ impl AgentError {
             | AgentError::Folder(_)
             | AgentError::Log(_)
             | AgentError::Memory(_)
+            | AgentError::Keys(_)
             | AgentError::New(NewError::Stored { .. })
             | AgentError::System { .. } => 1,
         }
@@ -182,9 +188,12 @@ async fn live(
     }
     let listener = api::bind(&socket, &settings.access)?;
     let http = open_http(&settings)?;
-    let seed = RandomState::new().hash_one(identity.instance);
+    let seed = draw_seed().map_err(system("draw random numbers"))?;
+    let keyring = settings.key_file.as_deref();
+    let keyring = keyring.map(|path| keys::read(path, &clock)).transpose()?;
     let origin = identity.instance.0;
-    let node = Node::new(settings.swim.clone(), identity, memory, seed, clock.now())?;
+    let mut node = Node::new(settings.swim.clone(), identity, memory, seed, clock.now())?;
+    node.set_keys(keyring, settings.plaintext.unwrap_or_default(), clock.now());
     announce(&node, &sockets, &socket);
     if let Some(http) = &http {
         announce_http(http);
@@ -272,6 +281,17 @@ async fn identify(settings: &Settings, bound: SocketAddr) -> Result<Identity, Ad
         instance: Instance(u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX)),
         tags: settings.tags.clone(),
     })
+}
+
+/// Randomness of the operating system.
+pub(crate) fn draw_seed() -> io::Result<Seed> {
+    let mut seed = Seed([0; 32]);
+    let mut drawn = 0;
+    while drawn < seed.0.len() {
+        drawn +=
+            rustix::rand::getrandom(&mut seed.0[drawn..], rustix::rand::GetRandomFlags::empty())?;
+    }
+    Ok(seed)
 }
 
 /// What this member remembers, and where it goes on remembering.

@@ -222,7 +222,14 @@ fn a_signal_ends_the_wait_for_a_seed_that_shows_no_address() {
     Agents::run(async |agents| {
         for signal in [Signal::Terminate, Signal::Interrupt] {
             // An IPv4 socket reaches no IPv6 address: the same as a name that does not resolve.
-            let arguments = ["--bind", "0.0.0.0:0", "--join", "[2001:db8::5]:7946"];
+            let arguments = [
+                "--bind",
+                "0.0.0.0:0",
+                "--plaintext",
+                "send",
+                "--join",
+                "[2001:db8::5]:7946",
+            ];
             let a = agents.start("a.sock", &arguments);
             a.signal(Signal::Reload).await;
             a.signal(signal).await;
@@ -231,7 +238,10 @@ fn a_signal_ends_the_wait_for_a_seed_that_shows_no_address() {
                 .expect("it is in no cluster that it could leave");
             assert!(!a.socket.exists(), "it was not started");
         }
-        let error = agents.start("a.sock", &["--bind", "0.0.0.0:0"]).life.await;
+        let error = agents
+            .start("a.sock", &["--bind", "0.0.0.0:0", "--plaintext", "send"])
+            .life
+            .await;
         let error = error.expect_err("without a seed there is nothing to wait for");
         assert_eq!(error.exit_code(), 1);
     });

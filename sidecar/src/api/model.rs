@@ -255,6 +255,14 @@ pub struct Dropped {
     pub busy: u64,
     /// From an instance that a newer one replaced.
     pub stale: u64,
+    /// Not sealed, where all must be.
+    pub unsealed: u64,
+    /// Sealed with a key that this member does not have.
+    pub key: u64,
+    /// Sealed, and does not open: damaged, forged, or of another cluster with the same key.
+    pub forged: u64,
+    /// Sealed, and heard before.
+    pub replayed: u64,
 }
 
 impl From<&muster_swim::Stats> for Stats {
@@ -283,6 +291,10 @@ impl From<&muster_swim::Stats> for Stats {
                 members: stats.dropped.members,
                 busy: stats.dropped.busy,
                 stale: stats.dropped.stale,
+                unsealed: stats.dropped.unsealed,
+                key: stats.dropped.key,
+                forged: stats.dropped.forged,
+                replayed: stats.dropped.replayed,
             },
         }
     }

@@ -308,6 +308,7 @@ fn from_seed_error(error: &SeedError) -> Problem {
         | SeedError::Refused
         | SeedError::Unanswered
         | SeedError::OtherCluster
+        | SeedError::OtherKey
         | SeedError::Full => Problem::invalid(error.to_string()),
     }
 }

@@ -406,7 +406,7 @@ impl World {
                 let addresses: Vec<SocketAddr> = seed.parse().into_iter().collect();
                 self.call(of, |node, now| node.handle_resolved(&seed, &addresses, now));
             }
-            Action::Save { .. } | Action::Answered { .. } => {}
+            Action::Save { .. } | Action::KeepKeys { .. } | Action::Answered { .. } => {}
             Action::Stopped(Stop::Left | Stop::NameTaken { .. }) => {
                 self.net.borrow_mut().stopped |= of == 0;
             }

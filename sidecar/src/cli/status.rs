@@ -192,6 +192,10 @@ fn dropped(dropped: &Dropped) -> String {
         (dropped.members, "beyond the member limit"),
         (dropped.busy, "while busy"),
         (dropped.stale, "from replaced instances"),
+        (dropped.unsealed, "not sealed"),
+        (dropped.key, "sealed with another key"),
+        (dropped.forged, "forged or damaged"),
+        (dropped.replayed, "heard before"),
     ];
     let shown: Vec<String> = reasons
         .iter()

@@ -154,6 +154,26 @@ pub static TABLE: &[Setting] = &[
         show: |_| "none".to_owned(),
     },
     Setting {
+        name: "key_file",
+        doc: "File with the keys of the cluster, one in each line, the one that seals first; without one \
+              only loopback can be bound",
+        value_name: "PATH",
+        form: Form::Text,
+        allowed: Allowed::Words("a path of a file that nobody else can read"),
+        take: |s, text| put(&mut s.key_file, values::directory(text).map(Some)),
+        show: |_| "none: nothing is sealed".to_owned(),
+    },
+    Setting {
+        name: "plaintext",
+        doc: "What is done about traffic that is not sealed: `send` sends it and understands both, \
+              `accept` seals and understands both, `refuse` neither",
+        value_name: "WORD",
+        form: Form::Choice,
+        allowed: Allowed::Words("send, accept or refuse"),
+        take: |s, text| put(&mut s.plaintext, values::plaintext(text).map(Some)),
+        show: |_| "refuse with a key, else send".to_owned(),
+    },
+    Setting {
         name: "data_dir",
         doc: "Directory in which this member remembers how it voted; without one it is a new voter \
               after each start",

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args as _, Command, FromArgMatches as _};
-use muster_swim::ConfigError;
+use muster_swim::{ConfigError, Plaintext};
 use tempfile::NamedTempFile;
 
 use super::*;
 
 mod protocol;
+mod sealing;
 
 /// Flags as a command line gives them.
 fn flags(arguments: &[&str]) -> Flags {
@@ -74,6 +75,8 @@ fn a_file_gives_every_kind_of_value() {
 cluster = "prod"
 name = "db-1"
 bind = "[::]:7000"
+key_file = "/etc/muster/keys"
+plaintext = "accept"
 advertise = "10.0.0.5"
 join = ["db2.example:7946", "[2001:db8::5]:7946"]
 socket = "/run/x.sock"
@@ -97,6 +100,8 @@ zone = "eu-1"
 note = "a=b, c"
 "#;
     let settings = load_file(text).expect("all of it is allowed");
+    assert_eq!(settings.key_file, Some("/etc/muster/keys".into()));
+    assert_eq!(settings.plaintext, Some(Plaintext::Accept));
     assert_eq!(settings.cluster.as_str(), "prod");
     assert_eq!(settings.bind.to_string(), "[::]:7000");
     let ip = "10.0.0.5".parse().expect("an IP");

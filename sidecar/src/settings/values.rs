@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use muster_swim::{Tags, limits};
+use muster_swim::{Plaintext, Tags, limits};
 use tracing::level_filters::LevelFilter;
 
 use super::{Advertise, DEFAULT_PORT};
@@ -82,6 +82,15 @@ pub(super) fn socket(text: &str) -> Option<PathBuf> {
 /// A path of a directory, whether it is there or not.
 pub(super) fn directory(text: &str) -> Option<PathBuf> {
     (!text.is_empty() && !text.contains('\0')).then(|| text.into())
+}
+
+pub(super) fn plaintext(text: &str) -> Option<Plaintext> {
+    match text {
+        "refuse" => Some(Plaintext::Refuse),
+        "accept" => Some(Plaintext::Accept),
+        "send" => Some(Plaintext::Send),
+        _ => None,
+    }
 }
 
 /// How many vote: a number that the core takes, or its 0 for `auto`.

@@ -132,7 +132,7 @@ fn each_fault_of_a_network_or_a_host_is_told_and_goes_with_it() {
 
 #[test]
 fn seeds_of_another_cluster_or_without_an_address_and_a_missing_agent_are_told() {
-    let mut cluster = Cluster::new(Options::of(3));
+    let mut cluster = Cluster::new(Options::of(3).with(&["--plaintext", "send"]));
     cluster.network().set_hosts_file(3, "127.0.0.1 localhost\n");
     for number in [1, 2] {
         let seed = cluster.address(1, false).to_string();
@@ -147,6 +147,7 @@ fn seeds_of_another_cluster_or_without_an_address_and_a_missing_agent_are_told()
         format!("--bind={address}"),
         format!("--join={seed}"),
         "--join=nowhere.muster.test:7946".to_owned(),
+        "--plaintext=send".to_owned(),
     ];
     cluster.host_mut(3).start(&arguments);
     wait_finding(

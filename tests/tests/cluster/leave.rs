@@ -24,7 +24,7 @@ fn members_that_leave_have_left_and_are_not_lost() {
         });
         cluster.wait(SOON, "all agree that they left", |cluster| {
             cluster.others_agree(&leavers, "left")?;
-            cluster.others_logged(&marks, "member-unreachable", &leavers)?;
+            // Not the hint: whoever hears of the view before the goodbye tells the verdict alone.
             cluster.others_logged(&marks, "member-left", &leavers)
         });
     }

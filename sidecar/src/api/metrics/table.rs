@@ -357,6 +357,10 @@ fn dropped(stats: &Stats) -> Samples {
         members,
         busy,
         stale,
+        unsealed,
+        key,
+        forged,
+        replayed,
     } = stats.dropped;
     let reasons = [
         ("malformed", malformed),
@@ -367,6 +371,10 @@ fn dropped(stats: &Stats) -> Samples {
         ("members", members),
         ("busy", busy),
         ("stale", stale),
+        ("unsealed", unsealed),
+        ("key", key),
+        ("forged", forged),
+        ("replayed", replayed),
     ];
     each("reason", reasons)
 }

@@ -98,6 +98,10 @@ pub(super) fn drops(status: &Status) -> Vec<Finding> {
         malformed,
         version,
         cluster,
+        unsealed,
+        key,
+        forged,
+        replayed,
         ..
     } = status.stats.dropped;
     let other = SeedError::OtherCluster.to_string();
@@ -123,6 +127,13 @@ pub(super) fn drops(status: &Status) -> Vec<Finding> {
         0 => Finding::ok(check, format!("no {what}")),
         count => Finding::warn(check, format!("{count} {what} dropped"), advice),
     };
+    let sealed = counted(
+        "key",
+        key + unsealed + forged + replayed,
+        "messages that do not open with the keys of this member",
+        "compare the keys of all members (`--key-file`, the first one seals) and whether all have one; \
+         those of `replayed` and `forged` may be somebody's attempts",
+    );
     vec![
         names,
         counted(
@@ -138,6 +149,7 @@ pub(super) fn drops(status: &Status) -> Vec<Finding> {
             "messages that are none of Muster's",
             "something else sends to this port: give one of the two another port (--bind)",
         ),
+        sealed,
     ]
 }
 

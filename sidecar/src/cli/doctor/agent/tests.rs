@@ -83,20 +83,26 @@ fn what_was_dropped_is_told_by_its_reason() {
         ("name", Grade::Ok),
         ("version", Grade::Ok),
         ("strangers", Grade::Ok),
+        ("key", Grade::Ok),
     ];
     assert_eq!(grades(&drops(&status())), well);
     let mut bad = status();
     bad.stats.dropped.cluster = 5;
     bad.stats.dropped.version = 6;
     bad.stats.dropped.malformed = 7;
+    bad.stats.dropped.key = 3;
+    bad.stats.dropped.unsealed = 2;
+    bad.stats.dropped.forged = 2;
+    bad.stats.dropped.replayed = 1;
     let found = drops(&bad);
     let doubtful = [
         ("name", Grade::Warn),
         ("version", Grade::Warn),
         ("strangers", Grade::Warn),
+        ("key", Grade::Warn),
     ];
     assert_eq!(grades(&found), doubtful);
-    for (finding, count) in found.iter().zip(["5 ", "6 ", "7 "]) {
+    for (finding, count) in found.iter().zip(["5 ", "6 ", "7 ", "8 "]) {
         assert!(finding.found.contains(count), "{finding:?}");
     }
 }
