@@ -32,8 +32,8 @@ pub const APP_NOTE_BYTES: usize = 128;
 /// Largest datagram on the wire. Below the smallest IPv6 MTU (1280) less IP and UDP headers.
 pub const DATAGRAM_BYTES: usize = 1200;
 
-/// What sealing a datagram adds: a 24-byte nonce, a 16-byte tag and a key number. Left free in plain
-/// ones too, so that whatever fits without a key fits with one.
+/// What sealing a datagram adds: a 24-byte nonce, a 16-byte tag and a key number. Left free in
+/// plain ones too, so that whatever fits without a key fits with one.
 pub const SEAL_BYTES: usize = 41;
 
 /// What a datagram may hold before it is sealed.

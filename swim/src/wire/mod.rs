@@ -1,8 +1,8 @@
 //! What travels: messages, their bytes, and the checks on what arrives.
 //!
 //! A datagram is `[version][header][message][update]*`, a stream frame `[length u32][version][kind]
-//! [body]`; headers, messages and bodies are `postcard`. [`sealing`] is around the plain datagram and
-//! the bytes of a stream.
+//! [body]`; headers, messages and bodies are `postcard`. [`sealing`] is around the plain datagram
+//! and the bytes of a stream.
 
 mod datagram;
 mod errand;
