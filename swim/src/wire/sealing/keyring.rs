@@ -121,8 +121,8 @@ impl FromStr for KeyId {
 }
 
 /// The keys of a cluster as one member has them, 1 to [`limits::KEYS`]. The first is the primary
-/// one, which seals; all open. Of two rings the one of the higher generation counts, and of the same
-/// generation the one with the greater ids.
+/// one, which seals; all open. Of two rings the one of the higher generation counts, and of the
+/// same generation the one with the greater ids.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keyring {
     generation: u64,

@@ -1,16 +1,16 @@
 //! Sealing: nothing can be read, forged, replayed or joined without a key of the cluster
 //! (DESIGN guarantee 10, section 4.5).
 //!
-//! A sealed datagram is `[version | 0x80][key number][nonce, 24 bytes][sealed][tag, 16 bytes]`: a plain
-//! one without its version, under XChaCha20-Poly1305. The nonce is
-//! `[sender, 8][life, 8][counter, 8]`: a hash of the sender's name, a random number drawn when its process
-//! began, and a counter. It is never used twice, needs no clock, and tells which datagrams
+//! A sealed datagram is `[version | 0x80][key number][nonce, 24 bytes][sealed][tag, 16 bytes]`: a
+//! plain one without its version, under XChaCha20-Poly1305. The nonce is
+//! `[sender, 8][life, 8][counter, 8]`: a hash of the sender's name, a random number drawn when its
+//! process began, and a counter. It is never used twice, needs no clock, and tells which datagrams
 //! of this sender came before (a window as in RFC 4303, section 3.4.3). The version, the key
 //! number and the cluster's name are associated data.
 //!
-//! A sealed stream is `[version][key number][0xff, 0xff]`, then messages `[length, u16 LE][bytes]`: the two
-//! of the handshake `Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s`, then its transport (Noise, revision 34,
-//! sections 7.5 and 9). No plain frame begins like that.
+//! A sealed stream is `[version][key number][0xff, 0xff]`, then messages `[length, u16][bytes]`: the
+//! two of the handshake `Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s`, then its transport (Noise, revision
+//! 34, sections 7.5 and 9). No plain frame begins like that.
 
 mod datagram;
 mod keyring;
