@@ -8,9 +8,9 @@
 //! of this sender came before (a window as in RFC 4303, section 3.4.3). The version, the key
 //! number and the cluster's name are associated data.
 //!
-//! A sealed stream is `[version][key number][0xff, 0xff]`, then messages `[length, u16][bytes]`: the
-//! two of the handshake `Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s`, then its transport (Noise, revision
-//! 34, sections 7.5 and 9). No plain frame begins like that.
+//! A sealed stream is `[version][key number][0xff, 0xff]`, then messages `[length, u16][bytes]`:
+//! the two of the handshake `Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s`, then its transport (Noise,
+//! revision 34, sections 7.5 and 9). No plain frame begins like that.
 
 mod datagram;
 mod keyring;
