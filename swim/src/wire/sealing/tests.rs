@@ -263,7 +263,10 @@ proptest! {
     }
 
     #[test]
-    fn anything_at_all_is_taken_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), cut in 1usize..100) {
+    fn anything_at_all_is_taken_without_a_panic(
+            bytes in prop::collection::vec(any::<u8>(), 0..300),
+            cut in 1usize..100,
+        ) {
         let mut receiver = seal(2, &[1]);
         let _ = opened(&mut receiver, &bytes, "n1");
         let mut framed = vec![VERSION, Key::new([1; 32]).id().number(), 0xff, 0xff, 48, 0];
