@@ -86,6 +86,12 @@ pub const DIGEST_BUCKETS: usize = 256;
 /// Keys in one ring.
 pub const KEYS: usize = 8;
 
+/// Highest generation of a ring, out of reach for any cluster.
+pub const KEY_CHANGES: u64 = 1 << 53;
+
+/// A ring that is so many changes ahead of ours comes from no cluster of ours, and is refused.
+pub const KEY_CHANGES_AHEAD: u64 = 1 << 20;
+
 /// Senders of which it is remembered which of their datagrams were heard.
 pub const SENDERS: usize = 2 * MEMBERS;
 

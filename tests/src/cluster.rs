@@ -310,22 +310,27 @@ impl Cluster {
         kind: &str,
         numbers: &[usize],
     ) -> Result<(), String> {
+        match self.not_logged(marks, kind, numbers).first() {
+            Some(lack) => Err(lack.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Who of the running sidecars, these excepted, has not logged an event of this kind about which
+    /// of these.
+    pub fn not_logged(&self, marks: &[Mark], kind: &str, numbers: &[usize]) -> Vec<String> {
+        let mut lacks = Vec::new();
         for host in self.others(numbers) {
-            let about: Vec<&str> = numbers
-                .iter()
-                .map(|&number| self.host(number).name())
-                .collect();
             let events = host.events(marks[self.number(host) - 1]);
-            let told = |name: &&str| {
-                events
-                    .iter()
-                    .any(|line| line.kind == kind && line.member == *name)
-            };
-            if let Some(name) = about.iter().find(|name| !told(name)) {
-                return Err(format!("{} has not logged {kind} of {name}", host.name()));
+            for &number in numbers {
+                let name = self.host(number).name();
+                let mut events = events.iter();
+                if !events.any(|line| line.kind == kind && line.member == name) {
+                    lacks.push(format!("{} has not logged {kind} of {name}", host.name()));
+                }
             }
         }
-        Ok(())
+        lacks
     }
 
     /// Whether each running sidecar, these excepted, has logged since `marks` first a hint against

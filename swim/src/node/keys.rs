@@ -409,8 +409,12 @@ impl Node {
         keys: &[WireKey],
         now: Time,
     ) {
-        let ring = Keyring::from_wire(generation, keys, now);
-        let (Some(ours), Ok(ring)) = (self.seal.keyring(), ring) else {
+        let ring = Keyring::from_wire(generation, keys, now).ok();
+        let believable = |ours: &Keyring| {
+            generation.saturating_sub(ours.generation()) <= limits::KEY_CHANGES_AHEAD
+        };
+        let ours = self.seal.keyring().filter(|ours| believable(ours));
+        let (Some(ours), Some(ring)) = (ours, ring) else {
             self.stats.dropped.malformed += 1;
             return self.end_stream(stream, StreamEnd::Closed, true, now);
         };

@@ -195,6 +195,51 @@ fn ring_of_old() -> Keyring {
 }
 
 #[test]
+fn files_that_are_changed_by_hand_rotate_a_key_too() {
+    for seed in seeds(0..5) {
+        let (mut cluster, pids) = sealed(seed, 8);
+        let away = pids[5];
+        cluster.crash(away);
+        let gone = |cluster: &Cluster| cluster.state(pids[0], away) == Some(State::Dead);
+        must(&mut cluster, secs(10), "it is gone", gone);
+        must(&mut cluster, secs(10), "all know", Cluster::is_unanimous);
+        cluster.run_for(secs(2));
+        let since = cluster.now();
+        for step in [&[1, 2][..], &[2, 1]] {
+            for pid in cluster.up() {
+                cluster.set_keys(pid, Some(ring(step)), Plaintext::Refuse);
+                cluster.run_for(secs(3));
+            }
+        }
+        nobody_is_doubted(&cluster, since);
+        for pid in cluster.up() {
+            let held = cluster.node(pid).keyring().expect("it has keys");
+            assert_eq!(held.primary(), key(2).id(), "nobody is set back");
+        }
+        let back = cluster.restart(away);
+        must(&mut cluster, secs(30), "it is back", Cluster::is_unanimous);
+        let held = cluster.node(back).keyring().expect("it has keys");
+        assert_eq!(held.primary(), key(2).id());
+
+        // An old file on one host: it is told better, and takes nothing from the others.
+        let since = cluster.now();
+        cluster.set_keys(pids[2], Some(ring(&[1])), Plaintext::Refuse);
+        cluster.run_for(secs(60));
+        for pid in cluster.up() {
+            let held = cluster.node(pid).keyring().expect("it has keys");
+            assert_eq!(held.primary(), key(2).id());
+        }
+        assert_eq!(all_told(&cluster, "member-dead", since), []);
+        for pid in cluster.up() {
+            cluster.set_keys(pid, Some(ring(&[2])), Plaintext::Refuse);
+            cluster.run_for(secs(3));
+        }
+        assert_eq!(all_told(&cluster, "member-dead", since), []);
+        cluster.check();
+    }
+}
+
+#[test]
 fn a_key_that_somebody_lacks_or_needs_is_not_used_or_removed() {
     let (mut cluster, pids) = sealed(3, 5);
     let (old, new) = (key(1).id(), key(2).id());
@@ -259,5 +304,23 @@ fn encryption_is_turned_on_in_a_cluster_that_runs() {
         must(&mut cluster, secs(20), "it joins", |cluster| {
             cluster.state(pids[0], sealed) == Some(State::Alive)
         });
+    }
+}
+
+#[test]
+fn a_ring_of_absurdly_many_changes_is_not_taken() {
+    let (mut cluster, pids) = sealed(4, 4);
+    let keys = vec![(key(1), None), (key(2), None)];
+    let absurd = Keyring::new(1 << 40, keys).expect("a ring");
+    cluster.set_keys(pids[3], Some(absurd), Plaintext::Refuse);
+    let looked = change(&mut cluster, pids[3], KeyChange::Look);
+    assert!(
+        looked.holders[..3].iter().all(|one| one.keys.is_none()),
+        "{looked:?}"
+    );
+    for pid in &pids[..3] {
+        let held = cluster.node(*pid).keyring().expect("it has keys");
+        assert_eq!(held.infos().count(), 1);
+        assert_eq!(cluster.node(*pid).stats().dropped.malformed, 1);
     }
 }

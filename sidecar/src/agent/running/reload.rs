@@ -46,11 +46,7 @@ impl Running {
     fn reload_keys(&mut self, reloaded: &Settings, now: Time) -> Result<(), KeyFileError> {
         let path = reloaded.key_file.as_deref();
         let read = path.map(|path| keys::read(path, self.handle.clock()));
-        let held = self.handle.read(|node| node.keyring().cloned());
-        let ring = match (read.transpose()?, held) {
-            (Some(ring), Some(held)) => Some(ring.after(&held)),
-            (ring, _) => ring,
-        };
+        let ring = read.transpose()?;
         let plaintext = reloaded.plaintext.unwrap_or_default();
         let primary = ring.as_ref().map(|ring| ring.primary().to_string());
         self.handle

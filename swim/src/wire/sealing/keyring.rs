@@ -121,8 +121,7 @@ impl FromStr for KeyId {
 }
 
 /// The keys of a cluster as one member has them, 1 to [`limits::KEYS`]. The first is the primary
-/// one, which seals; all open. Of two rings the one of the higher generation counts, and of the
-/// same generation the one with the greater ids.
+/// one, which seals; all open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keyring {
     generation: u64,
@@ -166,7 +165,8 @@ impl Drop for WireKey {
 }
 
 impl Keyring {
-    /// A ring of these keys, the primary one first; each with the time when it is forgotten.
+    /// A ring of these keys, the primary one first; each with the time when it is forgotten. No
+    /// generation is beyond [`limits::KEY_CHANGES`].
     pub fn new(generation: u64, keys: Vec<(Key, Option<Time>)>) -> Result<Keyring, KeyError> {
         if keys.is_empty() {
             return Err(KeyError::Empty);
@@ -182,6 +182,7 @@ impl Keyring {
             let until = until.filter(|_| !held.is_empty());
             held.push(Held { key, until });
         }
+        let generation = generation.min(limits::KEY_CHANGES);
         Ok(Keyring { generation, held })
     }
 
@@ -214,7 +215,7 @@ impl Keyring {
     /// The same with one more key, which opens and does not seal.
     pub fn with(&self, key: Key) -> Result<Keyring, KeyError> {
         let held = self.held.iter().map(|held| (held.key.clone(), held.until));
-        Keyring::new(self.generation + 1, held.chain([(key, None)]).collect())
+        Keyring::new(self.next_generation(), held.chain([(key, None)]).collect())
     }
 
     /// The same with this key as the primary one.
@@ -225,7 +226,7 @@ impl Keyring {
         chosen.until = None;
         held.insert(0, chosen);
         Ok(Keyring {
-            generation: self.generation + 1,
+            generation: self.next_generation(),
             held,
         })
     }
@@ -242,22 +243,13 @@ impl Keyring {
             None => drop(held.remove(at)),
         }
         Ok(Keyring {
-            generation: self.generation + 1,
+            generation: self.next_generation(),
             held,
         })
     }
 
-    /// The same as the successor of another one, whatever generation it says of itself: unless both
-    /// are equal, this one counts.
-    #[must_use]
-    pub fn after(mut self, held: &Keyring) -> Keyring {
-        let ids = |ring: &Keyring| ring.infos().map(|info| info.id).collect::<Vec<_>>();
-        if ids(&self) != ids(held) {
-            self.generation = self.generation.max(held.generation + 1);
-        } else {
-            self.generation = self.generation.max(held.generation);
-        }
-        self
+    fn next_generation(&self) -> u64 {
+        (self.generation + 1).min(limits::KEY_CHANGES)
     }
 
     fn place_of(&self, id: KeyId) -> Result<usize, KeyError> {
@@ -285,14 +277,13 @@ impl Keyring {
         self.held.iter().filter_map(|held| held.until).min()
     }
 
-    /// Whether it counts before another one.
+    /// Whether it counts before another one: it was changed more often, or as often and has all of
+    /// the other's keys and more. So a file that was changed by hand counts for its own member, and
+    /// gives others what they lack, but takes nothing from them.
     pub(crate) fn outranks(&self, other: &Keyring) -> bool {
-        let rank = |ring: &Keyring| {
-            let ids: Vec<KeyId> = ring.infos().map(|info| info.id).collect();
-            (ring.generation, ids)
-        };
-        self.generation > other.generation
-            || self.generation == other.generation && rank(self) > rank(other)
+        let has = |key: &Key| self.keys().any(|ours| ours == key);
+        let is_more = self.held.len() > other.held.len() && other.keys().all(has);
+        self.generation > other.generation || self.generation == other.generation && is_more
     }
 
     /// What it looks like on a stream.

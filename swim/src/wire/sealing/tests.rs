@@ -253,6 +253,33 @@ fn a_ring_takes_changes_and_refuses_wrong_ones() {
     assert_eq!(Keyring::new(1, vec![]), Err(KeyError::Empty));
 }
 
+#[test]
+fn of_two_rings_the_one_that_was_changed_more_counts_or_the_one_that_has_more() {
+    let ring = |generation, keys: &[u8]| {
+        let keys = keys.iter().map(|key| (Key::new([*key; 32]), None));
+        Keyring::new(generation, keys.collect()).expect("a ring")
+    };
+    let outranks = |a: (u64, &[u8]), b: (u64, &[u8])| ring(a.0, a.1).outranks(&ring(b.0, b.1));
+    assert!(outranks((2, &[1]), (1, &[2, 1])) && !outranks((1, &[2, 1]), (2, &[1])));
+    assert!(outranks((1, &[2, 1]), (1, &[1])) && !outranks((1, &[1]), (1, &[2, 1])));
+    for (a, b) in [
+        (&[1, 2][..], &[2, 1][..]),
+        (&[1, 2], &[1, 3]),
+        (&[2, 3], &[1]),
+    ] {
+        assert!(
+            !outranks((1, a), (1, b)) && !outranks((1, b), (1, a)),
+            "{a:?} {b:?}"
+        );
+    }
+    // Nothing is beyond the last generation, and nobody panics there.
+    let last = ring(u64::MAX, &[1]);
+    assert_eq!(last.generation(), limits::KEY_CHANGES);
+    let next = last.with(Key::new([2; 32])).expect("another key");
+    assert_eq!(next.generation(), limits::KEY_CHANGES);
+    assert!(next.outranks(&last));
+}
+
 proptest! {
     #[test]
     fn a_changed_bit_anywhere_is_noticed(at in 0usize..60, bit in 0u8..8) {
