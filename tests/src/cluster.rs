@@ -316,8 +316,8 @@ impl Cluster {
         }
     }
 
-    /// Who of the running sidecars, these excepted, has not logged an event of this kind about which
-    /// of these.
+    /// Who of the running sidecars, these excepted, has not logged an event of this kind about
+    /// which of these.
     pub fn not_logged(&self, marks: &[Mark], kind: &str, numbers: &[usize]) -> Vec<String> {
         let mut lacks = Vec::new();
         for host in self.others(numbers) {

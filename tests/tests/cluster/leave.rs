@@ -27,8 +27,8 @@ fn members_that_leave_have_left_and_are_not_lost() {
             cluster.others_logged(&marks, "member-left", &leavers)
         });
     }
-    // Who hears of the view before the goodbye tells the verdict alone. The goodbye is pushed first,
-    // so that these are few.
+    // Who hears of the view before the goodbye tells the verdict alone. The goodbye is pushed
+    // first, so that these are few.
     let lacks = cluster.not_logged(&marks, "member-unreachable", &[2, 13, 22, 23]);
     if lacks.len() > 10 {
         cluster.fail(&format!(

@@ -1,11 +1,11 @@
 //! What changes while the agent runs: settings that are read again, keys that are written.
 
-use muster_swim::{KeyTicket, Keyring, Time};
+use muster_swim::{KeyTicket, Keyring, Plaintext, Time};
 
 use super::super::input::Input;
-use super::super::{KeyFileError, keys};
+use super::super::keys;
 use super::Running;
-use crate::settings::{Settings, SettingsError};
+use crate::settings::SettingsError;
 
 impl Running {
     /// Takes log level, tags and keys from their files. A file with a mistake changes nothing.
@@ -19,6 +19,12 @@ impl Running {
                 return;
             }
         };
+        let path = reloaded.key_file.as_deref();
+        let ring = path.map(|path| keys::read(path, self.handle.clock()));
+        let ring = match ring.transpose() {
+            Ok(ring) => ring,
+            Err(error) => return tracing::error!(problem = %error, "settings-refused"),
+        };
         let tags = self.handle.read(|node| node.identity().tags.clone());
         match reloaded.changed_tags(&self.current, &tags) {
             Ok(changed) if changed != tags => {
@@ -28,9 +34,7 @@ impl Running {
             Ok(_) => {}
             Err(error) => return tracing::error!(problem = %error, "settings-refused"),
         }
-        if let Err(error) = self.reload_keys(&reloaded, now) {
-            return tracing::error!(problem = %error, "settings-refused");
-        }
+        self.take_keys(ring, reloaded.plaintext.unwrap_or_default(), now);
         if let Some(log) = &self.log {
             log.set_level(reloaded.log_level);
         }
@@ -42,19 +46,12 @@ impl Running {
         self.current = reloaded;
     }
 
-    /// Takes the keys of the file, which may have been changed by hand.
-    fn reload_keys(&mut self, reloaded: &Settings, now: Time) -> Result<(), KeyFileError> {
-        let path = reloaded.key_file.as_deref();
-        let read = path.map(|path| keys::read(path, self.handle.clock()));
-        let ring = read.transpose()?;
-        let plaintext = reloaded.plaintext.unwrap_or_default();
-        let primary = ring.as_ref().map(|ring| ring.primary().to_string());
+    fn take_keys(&mut self, ring: Option<Keyring>, plaintext: Plaintext, now: Time) {
+        if let Some(ring) = &ring {
+            tracing::info!(primary = %ring.primary(), ?plaintext, "keys-loaded");
+        }
         self.handle
             .change(|node| node.set_keys(ring, plaintext, now));
-        if let Some(primary) = primary {
-            tracing::info!(primary, ?plaintext, "keys-loaded");
-        }
-        Ok(())
     }
 
     /// Writes the key file beside the loop.

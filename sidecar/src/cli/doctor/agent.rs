@@ -101,7 +101,6 @@ pub(super) fn drops(status: &Status) -> Vec<Finding> {
         unsealed,
         key,
         forged,
-        replayed,
         ..
     } = status.stats.dropped;
     let other = SeedError::OtherCluster.to_string();
@@ -129,10 +128,10 @@ pub(super) fn drops(status: &Status) -> Vec<Finding> {
     };
     let sealed = counted(
         "key",
-        key + unsealed + forged + replayed,
+        key + unsealed + forged,
         "messages that do not open with the keys of this member",
-        "compare the keys of all members (`--key-file`, the first one seals) and whether all have one; \
-         those of `replayed` and `forged` may be somebody's attempts",
+        "compare the keys of all members (`muster keys list FILE`), and whether all have a \
+         --key-file; what has their key and does not open is damaged, forged or of another cluster",
     );
     vec![
         names,
