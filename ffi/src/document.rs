@@ -146,14 +146,10 @@ impl Event {
         let document: Value = serde_json::from_str(data).map_err(|error| error.to_string())?;
         let word = text(&document, "type")?;
         let kind = kind_of(word.as_str());
-        let member = match &document["member"] {
-            Value::Null => None,
-            member => Some(Member::parse(member)?),
-        };
-        let members = match kind {
-            EventKind::Reset => Some(Members::parse(&document, Text::default())?),
-            _ => None,
-        };
+        let member = &document["member"];
+        let member = (!member.is_null()).then(|| Member::parse(member));
+        let is_reset = kind == EventKind::Reset;
+        let members = is_reset.then(|| Members::parse(&document, Text::default()));
         Ok(Event {
             kind,
             word,
@@ -161,8 +157,8 @@ impl Event {
             time: text(&document, "time")?,
             view: number(&document, "view")?,
             epoch: number(&document, "epoch")?,
-            member,
-            members,
+            member: member.transpose()?,
+            members: members.transpose()?,
             details: details(&document),
             json: Text::new(data),
         })

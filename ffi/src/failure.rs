@@ -155,27 +155,25 @@ impl Failure {
     /// Why one path could not be connected to.
     pub(crate) fn connect(socket: &Path, error: &io::Error) -> Failure {
         let path = socket.display();
-        let (status, why) = match error.kind() {
-            io::ErrorKind::NotFound => (Status::NoAgent, "there is no such file"),
-            io::ErrorKind::ConnectionRefused if !is_socket(socket) => {
-                (Status::NotMuster, "this is not a socket")
-            }
-            io::ErrorKind::ConnectionRefused => (
-                Status::NoAgent,
-                "the agent that made this socket no longer runs",
-            ),
-            io::ErrorKind::PermissionDenied => (
-                Status::Denied,
-                "permission denied; run this as the agent's user, or start the agent with \
-                 --socket-group",
-            ),
-            _ => return Failure::system(&format!("connect to {path}"), error),
+        let is = |kind| error.kind() == kind;
+        let (status, why) = if is(io::ErrorKind::NotFound) {
+            let why = "there is no such file; start an agent with `muster agent`, or name another \
+                       socket";
+            (Status::NoAgent, why)
+        } else if is(io::ErrorKind::ConnectionRefused) && !is_socket(socket) {
+            (Status::NotMuster, "this is not a socket")
+        } else if is(io::ErrorKind::ConnectionRefused) {
+            let why = "the agent that made this socket no longer runs; start one with \
+                       `muster agent`, or name another socket";
+            (Status::NoAgent, why)
+        } else if is(io::ErrorKind::PermissionDenied) {
+            let why = "permission denied; run this as the agent's user, or start the agent with \
+                       --socket-group";
+            (Status::Denied, why)
+        } else {
+            return Failure::system(&format!("connect to {path}"), error);
         };
-        let advice = match status {
-            Status::NoAgent => "; start one with `muster agent`, or name another socket",
-            _ => "",
-        };
-        Failure::new(status, format!("{path}: {why}{advice}"))
+        Failure::new(status, format!("{path}: {why}"))
     }
 
     /// None of the usual places has an agent.

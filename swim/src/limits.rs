@@ -32,8 +32,8 @@ pub const APP_NOTE_BYTES: usize = 128;
 /// Largest datagram on the wire. Below the smallest IPv6 MTU (1280) less IP and UDP headers.
 pub const DATAGRAM_BYTES: usize = 1200;
 
-/// What sealing a datagram will add: a 24-byte nonce, a 16-byte tag and a key number. Reserved
-/// today so that the budget of a datagram does not change when encryption arrives.
+/// What sealing a datagram adds: a 24-byte nonce, a 16-byte tag and a key number. Left free in
+/// plain ones too, so that whatever fits without a key fits with one.
 pub const SEAL_BYTES: usize = 41;
 
 /// What a datagram may hold before it is sealed.
@@ -71,6 +71,9 @@ pub const FRAME_SMALL_BYTES: usize = 1024;
 /// soon that they are neither.
 pub const LINKS: usize = 64;
 
+/// Buddies of which it is kept what came of datagrams: two on each ring, and as many that were.
+pub const CONTACTS: usize = 4 * RINGS;
+
 /// Members in the table, lost and departed ones included.
 pub const MEMBERS: usize = 65_536;
 
@@ -79,6 +82,31 @@ pub const HURRIED_PUSHES: u32 = 16;
 
 /// Buckets into which the table is divided for a pull. A power of two.
 pub const DIGEST_BUCKETS: usize = 256;
+
+/// Keys in one ring.
+pub const KEYS: usize = 8;
+
+/// Highest generation of a ring, out of reach for any cluster.
+pub const KEY_CHANGES: u64 = 1 << 53;
+
+/// A ring that is so many changes ahead of ours comes from no cluster of ours, and is refused.
+pub const KEY_CHANGES_AHEAD: u64 = 1 << 20;
+
+/// Senders of which it is remembered which of their datagrams were heard.
+pub const SENDERS: usize = 2 * MEMBERS;
+
+/// Streams from others that have not yet shown anything that only a member could say. One more, and
+/// the oldest is closed: whoever means it shows that within a round trip.
+pub const STRANGERS: usize = 512;
+
+/// How long such a stream may take.
+pub const STRANGER: Duration = Duration::from_secs(3);
+
+/// How long a member may take to say which keys it has.
+pub const KEY_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Members that are told of a change of keys at one time.
+pub const KEY_STREAMS: usize = 32;
 
 /// Open streams, incoming and outgoing together.
 pub const STREAMS: usize = 1024;

@@ -5,6 +5,28 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
+/// What a node's randomness begins with. All that it keeps secret comes from here: outside of
+/// tests and simulations it must be drawn from the operating system.
+#[derive(Clone)]
+pub struct Seed(pub [u8; 32]);
+
+impl Seed {
+    pub(crate) fn number(&self) -> u64 {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&self.0[..8]);
+        u64::from_le_bytes(bytes)
+    }
+}
+
+/// For tests and simulations: easy to guess, easy to repeat.
+impl From<u64> for Seed {
+    fn from(number: u64) -> Seed {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&number.to_le_bytes());
+        Seed(bytes)
+    }
+}
+
 /// A portable generator: the same seed draws the same numbers on every machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Rng(Xoshiro256PlusPlus);

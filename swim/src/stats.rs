@@ -54,4 +54,12 @@ pub struct Dropped {
     pub busy: u64,
     /// From an instance that a newer one replaced.
     pub stale: u64,
+    /// Not sealed, where all must be.
+    pub unsealed: u64,
+    /// Sealed with a key that this node does not have.
+    pub key: u64,
+    /// Sealed, and does not open: damaged, forged, or of another cluster with the same key.
+    pub forged: u64,
+    /// Sealed, and heard before.
+    pub replayed: u64,
 }

@@ -1,7 +1,11 @@
 //! Many hosts, each with a sidecar of one cluster, and the questions that tests ask of all at once.
 
 use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -37,8 +41,10 @@ pub struct Options {
     /// How many must find each other to begin; more than half, so that only one history can begin,
     /// when nothing is said.
     pub expect: Option<usize>,
-    /// Hosts whose sidecars never vote; all others have a data directory.
+    /// Hosts whose sidecars never vote.
     pub non_voting: Vec<usize>,
+    /// Whether those that may vote have a data directory.
+    pub memory: bool,
     /// Arguments of every `muster agent`, beside name, addresses, seeds, socket and data directory.
     pub arguments: Vec<String>,
 }
@@ -50,6 +56,7 @@ impl Default for Options {
             family: Family::V4,
             expect: None,
             non_voting: Vec::new(),
+            memory: true,
             arguments: Vec::new(),
         }
     }
@@ -73,6 +80,14 @@ impl Options {
     }
 }
 
+/// Any key will do.
+fn write_key(path: &Path) {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(path);
+    let mut file = file.expect("the temporary folder can be written");
+    writeln!(file, "{}=", "A".repeat(43)).expect("the key file can be written");
+}
+
 /// A network of hosts with sidecars. Hosts are numbered from 1 and called `n1`, `n2`…
 #[derive(Debug)]
 pub struct Cluster {
@@ -80,7 +95,7 @@ pub struct Cluster {
     // Dropped in this order: processes first, then what they stand on.
     hosts: Vec<Host>,
     network: Network,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Cluster {
@@ -89,6 +104,7 @@ impl Cluster {
         let prefix = sweep::owned("run-");
         let folder = tempfile::Builder::new().prefix(&prefix).tempdir();
         let folder = folder.expect("the temporary folder can be written");
+        write_key(&folder.path().join("keys"));
         let network = Network::new(options.hosts);
         let host = |number| {
             Host::new(
@@ -102,7 +118,7 @@ impl Cluster {
             options,
             hosts,
             network,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -188,6 +204,11 @@ impl Cluster {
             .collect()
     }
 
+    /// The file with the key of the cluster.
+    pub fn key_file(&self) -> String {
+        self.folder.path().join("keys").display().to_string()
+    }
+
     /// Starts the sidecar of a host with these seeds.
     pub fn start_with(&mut self, number: usize, name: &str, second: bool, seeds: &[String]) {
         let mut arguments = vec!["--name".to_owned(), name.to_owned(), "--bind".to_owned()];
@@ -199,9 +220,17 @@ impl Cluster {
         arguments.extend(["--expect".to_owned(), expect.to_string()]);
         if self.options.non_voting.contains(&number) {
             arguments.push("--non-voting".to_owned());
-        } else {
+        } else if self.options.memory {
             let data = self.host(number).data().display().to_string();
             arguments.extend(["--data-dir".to_owned(), data]);
+        }
+        if !self
+            .options
+            .arguments
+            .iter()
+            .any(|word| word == "--plaintext")
+        {
+            arguments.extend(["--key-file".to_owned(), self.key_file()]);
         }
         arguments.extend(self.options.arguments.iter().cloned());
         self.host_mut(number).start(&arguments);
@@ -281,22 +310,27 @@ impl Cluster {
         kind: &str,
         numbers: &[usize],
     ) -> Result<(), String> {
+        match self.not_logged(marks, kind, numbers).first() {
+            Some(lack) => Err(lack.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Who of the running sidecars, these excepted, has not logged an event of this kind about
+    /// which of these.
+    pub fn not_logged(&self, marks: &[Mark], kind: &str, numbers: &[usize]) -> Vec<String> {
+        let mut lacks = Vec::new();
         for host in self.others(numbers) {
-            let about: Vec<&str> = numbers
-                .iter()
-                .map(|&number| self.host(number).name())
-                .collect();
             let events = host.events(marks[self.number(host) - 1]);
-            let told = |name: &&str| {
-                events
-                    .iter()
-                    .any(|line| line.kind == kind && line.member == *name)
-            };
-            if let Some(name) = about.iter().find(|name| !told(name)) {
-                return Err(format!("{} has not logged {kind} of {name}", host.name()));
+            for &number in numbers {
+                let name = self.host(number).name();
+                let mut events = events.iter();
+                if !events.any(|line| line.kind == kind && line.member == name) {
+                    lacks.push(format!("{} has not logged {kind} of {name}", host.name()));
+                }
             }
         }
-        Ok(())
+        lacks
     }
 
     /// Whether each running sidecar, these excepted, has logged since `marks` first a hint against
@@ -341,6 +375,18 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+
+    /// How many ends of links stand, at all running sidecars together.
+    ///
+    /// Panics when one does not answer.
+    pub fn link_ends(&self) -> u64 {
+        let of = |host: &Host| {
+            let ring: serde_json::Value = host.get("/v1/ring").expect("it answers");
+            let links = ring["links"].as_array().into_iter().flatten();
+            links.filter(|link| link["state"] == "up").count() as u64
+        };
+        self.running().map(of).sum()
     }
 
     /// Complains about each event of this kind since `marks`, in any log of a running sidecar, that

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit, kill_process, prlimit, waitid,
+};
 use serde_json::Value;
 
 use crate::disk::Disk;
@@ -96,10 +98,8 @@ impl Host {
         let file = file.create(true).append(true).open(self.log.path());
         let file = file.expect("the test's folder can be written");
         let copy = file.try_clone().expect("a file descriptor is to be had");
-        let mut command = Command::new("ip");
+        let mut command = self.inside();
         command
-            .args(["netns", "exec", &self.namespace])
-            .arg(binary::muster_binary())
             .arg("agent")
             // `ip netns exec` becomes the sidecar, so this process is its parent.
             .arg(format!("--exit-with-parent={}", std::process::id()))
@@ -109,12 +109,6 @@ impl Host {
             .stdin(Stdio::null())
             .stdout(file)
             .stderr(copy);
-        for (variable, _) in std::env::vars_os() {
-            let name = variable.to_string_lossy();
-            if name.starts_with("MUSTER_") && name != "MUSTER_BIN" {
-                command.env_remove(&variable);
-            }
-        }
         if let Some(disk) = &self.disk {
             disk.give(&mut command);
         }
@@ -212,6 +206,43 @@ impl Host {
         } else {
             Err(text(&output.stderr))
         }
+    }
+
+    /// Runs a command of `muster` on this host itself; gives its exit status and what it prints.
+    pub fn muster_inside(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let mut command = self.inside();
+        command.args(arguments).arg("--socket").arg(&self.socket);
+        let output = command.stdin(Stdio::null()).output();
+        let output = output.expect("`ip` of iproute2 is installed");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), text)
+    }
+
+    /// `muster`, to be started in this host's namespace without settings of the surroundings.
+    fn inside(&self) -> Command {
+        let mut command = Command::new("ip");
+        command
+            .args(["netns", "exec", &self.namespace])
+            .arg(binary::muster_binary());
+        for (variable, _) in std::env::vars_os() {
+            let name = variable.to_string_lossy();
+            if name.starts_with("MUSTER_") && name != "MUSTER_BIN" {
+                command.env_remove(&variable);
+            }
+        }
+        command
+    }
+
+    /// Sets how many files the sidecar may have open, until that is set again.
+    pub fn limit_files(&self, limit: u64) {
+        let process = self.process.as_ref().expect("a sidecar was started");
+        let limit = Rlimit {
+            current: Some(limit),
+            // It has inherited ours.
+            ..getrlimit(Resource::Nofile)
+        };
+        let set = prlimit(Some(pid(process)), Resource::Nofile, limit);
+        set.expect("the limits of a child can be lowered");
     }
 
     /// Sends a request whose answer is read later.

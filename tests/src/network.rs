@@ -26,6 +26,10 @@ pub enum Cut {
     Outgoing(Vec<usize>),
     /// Nothing passes between the two groups, either way.
     Between(Vec<usize>, Vec<usize>),
+    /// No datagram passes from the first group to the second.
+    Datagrams(Vec<usize>, Vec<usize>),
+    /// No stream can be opened from the first group to this port of the second.
+    Streams(Vec<usize>, Vec<usize>, u16),
 }
 
 /// A switch with hosts. Removed when dropped.
@@ -126,6 +130,16 @@ impl Network {
             .arg(filter)
             .output();
         ended.expect("`ip` and `ss` have worked before");
+    }
+
+    /// Sets how large the packets may be that go over the cable of a host.
+    pub fn set_mtu(&self, host: usize, bytes: u32) {
+        let script = format!("link set eth0 mtu {bytes}\n");
+        let namespace = self.namespace(host);
+        feed(
+            Command::new("ip").args(["-n", namespace, "-batch", "-"]),
+            &script,
+        );
     }
 
     /// How many packets the present faults have swallowed.
@@ -262,6 +276,14 @@ impl Cut {
             Cut::Between(left, right) => {
                 let way = |left, right| format!("  {} {} counter drop\n", from(left), to(right));
                 way(left, right) + &way(right, left)
+            }
+            Cut::Datagrams(left, right) => {
+                let way = (from(left), to(right));
+                format!("  {} {} meta l4proto udp counter drop\n", way.0, way.1)
+            }
+            Cut::Streams(left, right, port) => {
+                let way = (from(left), to(right));
+                format!("  {} {} tcp dport {port} counter drop\n", way.0, way.1)
             }
         }
     }

@@ -1,23 +1,29 @@
 //! What the local socket may do with the running node: read it, and ask the loop for a change.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use muster_swim::{
     AppError, AskError, Epoch, Lifecycle, Name, Node, Quorum, RecoverError, SeedError, TagError,
-    View,
+    Time, View,
 };
 use smol::channel::{Receiver, Sender, bounded, unbounded};
 
 use super::apps::{AppCommand, Attached, Lost};
 use super::clock::Clock;
+use super::memory::StoreFigures;
 use crate::api::events::EventLog;
 
 /// Commands that may wait for the loop; whoever sends one more waits for a place.
 const COMMANDS: usize = 64;
+
+/// How far the loop may be behind its deadline before it counts as stuck.
+const STUCK: Duration = Duration::from_secs(10);
 
 /// The running node as seen by the local socket. A cheap clone; stays on its thread.
 #[derive(Clone)]
@@ -33,6 +39,16 @@ struct Shared {
     waiting: RefCell<Waiting>,
     /// The app that this member waits for before it joins.
     waits_for: RefCell<Option<String>>,
+    /// What is known of the store; none without a data directory.
+    store: OnceCell<StoreFigures>,
+    places: RefCell<Places>,
+}
+
+/// Files that the agent works with; as absolute paths, since whoever is told may be elsewhere.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places {
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 /// Who waits for the agreed state to change.
@@ -158,6 +174,8 @@ impl Handle {
             lost: unbounded(),
             waiting: RefCell::default(),
             waits_for: RefCell::default(),
+            store: OnceCell::new(),
+            places: RefCell::default(),
         };
         (Handle(Rc::new(shared)), receiver)
     }
@@ -184,8 +202,35 @@ impl Handle {
         self.0.waits_for.borrow().clone()
     }
 
+    /// The files that the agent works with.
+    pub(crate) fn places(&self) -> Places {
+        self.0.places.borrow().clone()
+    }
+
+    pub(super) fn show_places(&self, places: Places) {
+        *self.0.places.borrow_mut() = places;
+    }
+
     pub(super) fn wait_for(&self, app: Option<String>) {
         *self.0.waits_for.borrow_mut() = app;
+    }
+
+    /// Whether the loop is far behind its own deadline: then nothing of the protocol gets on.
+    pub fn is_stuck(&self) -> bool {
+        let deadline = self.read(|node| node.poll_timeout()).map(|next| next.at);
+        // Nothing of the protocol has begun while it waits for its app.
+        is_far_behind(deadline, self.0.clock.now()) && self.waits_for().is_none()
+    }
+
+    /// What is known of the store.
+    pub(crate) fn store(&self) -> Option<&StoreFigures> {
+        self.0.store.get()
+    }
+
+    /// Shows what is known of the store, from the start of the loop on.
+    pub(super) fn show_store(&self, figures: StoreFigures) {
+        // There is one store in the life of an agent.
+        let _ = self.0.store.set(figures);
     }
 
     /// The apps that nobody holds any more; whoever drains the node ends them.
@@ -263,12 +308,18 @@ impl Handle {
     }
 }
 
+fn is_far_behind(deadline: Option<Time>, now: Time) -> bool {
+    deadline.is_some_and(|deadline| deadline + STUCK <= now)
+}
+
 /// What came of a question to the coordinator.
 pub(super) fn outcome(answer: muster_swim::Answer) -> Result<Outcome, CommandError> {
     match answer {
         muster_swim::Answer::Current(view) | muster_swim::Answer::Removed(view) => {
             Ok(Outcome::View(view))
         }
+        // Nobody can ask for it over the local socket yet.
+        muster_swim::Answer::Keys(_) => Ok(Outcome::Done),
         muster_swim::Answer::Failed(error) => Err(error.into()),
     }
 }
@@ -291,5 +342,25 @@ impl Waiter<'_> {
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         self.handle.0.waiting.borrow_mut().wakers.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loop_is_stuck_when_it_is_far_behind_its_deadline() {
+        let at = |seconds| Time::ZERO + Duration::from_secs(seconds);
+        for (deadline, now, expected) in [
+            (None, 1000, false),
+            (Some(at(100)), 0, false),
+            (Some(at(100)), 109, false),
+            (Some(at(100)), 110, true),
+            (Some(at(100)), 500, true),
+        ] {
+            let found = is_far_behind(deadline, at(now));
+            assert_eq!(found, expected, "{deadline:?} at {now} s");
+        }
     }
 }

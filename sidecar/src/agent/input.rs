@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use muster_swim::{SaveTicket, StreamId};
+use muster_swim::{KeyTicket, SaveTicket, StreamId};
 use smol::channel::{Receiver, Sender};
 use smol::stream::Stream;
 use smol::{Async, LocalExecutor, Timer};
@@ -43,6 +43,8 @@ pub(super) enum Input {
     Stream(StreamId, StreamInput),
     /// A seed's addresses; none when its name has none.
     Resolved(String, Vec<SocketAddr>),
+    /// The key file was replaced, or not, for this reason.
+    KeysKept(KeyTicket, Result<(), String>),
     /// A save is on the disk, or failed for this reason.
     Saved(SaveTicket, Result<(), String>),
 }

@@ -11,7 +11,9 @@ mod embedded;
 mod handle;
 mod hold;
 mod input;
+mod keys;
 mod memory;
+mod notify;
 mod process;
 mod report;
 mod rest;
@@ -22,14 +24,13 @@ mod streams;
 mod tests;
 
 use std::cell::Cell;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{self, Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use muster_swim::{Identity, Instance, Memory, NewError, Node, SeedError};
+use muster_swim::{Identity, Instance, Memory, NewError, Node, Seed, SeedError};
 use smol::channel::{Receiver, bounded};
 use smol::{LocalExecutor, Timer};
 
@@ -37,12 +38,16 @@ pub use advertise::AdvertiseError;
 pub use apps::{AppCommand, Attached};
 pub use clock::Clock;
 pub use embedded::{Orders, run_embedded};
+pub(crate) use handle::Places;
 pub use handle::{Command, CommandError, Handle, Outcome, Request};
+pub use keys::KeyFileError;
+pub(crate) use keys::read as read_keys;
 pub use memory::MemoryError;
+pub(crate) use memory::StoreFigures;
 pub use sockets::SocketsError;
 
 use crate::api::events::EventLog;
-use crate::api::{self, SocketError};
+use crate::api::{self, HttpError, HttpListener, SocketError};
 use crate::log::{Log, LogError};
 use crate::settings::{self, Settings};
 use hold::Held;
@@ -64,9 +69,15 @@ pub enum AgentError {
     /// The local socket cannot be opened. Nothing was started.
     #[error(transparent)]
     LocalSocket(#[from] SocketError),
+    /// The TCP address cannot be opened. Nothing was started.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// The usual folder of the local socket cannot be used. Nothing was started.
     #[error("cannot use the usual folder of the local socket: {0}; choose a path with --socket")]
     Folder(io::Error),
+    /// The key file cannot be used. Nothing was started.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
     /// The data directory cannot be used. Nothing was started.
     #[error(transparent)]
     Memory(#[from] MemoryError),
@@ -121,9 +132,11 @@ impl AgentError {
             AgentError::Sockets(_)
             | AgentError::Advertise(_)
             | AgentError::LocalSocket(_)
+            | AgentError::Http(_)
             | AgentError::Folder(_)
             | AgentError::Log(_)
             | AgentError::Memory(_)
+            | AgentError::Keys(_)
             | AgentError::New(NewError::Stored { .. })
             | AgentError::System { .. } => 1,
         }
@@ -150,7 +163,8 @@ pub fn run(settings: Settings) -> Result<(), AgentError> {
 }
 
 /// One life of a member, on an executor that runs meanwhile, on the thread that rests there.
-/// `serving` is told the path of the local socket once the kernel takes connections to it.
+/// `serving` is told the path of the local socket once the kernel takes connections to it. With a
+/// `log` the process is the member's own: its supervisor is spoken to.
 async fn live(
     settings: Settings,
     executor: Rc<LocalExecutor<'static>>,
@@ -178,14 +192,22 @@ async fn live(
         tracing::warn!(doubt, "doubtful-settings");
     }
     let listener = api::bind(&socket, &settings.access)?;
-    let seed = RandomState::new().hash_one(identity.instance);
+    let http = open_http(&settings)?;
+    let seed = draw_seed().map_err(system("draw random numbers"))?;
+    let keyring = settings.key_file.as_deref();
+    let keyring = keyring.map(|path| keys::read(path, &clock)).transpose()?;
     let origin = identity.instance.0;
-    let node = Node::new(settings.swim.clone(), identity, memory, seed, clock.now())?;
+    let mut node = Node::new(settings.swim.clone(), identity, memory, seed, clock.now())?;
+    node.set_keys(keyring, settings.plaintext.unwrap_or_default(), clock.now());
     announce(&node, &sockets, &socket);
+    if let Some(http) = &http {
+        announce_http(http);
+    }
     serving(socket);
 
     let events = EventLog::new(origin, settings.event_buffer);
     let (handle, requests) = Handle::new(node, Rc::new(events.into()), clock);
+    handle.show_places(places(&settings));
     let (stop, stopped) = bounded::<()>(1);
     let until_stopped = async move {
         // Nothing is ever sent: the end of the channel is the message.
@@ -194,10 +216,15 @@ async fn live(
     let access = settings.access.clone();
     let api = executor.spawn(api::serve_until(
         listener,
+        http,
         handle.clone(),
         access,
         until_stopped,
     ));
+    let _watchdog = log.as_ref().and_then(|_| {
+        notify::ready();
+        notify::watchdog(&executor, &handle)
+    });
     let (mut missed, mut early, mut sockets) = (missed, Vec::new(), sockets);
     if let Some(app) = &settings.require {
         let addr = sockets.addr;
@@ -264,6 +291,17 @@ async fn identify(settings: &Settings, bound: SocketAddr) -> Result<Identity, Ad
     })
 }
 
+/// Randomness of the operating system.
+pub(crate) fn draw_seed() -> io::Result<Seed> {
+    let mut seed = Seed([0; 32]);
+    let mut drawn = 0;
+    while drawn < seed.0.len() {
+        drawn +=
+            rustix::rand::getrandom(&mut seed.0[drawn..], rustix::rand::GetRandomFlags::empty())?;
+    }
+    Ok(seed)
+}
+
 /// What this member remembers, and where it goes on remembering.
 fn remember(
     settings: &Settings,
@@ -282,7 +320,37 @@ fn remember(
     Ok((memory, Some(store)))
 }
 
-fn announce(node: &Node, sockets: &Sockets, socket: &std::path::Path) {
+fn open_http(settings: &Settings) -> Result<Option<HttpListener>, HttpError> {
+    let open = |addr| api::bind_http(addr, &settings.http_hosts);
+    settings.http.map(open).transpose()
+}
+
+fn announce_http(http: &HttpListener) {
+    let addr = http.addr();
+    if addr.ip().is_loopback() {
+        tracing::info!(%addr, "http-started");
+    } else {
+        tracing::warn!(
+            %addr,
+            consequence = "whoever reaches this address reads members, events and metrics, and \
+                           nobody is asked who they are",
+            advice = "let only a network that you trust reach it, or name a loopback address",
+            "http-open-to-network"
+        );
+    }
+}
+
+/// The files of these settings.
+fn places(settings: &Settings) -> Places {
+    // What has no absolute form is told as it was given.
+    let told = |path: &Path| path::absolute(path).unwrap_or_else(|_| path.into());
+    Places {
+        config: settings.config().map(told),
+        data_dir: settings.data_dir.as_deref().map(told),
+    }
+}
+
+fn announce(node: &Node, sockets: &Sockets, socket: &Path) {
     let identity = node.identity();
     tracing::info!(
         name = identity.name.as_str(),

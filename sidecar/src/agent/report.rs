@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use muster_swim::SeedError;
 
+use super::notify;
 use crate::api::model::Event;
 
 /// The line of an event; its level must be a constant.
@@ -64,6 +65,14 @@ pub(super) fn event(event: &Event) {
             log_event!(tracing::Level::WARN, event);
         }
         _ => log_event!(tracing::Level::INFO, event),
+    }
+}
+
+/// Says that this member says goodbye, to the supervisor too if the process is its own.
+pub(super) fn leaving(reason: &str, app: Option<&str>, is_own: bool) {
+    tracing::info!(reason, app, "leaving");
+    if is_own {
+        notify::stopping();
     }
 }
 

@@ -1,5 +1,7 @@
 //! The loop: wait for one thing, apply it, drain what the node has to say.
 
+mod reload;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::io;
@@ -24,7 +26,7 @@ use super::streams::{StreamInput, Streams};
 use super::{AgentError, hold};
 use crate::api::model;
 use crate::log::Log;
-use crate::settings::{Settings, SettingsError};
+use crate::settings::Settings;
 
 /// Datagrams taken in one turn before everything else is looked at again.
 const DATAGRAMS: usize = 64;
@@ -69,6 +71,8 @@ pub(super) struct Running {
     at_start: Settings,
     current: Settings,
     log: Option<Log>,
+    sender: Sender<Input>,
+    executor: Rc<LocalExecutor<'static>>,
     _accepting: Task<()>,
 }
 
@@ -93,6 +97,9 @@ impl Running {
             what: "start the thread that saves",
             error,
         })?;
+        if let Some(memory) = &memory {
+            handle.show_store(memory.figures());
+        }
         let lost = handle.lost();
         let accepting = executor.spawn(input::accept(sockets.listener, sender.clone()));
         Ok(Running {
@@ -101,7 +108,7 @@ impl Running {
             received: Batch::new(),
             transmit: Vec::with_capacity(limits::DATAGRAM_BYTES),
             streams: Streams::new(Rc::clone(&executor), sender.clone()),
-            resolver: Resolver::new(executor, sender),
+            resolver: Resolver::new(Rc::clone(&executor), sender.clone()),
             seeds: SeedWatch::default(),
             sending: SendWatch::default(),
             requests: Box::pin(requests),
@@ -121,6 +128,8 @@ impl Running {
             at_start: settings.clone(),
             current: settings,
             log,
+            sender,
+            executor,
             _accepting: accepting,
         })
     }
@@ -251,6 +260,19 @@ impl Running {
                 self.watch_seeds();
             }
             Input::Saved(ticket, outcome) => self.on_saved(ticket, outcome, now),
+            Input::KeysKept(ticket, outcome) => {
+                let done = outcome.is_ok();
+                match outcome {
+                    Ok(()) => tracing::info!("keys-kept"),
+                    Err(error) => tracing::error!(
+                        %error,
+                        advice = "make the key file and its folder writable for this agent",
+                        "keys-not-kept"
+                    ),
+                }
+                self.handle
+                    .change(|node| node.handle_keys_kept(ticket, done, now));
+            }
         }
     }
 
@@ -393,7 +415,7 @@ impl Running {
     }
 
     fn leave(&mut self, answer: Answer, now: Time) {
-        tracing::info!(reason = "command", "leaving");
+        report::leaving("command", None, self.log.is_some());
         self.leaving.push(answer);
         self.handle.change(|node| node.leave(now));
     }
@@ -404,7 +426,7 @@ impl Running {
             Signal::Terminate | Signal::Interrupt => {
                 match self.handle.read(|node| node.lifecycle()) {
                     Lifecycle::Joining | Lifecycle::Member => {
-                        tracing::info!(reason = signal.as_str(), "leaving");
+                        report::leaving(signal.as_str(), None, self.log.is_some());
                         self.handle.change(|node| node.leave(now));
                     }
                     Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => {
@@ -413,36 +435,6 @@ impl Running {
                 }
             }
         }
-    }
-
-    /// Takes log level and tags from the file. A file with a mistake changes nothing.
-    fn reload(&mut self, now: Time) {
-        let reloaded = match self.current.reload() {
-            Ok(reloaded) => reloaded,
-            Err(SettingsError(problems)) => {
-                for problem in problems {
-                    tracing::error!(%problem, "settings-refused");
-                }
-                return;
-            }
-        };
-        let tags = self.handle.read(|node| node.identity().tags.clone());
-        match reloaded.changed_tags(&self.current, &tags) {
-            Ok(changed) if changed != tags => {
-                self.handle.change(|node| node.set_tags(changed, now));
-            }
-            Ok(_) => {}
-            Err(error) => return tracing::error!(problem = %error, "settings-refused"),
-        }
-        if let Some(log) = &self.log {
-            log.set_level(reloaded.log_level);
-        }
-        tracing::info!(log_level = %reloaded.log_level, "settings-reloaded");
-        let waiting = self.at_start.waiting_for_restart(&reloaded);
-        if !waiting.is_empty() {
-            tracing::warn!(settings = waiting.join(","), "restart-needed");
-        }
-        self.current = reloaded;
     }
 
     fn watch_seeds(&mut self) {
@@ -473,7 +465,7 @@ impl Running {
             Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => true,
         });
         if !stays {
-            tracing::info!(reason = "app-down", app, "leaving");
+            report::leaving("app-down", Some(app), self.log.is_some());
             let now = self.handle.clock().now();
             self.handle.change(|node| node.leave(now));
             self.drain_once();
@@ -506,6 +498,7 @@ impl Running {
             Action::Close { stream } => self.streams.close(stream),
             Action::Resolve { seed } => self.resolver.start(seed),
             Action::Save { ticket, writes } => self.save(ticket, writes),
+            Action::KeepKeys { ticket, ring } => self.keep_keys(ticket, &ring),
             Action::Answered { ticket, answer } => {
                 if let Some(waiting) = self.asked.remove(&ticket) {
                     reply(&waiting, outcome(answer));

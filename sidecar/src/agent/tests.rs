@@ -1,5 +1,7 @@
 use std::cell::RefCell;
+use std::fs::Permissions;
 use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -158,6 +160,79 @@ fn two_agents_find_each_other_and_hear_of_tags_and_goodbyes() {
 }
 
 #[test]
+fn keys_are_read_again_and_a_file_that_is_none_changes_nothing() {
+    Agents::run(async |agents| {
+        let key = |number: u8| muster_swim::Key::new([number; 32]).reveal().to_string();
+        let (keys, config) = (
+            agents.folder.path().join("keys"),
+            agents.folder.path().join("t"),
+        );
+        let write = |text: &str, zone: &str| {
+            std::fs::write(&keys, text).expect("written");
+            std::fs::set_permissions(&keys, Permissions::from_mode(0o600)).expect("ours");
+            std::fs::write(&config, format!("[tags]\nzone = \"{zone}\"\n")).expect("written");
+        };
+        let (keys_path, config_path) = (keys.display().to_string(), config.display().to_string());
+        let files = ["--key-file", &keys_path, "--config", &config_path];
+        write(&key(1), "1");
+        let a = agents.start("a.sock", &[&["--name", "a"][..], &files].concat());
+        let seed = a.addr().await;
+        let joins = ["--join", &seed];
+        let b = agents.start("b.sock", &[&["--name", "b"][..], &joins, &files].concat());
+        a.sees("b", "alive").await;
+        b.sees("a", "alive").await;
+        let reloaded = async |zone: &str| {
+            for agent in [&a, &b] {
+                agent.signal(Signal::Reload).await;
+                wait(async || {
+                    let status = agent.get("/v1/members?state=alive").await?;
+                    let mut members = status["members"].as_array()?.iter();
+                    let own = members.find(|member| member["self"] == true)?;
+                    (own["tags"]["zone"] == zone).then_some(())
+                })
+                .await;
+            }
+        };
+        for (step, zone) in [([1, 2], "2"), ([2, 1], "3")] {
+            write(&format!("{}\n{}\n", key(step[0]), key(step[1])), zone);
+            reloaded(zone).await;
+        }
+        // A mistake: nothing of it counts, the tags beside it neither.
+        write("no key at all", "4");
+        a.signal(Signal::Reload).await;
+        // It is applied before anybody else on this thread sees that it was taken.
+        wait(async || a.signals.is_empty().then_some(())).await;
+        assert_eq!(a.sees("a", "alive").await["tags"]["zone"], "3");
+        write(&key(2), "5");
+        reloaded("5").await;
+        // With the first key nobody gets in any more, with the second one.
+        let old = agents.folder.path().join("old");
+        std::fs::write(&old, key(1)).expect("written");
+        std::fs::set_permissions(&old, Permissions::from_mode(0o600)).expect("ours");
+        let old = old.display().to_string();
+        let late = agents.start(
+            "c.sock",
+            &["--name", "c", "--join", &seed, "--key-file", &old],
+        );
+        let error = wait(async || {
+            let status = late.get("/v1/status").await?;
+            status["seeds"][0]["last_error"].as_str().map(str::to_owned)
+        });
+        let error = error.await;
+        assert!(
+            error.contains("it has not the key of this member"),
+            "{error}"
+        );
+        let new = ["--name", "d", "--join", &seed, "--key-file", &keys_path];
+        let new = agents.start("d.sock", &new);
+        new.sees("a", "alive").await;
+        a.sees("d", "alive").await;
+        a.sees("b", "alive").await;
+        assert!(a.get("/v1/members/c").await.is_none());
+    });
+}
+
+#[test]
 fn a_second_signal_ends_at_once() {
     Agents::run(async |agents| {
         let a = agents.start("a.sock", &["--name", "a"]);
@@ -222,7 +297,14 @@ fn a_signal_ends_the_wait_for_a_seed_that_shows_no_address() {
     Agents::run(async |agents| {
         for signal in [Signal::Terminate, Signal::Interrupt] {
             // An IPv4 socket reaches no IPv6 address: the same as a name that does not resolve.
-            let arguments = ["--bind", "0.0.0.0:0", "--join", "[2001:db8::5]:7946"];
+            let arguments = [
+                "--bind",
+                "0.0.0.0:0",
+                "--plaintext",
+                "send",
+                "--join",
+                "[2001:db8::5]:7946",
+            ];
             let a = agents.start("a.sock", &arguments);
             a.signal(Signal::Reload).await;
             a.signal(signal).await;
@@ -231,7 +313,10 @@ fn a_signal_ends_the_wait_for_a_seed_that_shows_no_address() {
                 .expect("it is in no cluster that it could leave");
             assert!(!a.socket.exists(), "it was not started");
         }
-        let error = agents.start("a.sock", &["--bind", "0.0.0.0:0"]).life.await;
+        let error = agents
+            .start("a.sock", &["--bind", "0.0.0.0:0", "--plaintext", "send"])
+            .life
+            .await;
         let error = error.expect_err("without a seed there is nothing to wait for");
         assert_eq!(error.exit_code(), 1);
     });

@@ -7,13 +7,19 @@ use std::os::fd::AsFd;
 
 use nix::sys::socket::{getsockopt, sockopt};
 
-/// Who may use the local socket. Reading needs access to its file; changing needs more.
+/// Who may use the local socket. Both reading and changing need access to its file; changing needs
+/// the agent's user, root or an entry of the allow-list, reading an entry of another one if it has
+/// any. Whoever may change may read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Access {
     /// Permission bits of the socket file, as in `0o660`.
     pub mode: u32,
     /// Group of the socket file, by name or number; else the one that new files get.
     pub group: Option<String>,
+    /// Users that may read, by name or number. Without any, and without `read_groups`: everybody.
+    pub read_users: Vec<String>,
+    /// Groups whose members may read, by name or number.
+    pub read_groups: Vec<String>,
     /// Users that may change things beside root and the agent's own, by name or number.
     pub allow_users: Vec<String>,
     /// Groups whose members may change things, by name or number.
@@ -25,6 +31,8 @@ impl Default for Access {
         Access {
             mode: 0o660,
             group: None,
+            read_users: Vec::new(),
+            read_groups: Vec::new(),
             allow_users: Vec::new(),
             allow_groups: Vec::new(),
         }
@@ -45,28 +53,26 @@ impl Access {
     pub(super) fn check(&self) -> Result<(), UnknownName> {
         self.allow_users
             .iter()
+            .chain(&self.read_users)
             .try_for_each(|user| user_id(user).map(drop))?;
         self.allow_groups
             .iter()
+            .chain(&self.read_groups)
             .chain(&self.group)
             .try_for_each(|group| group_id(group).map(drop))
     }
 
-    /// Whether the process at the other end may change things. Names are looked up each time: a
-    /// user added meanwhile counts.
+    /// Whether the process at the other end may read.
+    pub(super) fn may_read(&self, peer: &Peer) -> bool {
+        let open = self.read_users.is_empty() && self.read_groups.is_empty();
+        open || self.may_change(peer) || peer.is_among(&self.read_users, &self.read_groups)
+    }
+
+    /// Whether the process at the other end may change things.
     pub(super) fn may_change(&self, peer: &Peer) -> bool {
         let own = rustix::process::geteuid().as_raw();
-        peer.uid == 0
-            || peer.uid == own
-            || self
-                .allow_users
-                .iter()
-                .any(|user| user_id(user) == Ok(peer.uid))
-            || self
-                .allow_groups
-                .iter()
-                .filter_map(|group| group_id(group).ok())
-                .any(|group| peer.gid == group || peer.groups().contains(&group))
+        let always = peer.uid == 0 || peer.uid == own;
+        always || peer.is_among(&self.allow_users, &self.allow_groups)
     }
 }
 
@@ -89,6 +95,16 @@ impl Peer {
             uid: credentials.uid(),
             gid: credentials.gid(),
         })
+    }
+
+    /// Whether it is one of these users or in one of these groups. Names are looked up each time: a
+    /// user added meanwhile counts.
+    fn is_among(&self, users: &[String], groups: &[String]) -> bool {
+        users.iter().any(|user| user_id(user) == Ok(self.uid))
+            || groups
+                .iter()
+                .filter_map(|group| group_id(group).ok())
+                .any(|group| self.gid == group || self.groups().contains(&group))
     }
 
     /// The name of the program, while the process lives and can be seen.

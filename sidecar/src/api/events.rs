@@ -25,8 +25,11 @@ pub struct EventLog {
     bytes: usize,
     last_seq: u64,
     last: Option<Event>,
+    /// How many of each type were published.
+    published: BTreeMap<Word, u64>,
     waiting: BTreeMap<ReaderId, Waker>,
     next_reader: u64,
+    readers: usize,
 }
 
 #[derive(Debug)]
@@ -66,14 +69,17 @@ impl EventLog {
             bytes: 0,
             last_seq: 0,
             last: None,
+            published: BTreeMap::new(),
             waiting: BTreeMap::new(),
             next_reader: 0,
+            readers: 0,
         }
     }
 
     /// Gives the event its cursor, keeps it and wakes the streams. Returns it as published.
     pub fn publish(&mut self, mut event: Event) -> &Event {
         self.last_seq += 1;
+        *self.published.entry(event.kind.clone()).or_default() += 1;
         event.cursor = self.cursor().to_string();
         let frame = frame(&event.cursor, &event.kind, &event).into_boxed_slice();
         self.bytes += frame.len();
@@ -133,6 +139,7 @@ impl EventLog {
     /// A new stream.
     pub(super) fn add_reader(&mut self) -> ReaderId {
         self.next_reader += 1;
+        self.readers += 1;
         ReaderId(self.next_reader)
     }
 
@@ -143,6 +150,7 @@ impl EventLog {
 
     /// Forgets a stream.
     pub(super) fn remove_reader(&mut self, reader: ReaderId) {
+        self.readers -= 1;
         self.waiting.remove(&reader);
     }
 
@@ -151,6 +159,21 @@ impl EventLog {
         while let Some((_, waker)) = self.waiting.pop_first() {
             waker.wake();
         }
+    }
+
+    /// Streams that are open.
+    pub(super) fn readers(&self) -> usize {
+        self.readers
+    }
+
+    /// How many events of a type were published.
+    pub(super) fn published(&self, kind: &str) -> u64 {
+        self.published.get(kind).copied().unwrap_or_default()
+    }
+
+    /// Events that are kept, and their bytes.
+    pub(super) fn kept(&self) -> (usize, usize) {
+        (self.entries.len(), self.bytes)
     }
 
     /// Streams that wait for the next event.

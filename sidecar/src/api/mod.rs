@@ -1,12 +1,16 @@
 //! The local socket: HTTP/1.1 and JSON on a UNIX socket, events as server-sent events.
 //!
-//! `socket` makes the file, `server` accepts and bounds the connections, `routes` answers,
-//! `events` and `stream` carry the events, `access` decides who may change things.
+//! `socket` makes the file and `http` the TCP address, `door` tells who asks, `server` accepts and
+//! bounds the connections, `routes` answers, `metrics` counts, `events` and `stream` carry the
+//! events, `access` decides who may read and who may change things.
 
 mod access;
 mod attached;
+mod door;
 pub mod events;
+mod http;
 mod listing;
+mod metrics;
 pub mod model;
 mod problem;
 mod query;
@@ -22,6 +26,7 @@ mod timer;
 
 pub use access::{Access, UnknownName};
 pub(crate) use access::{is_group, is_user};
+pub use http::{HttpError, HttpListener, bind_http};
 pub use server::in_turns;
 pub use socket::{Listener, PATH_BYTES, SocketError, bind};
 
@@ -29,16 +34,19 @@ use crate::agent::Handle;
 
 /// Serves the local socket until dropped; then the socket file is removed.
 pub async fn serve(listener: Listener, handle: Handle, access: Access) {
-    serve_until(listener, handle, access, std::future::pending()).await;
+    serve_until(listener, None, handle, access, std::future::pending()).await;
 }
 
-/// Serves the local socket until `stop` is ready. Then the socket file is removed, the answers
-/// under way are finished (for a second at most), and streams end after the last event.
+/// Serves the local socket, and the TCP address if there is one, until `stop` is ready. Then the
+/// socket file is removed, the answers under way are finished (for a second at most), and streams
+/// end after the last event.
 pub async fn serve_until(
     listener: Listener,
+    http: Option<HttpListener>,
     handle: Handle,
     access: Access,
     stop: impl Future<Output = ()>,
 ) {
-    server::run(listener, handle, access, server::Bounds::default(), stop).await;
+    let shared = routes::Shared::new(handle, access);
+    server::run(listener, http, shared, server::Bounds::default(), stop).await;
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use muster_swim::{LinkInfo, LinkState, MemberInfo, RingPlace, SeedInfo};
+use muster_swim::{ContactInfo, LinkInfo, LinkState, MemberInfo, Node, RingPlace, SeedInfo};
 use serde::{Deserialize, Serialize};
 
 pub use agreed::{
@@ -160,6 +160,12 @@ pub struct Status {
     /// The app that it waits for before it joins; null when it does not.
     #[serde(default)]
     pub waits_for: Option<String>,
+    /// The file of settings that the agent read.
+    #[serde(default)]
+    pub config: Option<String>,
+    /// Where it remembers how it voted.
+    #[serde(default)]
+    pub data_dir: Option<String>,
     /// Process id of the agent.
     pub pid: u32,
     /// Milliseconds since the agent started to serve.
@@ -249,6 +255,14 @@ pub struct Dropped {
     pub busy: u64,
     /// From an instance that a newer one replaced.
     pub stale: u64,
+    /// Not sealed, where all must be.
+    pub unsealed: u64,
+    /// Sealed with a key that this member does not have.
+    pub key: u64,
+    /// Sealed, and does not open: damaged, forged, or of another cluster with the same key.
+    pub forged: u64,
+    /// Sealed, and heard before.
+    pub replayed: u64,
 }
 
 impl From<&muster_swim::Stats> for Stats {
@@ -277,6 +291,10 @@ impl From<&muster_swim::Stats> for Stats {
                 members: stats.dropped.members,
                 busy: stats.dropped.busy,
                 stale: stats.dropped.stale,
+                unsealed: stats.dropped.unsealed,
+                key: stats.dropped.key,
+                forged: stats.dropped.forged,
+                replayed: stats.dropped.replayed,
             },
         }
     }
@@ -291,6 +309,27 @@ pub struct Rings {
     pub buddies: Vec<String>,
     /// The links to and from them and, between voters, to voters.
     pub links: Vec<Link>,
+    /// What came of datagrams from and to each of them, in the order of the names.
+    #[serde(default)]
+    pub contacts: Vec<Contact>,
+    /// Milliseconds in which this member pings each successor once, and each predecessor it.
+    #[serde(default)]
+    pub period_ms: u64,
+}
+
+/// What is known of the datagrams between this member and a buddy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// The buddy.
+    pub name: String,
+    /// Where it listens.
+    pub addr: Option<SocketAddr>,
+    /// When a datagram of it came last, whatever for: the way from it is open.
+    pub heard: Option<String>,
+    /// When it last answered a ping without a relay: both ways are open.
+    pub answered: Option<String>,
+    /// When the first ping left that it has not answered so since.
+    pub unanswered_since: Option<String>,
 }
 
 /// An idle stream to another member, whose end tells that its process may be gone.
@@ -334,7 +373,8 @@ pub struct Neighbour {
 
 impl Rings {
     /// The rings as the node stands on them.
-    pub fn new(places: &[RingPlace], links: &[LinkInfo], clock: &Clock) -> Rings {
+    pub fn new(node: &Node, clock: &Clock) -> Rings {
+        let places: Vec<RingPlace> = node.rings();
         let rings: Vec<Ring> = places
             .iter()
             .enumerate()
@@ -352,11 +392,30 @@ impl Rings {
             .collect();
         buddies.sort();
         buddies.dedup();
-        let links = links.iter().map(|link| Link::new(link, clock)).collect();
+        let (links, contacts) = (node.links(), node.contacts());
+        let contact = |info: &ContactInfo| {
+            let member = node.member(info.name.as_str());
+            Contact::new(info, member.map(|member| member.addr), clock)
+        };
         Rings {
             rings,
             buddies,
-            links,
+            links: links.iter().map(|link| Link::new(link, clock)).collect(),
+            contacts: contacts.iter().map(contact).collect(),
+            period_ms: millis(node.config().period),
+        }
+    }
+}
+
+impl Contact {
+    fn new(info: &ContactInfo, addr: Option<SocketAddr>, clock: &Clock) -> Contact {
+        let told = |time: Option<muster_swim::Time>| time.map(|time| rfc3339(clock.wall(time)));
+        Contact {
+            name: info.name.to_string(),
+            addr,
+            heard: told(info.heard),
+            answered: told(info.answered),
+            unanswered_since: told(info.unanswered),
         }
     }
 }
@@ -394,6 +453,22 @@ impl Neighbour {
 pub struct Join {
     /// `host:port` each.
     pub seeds: Vec<String>,
+}
+
+/// Answer of `GET /healthz` and `GET /readyz` when all is well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// `ok`.
+    pub status: Word,
+}
+
+impl Probe {
+    /// All is well.
+    pub fn fine() -> Probe {
+        Probe {
+            status: "ok".into(),
+        }
+    }
 }
 
 /// An error answer (RFC 9457).

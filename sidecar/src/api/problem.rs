@@ -25,8 +25,18 @@ pub(super) struct Problem {
 pub(super) enum Kind {
     /// A path, parameter or body that cannot be understood.
     InvalidRequest,
-    /// The peer may read but not change.
+    /// The peer may not read, or not change.
     NotAllowed,
+    /// The TCP address only reads.
+    ReadOnly,
+    /// The TCP address was asked by a name that it does not have.
+    WrongHost,
+    /// The page of another site had a browser ask.
+    CrossSite,
+    /// The member takes no part in a cluster that can decide.
+    NotReady,
+    /// The agent does not get on.
+    Stuck,
     /// The API has no such path.
     NoSuchRoute,
     /// The cluster has no such member.
@@ -47,6 +57,8 @@ pub(super) enum Kind {
     BodyTimeout,
     /// The tags of this member would be too many or too large.
     TagsFull,
+    /// This agent keeps no more seeds.
+    SeedsFull,
     /// The body is longer than its limit.
     BodyTooLarge,
     /// The body is of a type that the route does not take.
@@ -98,14 +110,18 @@ impl Problem {
     }
 
     /// Says who asked and how to be allowed.
-    pub(super) fn not_allowed(peer: &Peer) -> Problem {
+    pub(super) fn not_allowed(peer: &Peer, changes: bool) -> Problem {
         let own = rustix::process::geteuid().as_raw();
+        let (what, setting) = match changes {
+            true => ("changes need", "allow"),
+            false => ("reading needs", "read"),
+        };
         Problem::new(
             Kind::NotAllowed,
             format!(
-                "changes need the agent's user ({own}), root, or a user or group that it allows; \
-                 asked by {peer}. Ask as one of those, or start the agent with `--allow-users {}` \
-                 or `--allow-groups {}`",
+                "{what} the agent's user ({own}), root, or a user or group that it allows; \
+                 asked by {peer}. Ask as one of those, or start the agent with \
+                 `--{setting}-users {}` or `--{setting}-groups {}`",
                 peer.uid, peer.gid
             ),
         )
@@ -137,7 +153,8 @@ impl Kind {
     fn status(self) -> StatusCode {
         match self {
             Kind::InvalidRequest => StatusCode::BAD_REQUEST,
-            Kind::NotAllowed => StatusCode::FORBIDDEN,
+            Kind::NotAllowed | Kind::ReadOnly | Kind::CrossSite => StatusCode::FORBIDDEN,
+            Kind::WrongHost => StatusCode::MISDIRECTED_REQUEST,
             Kind::NoSuchRoute
             | Kind::NoSuchMember
             | Kind::NoSuchTag
@@ -146,6 +163,7 @@ impl Kind {
             Kind::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Kind::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Kind::TagsFull
+            | Kind::SeedsFull
             | Kind::AppAttached
             | Kind::AppsFull
             | Kind::StillAlive
@@ -162,6 +180,8 @@ impl Kind {
             | Kind::TooManyWaiting
             | Kind::TooManyConnections
             | Kind::WaitsForApp
+            | Kind::NotReady
+            | Kind::Stuck
             | Kind::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Unanswered | Kind::ViewNotReached => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -171,7 +191,12 @@ impl Kind {
     fn words(self) -> (&'static str, &'static str) {
         match self {
             Kind::InvalidRequest => ("invalid-request", "The request is not understood"),
-            Kind::NotAllowed => ("not-allowed", "You may read but not change"),
+            Kind::NotAllowed => ("not-allowed", "You may not do this"),
+            Kind::ReadOnly => ("read-only", "This address only reads"),
+            Kind::WrongHost => ("wrong-host", "This is not the host that was asked"),
+            Kind::CrossSite => ("cross-site", "Pages of other sites may not ask"),
+            Kind::NotReady => ("not-ready", "The member is not ready"),
+            Kind::Stuck => ("stuck", "The agent does not get on"),
             Kind::NoSuchRoute => ("no-such-route", "No such path"),
             Kind::NoSuchMember => ("no-such-member", "No such member"),
             Kind::NoSuchTag => ("no-such-tag", "No such tag"),
@@ -185,6 +210,7 @@ impl Kind {
             }
             Kind::BodyTimeout => ("body-timeout", "The body did not come in time"),
             Kind::TagsFull => ("tags-full", "No room for this tag"),
+            Kind::SeedsFull => ("seeds-full", "No room for these seeds"),
             Kind::BodyTooLarge => ("body-too-large", "The body is too long"),
             Kind::UnsupportedMediaType => ("unsupported-media-type", "The body is of another type"),
             Kind::TooManyConnections => ("too-many-connections", "Too many connections"),
@@ -273,12 +299,16 @@ fn kind_of_recover(error: &RecoverError) -> Kind {
 fn from_seed_error(error: &SeedError) -> Problem {
     match error {
         SeedError::Stopped => Problem::new(Kind::Stopping, error.to_string()),
+        SeedError::TooMany => {
+            let detail = format!("{error}: those that it has are in GET /v1/status");
+            Problem::new(Kind::SeedsFull, detail)
+        }
         SeedError::Malformed(_)
-        | SeedError::TooMany
         | SeedError::Unresolved
         | SeedError::Refused
         | SeedError::Unanswered
         | SeedError::OtherCluster
+        | SeedError::OtherKey
         | SeedError::Full => Problem::invalid(error.to_string()),
     }
 }

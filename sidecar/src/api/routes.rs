@@ -4,21 +4,24 @@ mod agreed;
 mod apps;
 mod bodies;
 mod filter;
+mod probes;
 mod reading;
 mod waiting;
 
 use std::cell::Cell;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Body, Bytes};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Method, Request, Response, StatusCode};
 use muster_swim::AskError;
 use serde::Serialize;
 
-use super::access::{Access, Peer};
+use super::access::Access;
+use super::door::{Caller, DoorName, Doors, Traffic};
 use super::problem::{Kind, Problem};
 use super::query::{decode, parameters};
 use super::stream::{Answer, Stopping};
@@ -47,10 +50,13 @@ pub(super) enum Endpoint {
     Leave,
     Recover,
     Description,
+    Metrics,
+    Healthz,
+    Readyz,
 }
 
 /// Every route: its path, where `{}` stands for one segment, and its methods.
-pub(super) const ROUTES: [(&str, Endpoint, &str); 15] = [
+pub(super) const ROUTES: [(&str, Endpoint, &str); 18] = [
     ("/v1/status", Endpoint::Status, READ),
     ("/v1/members", Endpoint::Members, READ),
     ("/v1/members/{name}", Endpoint::Member, "GET, HEAD, DELETE"),
@@ -66,56 +72,101 @@ pub(super) const ROUTES: [(&str, Endpoint, &str); 15] = [
     ("/v1/leave", Endpoint::Leave, "POST"),
     ("/v1/recover", Endpoint::Recover, "POST"),
     ("/v1/openapi.json", Endpoint::Description, READ),
+    ("/metrics", Endpoint::Metrics, READ),
+    ("/healthz", Endpoint::Healthz, READ),
+    ("/readyz", Endpoint::Readyz, READ),
 ];
 
-/// What the routes work with.
-pub(super) struct Context {
+/// What the routes of all doors work with.
+pub(super) struct Shared {
     pub(super) handle: Handle,
     pub(super) access: Access,
     pub(super) started: muster_swim::Time,
+    pub(super) stopping: Stopping,
+    pub(super) doors: Doors,
+}
+
+/// What the routes work with that are behind one door.
+pub(super) struct Context {
+    pub(super) shared: Rc<Shared>,
+    pub(super) door: DoorName,
+    /// Names by which it may be asked.
+    pub(super) hosts: Vec<String>,
     pub(super) keep_alive: Duration,
     pub(super) body_timeout: Duration,
-    pub(super) stopping: Stopping,
     /// Requests that wait for something now.
     pub(super) waiting: Rc<Cell<usize>>,
     /// How many may.
     pub(super) waiting_most: usize,
 }
 
+pub(super) use self::probes::why_not_ready;
+
 type Result<T> = std::result::Result<T, Problem>;
 
+impl Shared {
+    pub(super) fn new(handle: Handle, access: Access) -> Shared {
+        Shared {
+            started: handle.clock().now(),
+            handle,
+            access,
+            stopping: Rc::default(),
+            doors: Doors::default(),
+        }
+    }
+}
+
+impl Deref for Context {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
 impl Context {
-    /// Answers one request of `peer`; a problem is an answer too.
-    pub(super) async fn answer<B>(&self, peer: &Peer, request: Request<B>) -> Response<Answer>
+    pub(super) fn traffic(&self) -> &Traffic {
+        self.doors.traffic(self.door)
+    }
+
+    /// Answers one request of `caller`; a problem is an answer too.
+    pub(super) async fn answer<B>(&self, caller: &Caller, request: Request<B>) -> Response<Answer>
     where
         B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>,
     {
         let path = request.uri().path().to_owned();
         let method = request.method().clone();
         let changes = is_change(&method);
-        let response = match self.dispatch(peer, request).await {
+        let mut response = match self.dispatch(caller, request).await {
             Ok(response) => response,
             Err(problem) => problem.respond(Some(&path)).map(Answer::Whole),
         };
+        self.traffic().count(response.status());
+        if self.door == DoorName::Http {
+            close_to_other_sites(response.headers_mut());
+        }
         let status = response.status().as_u16();
+        let (uid, pid) = (caller.peer().map(|p| p.uid), caller.peer().map(|p| p.pid));
+        let from = caller.from().map(tracing::field::display);
         if changes {
-            tracing::info!(%method, path, status, uid = peer.uid, pid = peer.pid, "api-change");
+            tracing::info!(%method, path, status, uid, pid, from, "api-change");
         } else {
-            tracing::debug!(%method, path, status, uid = peer.uid, pid = peer.pid, "api-read");
+            tracing::debug!(%method, path, status, uid, pid, from, "api-read");
         }
         response
     }
 
-    async fn dispatch<B>(&self, peer: &Peer, request: Request<B>) -> Result<Response<Answer>>
+    async fn dispatch<B>(&self, caller: &Caller, request: Request<B>) -> Result<Response<Answer>>
     where
         B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>,
     {
         let (head, body) = request.into_parts();
+        caller.admit(&head, &self.access, &self.hosts)?;
         let (endpoint, argument) = find(head.uri.path(), &head.method)?;
         let query = parameters(head.uri.query().unwrap_or_default())
             .map_err(|error| Problem::invalid(format!("the query is no text: {error}")))?;
-        if is_change(&head.method) && !self.access.may_change(peer) {
-            return Err(Problem::not_allowed(peer));
+        if is_change(&head.method) {
+            caller.admit_change(&self.access)?;
         }
         let deletes = head.method == Method::DELETE;
         let takes_none = match endpoint {
@@ -130,7 +181,10 @@ impl Context {
             | Endpoint::Join
             | Endpoint::Leave
             | Endpoint::Recover
-            | Endpoint::Description => true,
+            | Endpoint::Description
+            | Endpoint::Metrics
+            | Endpoint::Healthz
+            | Endpoint::Readyz => true,
         };
         if takes_none {
             no_parameters(&query)?;
@@ -180,6 +234,9 @@ impl Context {
                 "application/json",
                 Bytes::from_static(DESCRIPTION.as_bytes()),
             )),
+            Endpoint::Metrics => Ok(self.metrics(&head.headers)),
+            Endpoint::Healthz => self.healthz(),
+            Endpoint::Readyz => self.readyz(),
         }
     }
 
@@ -190,6 +247,15 @@ impl Context {
             other => Ok(other?),
         }
     }
+}
+
+/// A browser neither shows these answers on pages of other sites nor guesses what they are.
+fn close_to_other_sites(headers: &mut HeaderMap) {
+    headers.insert(
+        "cross-origin-resource-policy",
+        HeaderValue::from_static("same-origin"),
+    );
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 fn is_change(method: &Method) -> bool {

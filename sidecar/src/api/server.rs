@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,17 +13,18 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use smol::channel::{Receiver, Sender, bounded};
 use smol::future::{or, yield_now};
+use smol::io::{AsyncRead, AsyncWrite};
 use smol::lock::Semaphore;
-use smol::{Async, LocalExecutor, Timer};
+use smol::{LocalExecutor, Timer};
 use smol_hyper::rt::FuturesIo;
 
-use super::access::{Access, Peer};
+use super::door::{Door, DoorName};
+use super::http::HttpListener;
 use super::problem::{Kind, Problem};
-use super::routes::Context;
+use super::routes::{Context, Shared};
 use super::socket::Listener;
 use super::stream::Answer;
 use super::timer::SmolTimer;
-use crate::agent::Handle;
 
 /// How much the server takes on. Each bound has a test.
 #[derive(Clone, Copy, Debug)]
@@ -74,45 +74,55 @@ impl Default for Bounds {
 
 /// Serves until `stop` is ready, then finishes what is under way.
 pub(super) async fn run(
-    listener: Listener,
-    handle: Handle,
-    access: Access,
+    socket: Listener,
+    http: Option<HttpListener>,
+    shared: Shared,
     bounds: Bounds,
     stop: impl Future<Output = ()>,
 ) {
-    let started = handle.clock().now();
-    let context = Rc::new(Context {
-        handle,
-        access,
-        started,
-        keep_alive: bounds.keep_alive,
-        body_timeout: bounds.body_timeout,
-        stopping: Rc::default(),
-        waiting: Rc::default(),
-        waiting_most: bounds.waiting,
-    });
+    let (handle, stopping) = (shared.handle.clone(), shared.stopping.clone());
+    let shared = Rc::new(shared);
     let executor = LocalExecutor::new();
     // Closed when the server stops; the other one when the last connection ended.
     let (stop_sender, stopped) = bounded(1);
     let (alive, ended) = bounded::<Infallible>(1);
-    let server = Server {
-        context: context.clone(),
-        bounds,
-        stopped,
-        alive,
+    let server = |name, hosts, bounds| {
+        Server::new(&shared, name, hosts, bounds, stopped.clone(), alive.clone())
     };
+    let local = server(DoorName::Socket, Vec::new(), bounds);
+    let hosts = http.as_ref().map(|http| http.hosts.clone());
+    let remote = server(DoorName::Http, hosts.unwrap_or_default(), bounds.of_http());
+    drop((stopped, alive));
     let serving = async {
-        or(server.accept(&executor, &listener), stop).await;
-        drop((listener, server, stop_sender));
-        context.stopping.set(true);
-        context.handle.log().borrow_mut().wake();
-        context.handle.wake();
+        let local_door = local.accept(&executor, &socket);
+        let remote_door = async {
+            match &http {
+                Some(http) => remote.accept(&executor, http).await,
+                None => std::future::pending().await,
+            }
+        };
+        or(or(local_door, remote_door), stop).await;
+        drop((socket, http, local, remote, stop_sender));
+        stopping.set(true);
+        handle.log().borrow_mut().wake();
+        handle.wake();
         let finished = async {
             let _all_ended = ended.recv().await;
         };
         or(finished, wait(bounds.stop_timeout)).await;
     };
     in_turns(&executor, serving).await;
+}
+
+impl Bounds {
+    /// Fewer over the network: whoever reaches the TCP address must leave the local clients room.
+    fn of_http(self) -> Bounds {
+        Bounds {
+            connections: self.connections.div_ceil(4),
+            waiting: self.waiting.div_ceil(4),
+            ..self
+        }
+    }
 }
 
 /// Runs `main` and one task of the executor after the other, and lets the rest of the thread run
@@ -128,6 +138,7 @@ pub async fn in_turns<T>(executor: &LocalExecutor<'_>, main: impl Future<Output 
     or(main, tasks).await
 }
 
+/// One door and what lies behind it.
 struct Server {
     context: Rc<Context>,
     bounds: Bounds,
@@ -136,17 +147,42 @@ struct Server {
 }
 
 impl Server {
+    fn new(
+        shared: &Rc<Shared>,
+        door: DoorName,
+        hosts: Vec<String>,
+        bounds: Bounds,
+        stopped: Receiver<Infallible>,
+        alive: Sender<Infallible>,
+    ) -> Server {
+        let context = Context {
+            shared: shared.clone(),
+            door,
+            hosts,
+            keep_alive: bounds.keep_alive,
+            body_timeout: bounds.body_timeout,
+            waiting: Rc::default(),
+            waiting_most: bounds.waiting,
+        };
+        Server {
+            context: Rc::new(context),
+            bounds,
+            stopped,
+            alive,
+        }
+    }
+
     /// Accepts for ever.
-    async fn accept<'a>(&self, executor: &LocalExecutor<'a>, listener: &Listener) {
+    async fn accept<'a, D: Door>(&self, executor: &LocalExecutor<'a>, door: &D) {
         let served = Arc::new(Semaphore::new(self.bounds.connections));
         let refused = Arc::new(Semaphore::new(self.bounds.refusals));
         loop {
             // A place to at least say no, before one more connection is taken from the queue.
             let place = refused.acquire_arc().await;
-            let stream = match listener.inner.accept().await {
-                Ok((stream, _)) => stream,
+            let stream = match door.accept().await {
+                Ok(stream) => stream,
                 Err(error) => {
-                    on_accept_error(&error).await;
+                    on_accept_error(D::NAME, &error).await;
                     continue;
                 }
             };
@@ -155,12 +191,14 @@ impl Server {
                 Some(permit) => {
                     let (context, bounds) = (self.context.clone(), self.bounds);
                     let task = async move {
-                        serve(stream, context, bounds, stopped).await;
+                        serve::<D>(stream, context, bounds, stopped).await;
                         drop((permit, alive));
                     };
                     executor.spawn(task).detach();
                 }
                 None => {
+                    let refused = &self.context.traffic().refused;
+                    refused.set(refused.get() + 1);
                     let bound = self.bounds.connections;
                     let task = async move {
                         refuse(stream, bound).await;
@@ -174,31 +212,39 @@ impl Server {
 }
 
 /// Goes on at once when only that client gave up.
-async fn on_accept_error(error: &io::Error) {
-    if error.kind() == io::ErrorKind::ConnectionAborted {
+async fn on_accept_error(door: DoorName, error: &io::Error) {
+    let gave_up = [
+        io::ErrorKind::ConnectionAborted,
+        io::ErrorKind::ConnectionReset,
+        io::ErrorKind::InvalidInput,
+    ];
+    if gave_up.contains(&error.kind()) {
         return;
     }
-    tracing::warn!(%error, "the local socket cannot accept a connection; trying again");
+    let door = door.as_str();
+    tracing::warn!(door, %error, "no connection can be accepted now; trying again");
     wait(ACCEPT_PAUSE).await;
 }
 
 /// Serves one connection to its end.
-async fn serve(
-    stream: Async<UnixStream>,
+async fn serve<D: Door>(
+    stream: D::Stream,
     context: Rc<Context>,
     bounds: Bounds,
     stopped: Receiver<Infallible>,
 ) {
-    let peer = match Peer::of(&stream) {
-        Ok(peer) => peer,
+    let caller = match D::caller(&stream) {
+        Ok(caller) => caller,
+        // Whoever connected over the network may be gone again.
         Err(error) => {
-            tracing::warn!(%error, "a connection without credentials is closed");
+            tracing::debug!(%error, "a connection whose other end is unknown is closed");
             return;
         }
     };
+    let _open = Open::new(&context);
     let service = service_fn(|request: Request<Incoming>| {
         let context = context.clone();
-        async move { Ok::<_, Infallible>(context.answer(&peer, request).await) }
+        async move { Ok::<_, Infallible>(context.answer(&caller, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(SmolTimer)
@@ -220,12 +266,32 @@ async fn serve(
         }
     };
     if let Err(error) = result {
-        tracing::debug!(%error, uid = peer.uid, pid = peer.pid, "a connection broke");
+        let pid = caller.peer().map(|peer| peer.pid);
+        let from = caller.from().map(tracing::field::display);
+        tracing::debug!(%error, pid, from, "a connection broke");
+    }
+}
+
+/// Counts a connection as open while it is held.
+struct Open<'a>(&'a Context);
+
+impl Open<'_> {
+    fn new(context: &Context) -> Open<'_> {
+        let open = &context.traffic().connections;
+        open.set(open.get() + 1);
+        Open(context)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        let open = &self.0.traffic().connections;
+        open.set(open.get() - 1);
     }
 }
 
 /// Answers whatever is asked with a problem, and closes.
-async fn refuse(stream: Async<UnixStream>, bound: usize) {
+async fn refuse(stream: impl AsyncRead + AsyncWrite + Unpin, bound: usize) {
     let service = service_fn(|request: Request<Incoming>| async move {
         let detail = format!(
             "{bound} connections are open already: close some (each stream of events is one), and \

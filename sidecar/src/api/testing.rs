@@ -23,7 +23,9 @@ use tempfile::TempDir;
 use self::client::{Reply, within};
 use super::access::Access;
 use super::events::EventLog;
+use super::http::{HttpListener, bind_http};
 use super::model::Event;
+use super::routes::Shared;
 use super::server::{Bounds, run};
 use crate::agent::{Clock, Command, CommandError, Handle, Outcome, Request};
 
@@ -36,6 +38,7 @@ pub(super) struct World {
     pub(super) path: PathBuf,
     pub(super) access: Access,
     pub(super) bounds: Bounds,
+    http: RefCell<Option<HttpListener>>,
     net: RefCell<Net>,
     requests: Receiver<Request>,
     asked: RefCell<VecDeque<Request>>,
@@ -101,6 +104,7 @@ impl World {
             path: folder.path().join("s.sock"),
             access: Access::default(),
             bounds: Bounds::default(),
+            http: RefCell::default(),
             net: RefCell::default(),
             requests,
             asked: RefCell::default(),
@@ -108,6 +112,15 @@ impl World {
         };
         world.drain(0);
         world
+    }
+
+    /// Serves a TCP address too, from the next run on.
+    pub(super) fn open_http(&self, hosts: &[&str]) -> SocketAddr {
+        let hosts: Vec<String> = hosts.iter().map(ToString::to_string).collect();
+        let listener = bind_http((Ipv4Addr::LOCALHOST, 0).into(), &hosts).expect("a free port");
+        let addr = listener.addr();
+        *self.http.borrow_mut() = Some(listener);
+        addr
     }
 
     /// Adds the next member, `n1` and so on, which joins through `n0`.
@@ -183,13 +196,14 @@ impl World {
         stop: Receiver<()>,
     ) -> T {
         let listener = super::bind(&self.path, &self.access).expect("a free path");
-        let (handle, access) = (self.handle.clone(), self.access.clone());
+        let shared = Shared::new(self.handle.clone(), self.access.clone());
+        let http = self.http.borrow_mut().take();
         let executor = LocalExecutor::new();
         let server = async {
             let stopped = async {
                 let _sent_or_closed = stop.recv().await;
             };
-            run(listener, handle, access, self.bounds, stopped).await;
+            run(listener, http, shared, self.bounds, stopped).await;
             std::future::pending().await
         };
         let commands = async { or(self.carry_out(), self.lose()).await };
@@ -245,10 +259,15 @@ impl World {
             Command::Leave => {
                 self.call(0, |node, now| node.leave(now));
                 self.settle();
-                assert!(
-                    self.net.borrow().stopped,
-                    "all peers hear the goodbye at once"
-                );
+                // It waits for what it has just said of its apps.
+                let began = self.handle.clock().now();
+                while !self.net.borrow().stopped {
+                    let waited = self.handle.clock().now().since(began);
+                    assert!(waited < Duration::from_secs(10), "it says no goodbye");
+                    std::thread::yield_now();
+                    self.call(0, |node, now| node.handle_timeout(now));
+                    self.settle();
+                }
             }
             Command::ConfirmView | Command::Remove { .. } | Command::Recover { .. } => {
                 unreachable!("the coordinator's answers are the test's to give")
@@ -387,7 +406,7 @@ impl World {
                 let addresses: Vec<SocketAddr> = seed.parse().into_iter().collect();
                 self.call(of, |node, now| node.handle_resolved(&seed, &addresses, now));
             }
-            Action::Save { .. } | Action::Answered { .. } => {}
+            Action::Save { .. } | Action::KeepKeys { .. } | Action::Answered { .. } => {}
             Action::Stopped(Stop::Left | Stop::NameTaken { .. }) => {
                 self.net.borrow_mut().stopped |= of == 0;
             }

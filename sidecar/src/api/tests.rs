@@ -5,6 +5,7 @@ mod apps;
 mod bounds;
 mod changing;
 mod description;
+mod http;
 mod reading;
 mod streaming;
 mod waiting;

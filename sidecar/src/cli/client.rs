@@ -186,6 +186,11 @@ impl Client {
         self.read("/v1/status").await
     }
 
+    /// `GET /readyz`: an error says why this member is not ready.
+    pub async fn ready(&self) -> Result<(), ClientError> {
+        self.read::<model::Probe>("/readyz").await.map(drop)
+    }
+
     /// `GET /v1/members`, with the query parameters given.
     pub async fn members(
         &self,

@@ -7,7 +7,9 @@ mod table;
 
 mod attach;
 mod coordinator;
+mod doctor;
 mod explain;
+mod keys;
 mod members;
 mod output;
 mod recover;
@@ -36,7 +38,7 @@ Examples:
   muster dev                             a cluster of five on this machine, to play with
   muster simulate crash                  how soon would everybody know of a killed process?
   muster agent --name n1                 one member, on loopback
-  muster agent --name n2 --bind 10.0.0.2 --join 10.0.0.1:7946
+  muster agent --name n2 --bind 10.0.0.2 --join 10.0.0.1:7946 --key-file keys
   muster members --state unreachable     who is gone
   muster explain n3                      why it is gone: who said so, and on what grounds
   muster attach -- ./server              tell all at once when and how it ends
@@ -83,6 +85,10 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Show the neighbours on each ring: who watches this member and whom it watches
     Ring(ring::RingArgs),
+    /// Check from here what operators get wrong, and say what to do about it
+    Doctor(doctor::DoctorArgs),
+    /// Make a key for a cluster, and see which keys a file has
+    Keys(keys::KeysArgs),
     /// Show or change the tags that this member publishes
     Tag(tag::TagArgs),
     /// Run a command as an app of this member: all are told at once when and how it ends
@@ -114,10 +120,10 @@ file, the file before the preset.
 
 Examples:
   muster agent                                     alone, on loopback, named after the host
-  muster agent --name n2 --bind 10.0.0.2 --join 10.0.0.1:7946 --tag zone=a
+  muster agent --name n2 --bind 10.0.0.2 --join 10.0.0.1:7946 --key-file keys --tag zone=a
   MUSTER_NAME=n3 muster agent --config /etc/muster/muster.toml
 
-TERM and INT leave gracefully, a second one ends at once; HUP reloads log level and tags.
+TERM and INT leave gracefully, a second one ends at once; HUP reloads log level, tags and keys.
 
 Exit status: 0 it left, 1 failed, 2 wrong usage or settings, 3 a newer live member has its name (a
 supervisor must not restart it then: the two would take the name from each other), 130 or 143 ended
@@ -245,6 +251,8 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Remove(args) => ask(socket, async |client| remove::run(client, &args).await),
         Command::Recover(args) => ask(socket, async |client| recover::run(client, &args).await),
         Command::Ring(args) => ask(socket, async |client| ring::run(client, &args).await),
+        Command::Doctor(args) => doctor::run(socket, &args),
+        Command::Keys(args) => keys::run(&args),
         Command::Tag(args) => ask(socket, async |client| tag::run(client, &args).await),
         Command::Attach(args) => attach::run(socket, &args),
         Command::Join(args) => ask(socket, async |client| join(client, &args.seeds).await),

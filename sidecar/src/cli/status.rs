@@ -11,17 +11,27 @@ use super::{Failure, OutputArgs};
 use crate::api::model::{Dropped, STATES, Seed, Status};
 
 const EXAMPLES: &str = "\
-Example:
-  muster status --output json | jq .members.alive";
+Examples:
+  muster status --output json | jq .members.alive
+  muster status --quiet && ./serve       serve only beside a member of a cluster that can decide
+
+Exit status with --quiet: 0 this is a member of the agreed view and the quorum is held; 1 it is not,
+or no agent answers. Why not is told on standard error.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct StatusArgs {
     #[command(flatten)]
     output: OutputArgs,
+    /// Print nothing: the exit status says whether this member is ready (GET /readyz)
+    #[arg(long, conflicts_with = "output")]
+    quiet: bool,
 }
 
 pub(super) async fn run(client: &Client, args: &StatusArgs) -> Result<(), Failure> {
+    if args.quiet {
+        return Ok(client.ready().await?);
+    }
     let status = client.status().await?;
     match args.output.output {
         Format::Json => say_json(&status),
@@ -182,6 +192,10 @@ fn dropped(dropped: &Dropped) -> String {
         (dropped.members, "beyond the member limit"),
         (dropped.busy, "while busy"),
         (dropped.stale, "from replaced instances"),
+        (dropped.unsealed, "not sealed"),
+        (dropped.key, "sealed with another key"),
+        (dropped.forged, "forged or damaged"),
+        (dropped.replayed, "heard before"),
     ];
     let shown: Vec<String> = reasons
         .iter()

@@ -25,6 +25,16 @@ pub struct Parent {
     pub pid: Option<u32>,
 }
 
+impl Flags {
+    /// Nothing but a file.
+    pub(crate) fn of_file(config: PathBuf) -> Flags {
+        Flags {
+            config: Some(config),
+            ..Flags::default()
+        }
+    }
+}
+
 impl Args for Flags {
     fn augment_args(command: Command) -> Command {
         let command = command

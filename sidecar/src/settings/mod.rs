@@ -20,7 +20,7 @@ use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use muster_swim::{Config, Name, TagError, Tags};
+use muster_swim::{Config, Name, Plaintext, TagError, Tags};
 use tracing::level_filters::LevelFilter;
 
 use crate::api::Access;
@@ -56,6 +56,10 @@ pub struct Settings {
     pub advertise: Option<Advertise>,
     /// Members to join through, each `host:port`.
     pub seeds: Vec<String>,
+    /// Where the keys of the cluster stand; `None`: nothing is sealed.
+    pub key_file: Option<PathBuf>,
+    /// What is done about traffic that is not sealed; `None`: nothing was said.
+    pub plaintext: Option<Plaintext>,
     /// What this member publishes from the start.
     pub tags: Tags,
     /// Where this member remembers how it voted; `None`: nowhere.
@@ -68,6 +72,10 @@ pub struct Settings {
     pub socket: Option<PathBuf>,
     /// Who may use the local socket.
     pub access: Access,
+    /// The TCP address for reading; `None`: there is none.
+    pub http: Option<SocketAddr>,
+    /// Names by which that may be asked, in lower case.
+    pub http_hosts: Vec<String>,
     /// Events kept for clients that come back.
     pub event_buffer: usize,
     /// The least important lines that are logged.
@@ -276,7 +284,8 @@ impl Settings {
                 .eq(reloaded.given.file.texts(name))
         };
         let fixed = TABLE.iter().map(|setting| setting.name);
-        let fixed = fixed.filter(|name| !matches!(*name, "log_level" | "tags"));
+        let fixed =
+            fixed.filter(|name| !matches!(*name, "log_level" | "tags" | "key_file" | "plaintext"));
         fixed.filter(|name| !same(name)).collect()
     }
 
@@ -301,6 +310,11 @@ impl Settings {
             }
         }
         Ok(tags)
+    }
+
+    /// The file that was read.
+    pub(crate) fn config(&self) -> Option<&Path> {
+        self.given.config.as_deref()
     }
 
     /// What is allowed and will hardly do what was meant.
@@ -329,12 +343,16 @@ impl Settings {
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)),
             advertise: None,
             seeds: Vec::new(),
+            key_file: None,
+            plaintext: None,
             tags: Tags::default(),
             data_dir: None,
             non_voting: false,
             require: None,
             socket: None,
             access: Access::default(),
+            http: None,
+            http_hosts: Vec::new(),
             event_buffer: 65_536,
             log_level: LevelFilter::INFO,
             log_format: LogFormat::Text,
@@ -369,6 +387,31 @@ fn merge(layers: Layers, problems: &mut Vec<Problem>) -> Settings {
             place: given.place.clone(),
             text: "non_voting and data_dir contradict each other: a member that never votes \
                    remembers nothing; leave out one of the two"
+                .to_owned(),
+        });
+    }
+    let open = settings.key_file.is_none() && settings.plaintext.is_none();
+    if let (true, Some(given)) = (open, origins.get("bind"))
+        && !settings.bind.ip().is_loopback()
+    {
+        problems.push(Problem::Other {
+            place: given.place.clone(),
+            text: format!(
+                "bind is {}, which others can reach, and there is no key: anybody there could join. \
+                 Give all members of the cluster one key with --key-file (`muster keys generate` \
+                 makes it), or say --plaintext send where everybody who can reach the port is trusted",
+                settings.bind
+            ),
+        });
+    }
+    if let (true, None, Some(given)) = (
+        settings.plaintext == Some(Plaintext::Accept),
+        &settings.key_file,
+        origins.get("plaintext"),
+    ) {
+        problems.push(Problem::Other {
+            place: given.place.clone(),
+            text: "plaintext is accept, which needs a key: name its file with --key-file"
                 .to_owned(),
         });
     }

@@ -9,6 +9,9 @@ const NAME: &str = "1 to 128 bytes of printable characters without space at the 
 /// Users or groups that may be listed.
 const ACCOUNTS: usize = 1024;
 
+/// Names of the TCP address that may be listed.
+const HOSTS: usize = 64;
+
 /// One setting: the flag `--name`, the variable `MUSTER_NAME` and the key `name` of the file.
 pub struct Setting {
     /// Its name in the file.
@@ -151,6 +154,26 @@ pub static TABLE: &[Setting] = &[
         show: |_| "none".to_owned(),
     },
     Setting {
+        name: "key_file",
+        doc: "File with the keys of the cluster, one in each line, the one that seals first; without one \
+              only loopback can be bound",
+        value_name: "PATH",
+        form: Form::Text,
+        allowed: Allowed::Words("a path of a file that nobody else can read"),
+        take: |s, text| put(&mut s.key_file, values::directory(text).map(Some)),
+        show: |_| "none: nothing is sealed".to_owned(),
+    },
+    Setting {
+        name: "plaintext",
+        doc: "What is done about traffic that is not sealed: `send` sends it and understands both, \
+              `accept` seals and understands both, `refuse` neither",
+        value_name: "WORD",
+        form: Form::Choice,
+        allowed: Allowed::Words("send, accept or refuse"),
+        take: |s, text| put(&mut s.plaintext, values::plaintext(text).map(Some)),
+        show: |_| "refuse with a key, else send".to_owned(),
+    },
+    Setting {
         name: "data_dir",
         doc: "Directory in which this member remembers how it voted; without one it is a new voter \
               after each start",
@@ -213,6 +236,25 @@ pub static TABLE: &[Setting] = &[
         show: |_| "the group of the process".to_owned(),
     },
     Setting {
+        name: "read_users",
+        doc: "Users who may read on the local socket, beside those who may change things; with neither \
+              this nor read_groups, whoever may open it",
+        value_name: "USER",
+        form: Form::List(|s| &mut s.access.read_users),
+        allowed: Allowed::Words("users by number or by their names in /etc/passwd"),
+        take: |s, text| push(&mut s.access.read_users, ACCOUNTS, values::user(text)),
+        show: |_| "none".to_owned(),
+    },
+    Setting {
+        name: "read_groups",
+        doc: "Groups whose members may read on the local socket",
+        value_name: "GROUP",
+        form: Form::List(|s| &mut s.access.read_groups),
+        allowed: Allowed::Words("groups by number or by their names in /etc/group"),
+        take: |s, text| push(&mut s.access.read_groups, ACCOUNTS, values::group(text)),
+        show: |_| "none".to_owned(),
+    },
+    Setting {
         name: "allow_users",
         doc: "Users who may change things, beside root and the agent's own",
         value_name: "USER",
@@ -228,6 +270,27 @@ pub static TABLE: &[Setting] = &[
         form: Form::List(|s| &mut s.access.allow_groups),
         allowed: Allowed::Words("groups by number or by their names in /etc/group"),
         take: |s, text| push(&mut s.access.allow_groups, ACCOUNTS, values::group(text)),
+        show: |_| "none".to_owned(),
+    },
+    Setting {
+        name: "http",
+        doc: "TCP address that serves the local socket's routes for reading, /metrics, /healthz and \
+              /readyz, without asking who reads",
+        value_name: "IP:PORT",
+        form: Form::Text,
+        allowed: Allowed::Words(
+            "an IP address with a port, such as 127.0.0.1:7980; port 0 takes a free one",
+        ),
+        take: |s, text| put(&mut s.http, values::http(text).map(Some)),
+        show: |_| "none".to_owned(),
+    },
+    Setting {
+        name: "http_hosts",
+        doc: "Names by which the TCP address may be asked, beside IP addresses and localhost",
+        value_name: "NAME",
+        form: Form::List(|s| &mut s.http_hosts),
+        allowed: Allowed::Words("host names without a port, at most 64 of them"),
+        take: |s, text| push(&mut s.http_hosts, HOSTS, values::host(text)),
         show: |_| "none".to_owned(),
     },
     Setting {

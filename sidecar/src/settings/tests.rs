@@ -4,12 +4,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args as _, Command, FromArgMatches as _};
-use muster_swim::ConfigError;
+use muster_swim::{ConfigError, Plaintext};
 use tempfile::NamedTempFile;
 
 use super::*;
 
 mod protocol;
+mod sealing;
 
 /// Flags as a command line gives them.
 fn flags(arguments: &[&str]) -> Flags {
@@ -74,6 +75,8 @@ fn a_file_gives_every_kind_of_value() {
 cluster = "prod"
 name = "db-1"
 bind = "[::]:7000"
+key_file = "/etc/muster/keys"
+plaintext = "accept"
 advertise = "10.0.0.5"
 join = ["db2.example:7946", "[2001:db8::5]:7946"]
 socket = "/run/x.sock"
@@ -97,6 +100,8 @@ zone = "eu-1"
 note = "a=b, c"
 "#;
     let settings = load_file(text).expect("all of it is allowed");
+    assert_eq!(settings.key_file, Some("/etc/muster/keys".into()));
+    assert_eq!(settings.plaintext, Some(Plaintext::Accept));
     assert_eq!(settings.cluster.as_str(), "prod");
     assert_eq!(settings.bind.to_string(), "[::]:7000");
     let ip = "10.0.0.5".parse().expect("an IP");
@@ -292,6 +297,21 @@ fn bad_files_are_refused_with_line_column_field_and_range() {
             "socket_mode = 660",
             "1:15: socket_mode is 660, allowed is 0 to 0777 in octal, in the file as \"0660\" or \
              0o660",
+        ),
+        (
+            "http = \"127.0.0.1\"",
+            "1:8: http is \"127.0.0.1\", allowed is an IP address with a port, such as \
+             127.0.0.1:7980; port 0 takes a free one",
+        ),
+        (
+            "http_hosts = [\"muster.example:80\"]",
+            "1:15: http_hosts is \"muster.example:80\", allowed is a list of host names without a \
+             port, at most 64 of them",
+        ),
+        (
+            "read_groups = [\"no such\"]",
+            "1:16: read_groups is \"no such\", allowed is a list of groups by number or by their \
+             names in /etc/group",
         ),
         (
             "advertise = \"0.0.0.0\"",

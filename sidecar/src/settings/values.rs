@@ -5,11 +5,14 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use muster_swim::{Tags, limits};
+use muster_swim::{Plaintext, Tags, limits};
 use tracing::level_filters::LevelFilter;
 
 use super::{Advertise, DEFAULT_PORT};
 use crate::api::{PATH_BYTES, is_group, is_user};
+
+/// Longest name of a host (RFC 1035, section 2.3.4).
+const HOST_BYTES: usize = 255;
 
 /// An address to listen on. A mapped IPv4 address is meant as what it is.
 pub(super) fn bind(text: &str) -> Option<SocketAddr> {
@@ -26,6 +29,19 @@ pub(super) fn advertise(text: &str) -> Option<Advertise> {
     let ip = ip.to_canonical();
     let usable = !ip.is_unspecified() && port != Some(0);
     usable.then_some(Advertise { ip, port })
+}
+
+/// An address for HTTP, which has no usual port.
+pub(super) fn http(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = address(text)?;
+    Some(SocketAddr::new(ip.to_canonical(), port?))
+}
+
+/// A name of a host, as it stands in the `Host` of a request.
+pub(super) fn host(text: &str) -> Option<String> {
+    let fits = (1..=HOST_BYTES).contains(&text.len());
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    (fits && text.chars().all(is_name)).then(|| text.to_ascii_lowercase())
 }
 
 /// `IP:PORT`, `[IP]:PORT`, `[IP]` or `IP`.
@@ -66,6 +82,15 @@ pub(super) fn socket(text: &str) -> Option<PathBuf> {
 /// A path of a directory, whether it is there or not.
 pub(super) fn directory(text: &str) -> Option<PathBuf> {
     (!text.is_empty() && !text.contains('\0')).then(|| text.into())
+}
+
+pub(super) fn plaintext(text: &str) -> Option<Plaintext> {
+    match text {
+        "refuse" => Some(Plaintext::Refuse),
+        "accept" => Some(Plaintext::Accept),
+        "send" => Some(Plaintext::Send),
+        _ => None,
+    }
 }
 
 /// How many vote: a number that the core takes, or its 0 for `auto`.

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::harness::{Agent, Place, muster, output, stdout};
+use crate::harness::{Agent, Place, muster, output, stdout, wait_for};
 
 #[test]
 fn without_an_agent_every_command_says_where_it_looked() {
@@ -31,6 +31,58 @@ fn without_an_agent_every_command_says_where_it_looked() {
         );
         assert!(text.contains("muster agent"), "{line}: {text}");
     }
+}
+
+#[test]
+fn the_doctor_also_works_without_an_agent_and_ends_as_it_found() {
+    let place = Place::new();
+    let socket = place.join("n1.sock");
+    let missing = output(&mut muster(&["doctor", "--socket", &socket]));
+    let text = String::from_utf8_lossy(&missing.stdout);
+    assert_eq!(missing.status.code(), Some(1), "{text}");
+    assert!(
+        text.starts_with("fail  agent      no agent answers; looked at "),
+        "{text}"
+    );
+    assert!(text.contains("-> start one with `muster agent`"), "{text}");
+    assert!(
+        text.contains("\nok    clock ") && text.ends_with(" fail\n"),
+        "{text}"
+    );
+
+    let data = place.join("data");
+    let agent = Agent::start_with(&place, "n1", &["--data-dir", &data]);
+    stdout(&mut agent.ask(&["coordinator", "--wait"]));
+    let report = stdout(&mut agent.ask(&["doctor", "--output", "json"]));
+    let report: serde_json::Value = serde_json::from_str(&report).expect("a document");
+    assert_ne!(report["grade"], "fail", "{report}");
+    let findings = report["findings"].as_array().expect("a list");
+    let of = |check: &str| findings.iter().find(|found| found["check"] == check);
+    let found = of("data").expect("it remembers")["found"]
+        .as_str()
+        .expect("text");
+    assert!(
+        found.starts_with(&data) && found.contains("used by process"),
+        "{found}"
+    );
+    assert_eq!(of("agent").expect("it answers")["grade"], "ok");
+
+    let config = place.join("muster.toml");
+    std::fs::write(&config, "perod = \"1s\"\n").expect("it is ours");
+    let wrong = output(&mut muster(&[
+        "doctor", "--socket", &socket, "--config", &config,
+    ]));
+    let text = String::from_utf8_lossy(&wrong.stdout);
+    assert!(
+        wrong.status.success() && !text.contains("perod"),
+        "the agent's own counts: {text}"
+    );
+    drop(agent);
+    let wrong = output(&mut muster(&[
+        "doctor", "--socket", &socket, "--config", &config,
+    ]));
+    let text = String::from_utf8_lossy(&wrong.stdout);
+    assert!(text.contains("did you mean \"period\"?"), "{text}");
 }
 
 #[test]
@@ -183,4 +235,31 @@ fn completions_offer_the_commands_and_nothing_hidden() {
         );
         assert!(!script.contains("janitor"), "{shell}");
     }
+}
+
+#[test]
+fn a_quiet_status_says_by_its_exit_whether_the_member_is_ready() {
+    let place = Place::new();
+    let quiet = ["status", "--quiet"];
+    let agent = Agent::start(&place, "ready");
+    wait_for("a member", String::new, || {
+        let asked = output(&mut agent.ask(&quiet));
+        asked.status.success().then_some(())
+    });
+    assert_eq!(stdout(&mut agent.ask(&quiet)), "");
+
+    let alone = Agent::start_with(&place, "alone", &["--expect", "3"]);
+    let asked = output(&mut alone.ask(&quiet));
+    let told = String::from_utf8_lossy(&asked.stderr);
+    assert_eq!(asked.status.code(), Some(1), "{told}");
+    assert!(
+        asked.stdout.is_empty() && told.contains("no cluster has formed"),
+        "{told}"
+    );
+
+    let nobody = place.join("nobody.sock");
+    let asked = output(&mut muster(&["status", "--quiet", "--socket", &nobody]));
+    assert_eq!(asked.status.code(), Some(1));
+    let both = output(&mut agent.ask(&["status", "--quiet", "--output", "json"]));
+    assert_eq!(both.status.code(), Some(2));
 }

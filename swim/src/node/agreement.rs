@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Node;
+use super::keys::KeyReport;
 use crate::config::ConfigError;
 use crate::coordinator::{Epoch, Evidence, Lineage, Standing, View, VoterId};
 use crate::members::{Instance, Name};
@@ -75,6 +76,8 @@ pub enum Answer {
     Current(View),
     /// The member was removed in this view, which this node now knows.
     Removed(View),
+    /// Who has which keys, and whether they were changed.
+    Keys(KeyReport),
     /// It could not be done.
     Failed(AskError),
 }

@@ -58,12 +58,12 @@ impl Node {
         }
     }
 
-    fn next_ticket(&mut self) -> Ticket {
+    pub(super) fn next_ticket(&mut self) -> Ticket {
         self.agreed.asking.last += 1;
         Ticket(self.agreed.asking.last)
     }
 
-    fn answer(&mut self, ticket: Ticket, answer: Answer) {
+    pub(super) fn answer(&mut self, ticket: Ticket, answer: Answer) {
         self.actions.push_back(Action::Answered { ticket, answer });
     }
 
@@ -205,7 +205,7 @@ impl Node {
         let view = self.agreed.view();
         let waits = |answer: &Answer| match answer {
             Answer::Current(wanted) | Answer::Removed(wanted) => *wanted > view,
-            Answer::Failed(_) => false,
+            Answer::Keys(_) | Answer::Failed(_) => false,
         };
         let ready: Vec<(Ticket, Answer)> = self
             .agreed
@@ -220,7 +220,7 @@ impl Node {
             // What was asked for is what this node now shows, which may be later.
             let answer = match answer {
                 Answer::Current(wanted) => Answer::Current(view.max(wanted)),
-                Answer::Removed(_) | Answer::Failed(_) => answer,
+                Answer::Removed(_) | Answer::Keys(_) | Answer::Failed(_) => answer,
             };
             self.answer(ticket, answer);
         }
@@ -228,6 +228,9 @@ impl Node {
 
     /// Fails every question: this node ends.
     pub(super) fn fail_questions(&mut self) {
+        if let Some(ticket) = self.keying.end() {
+            self.answer(ticket, Answer::Failed(AskError::Stopped));
+        }
         for ticket in std::mem::take(&mut self.agreed.asking.open).into_keys() {
             self.answer(ticket, Answer::Failed(AskError::Stopped));
         }

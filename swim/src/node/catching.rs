@@ -344,7 +344,8 @@ impl Node {
             | Purpose::Serve(_)
             | Purpose::Letter(_)
             | Purpose::Link { .. }
-            | Purpose::Linked { .. } => None,
+            | Purpose::Linked { .. }
+            | Purpose::Keys(_) => None,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::event::Silence;
 use crate::limits;
 use crate::members::{Incarnation, Instance, Name, Rank, Status};
 use crate::time::Time;
+use crate::wire::sealing::Origin;
 use crate::wire::{self, Datagram, DropReason, Header, Message, RelayTarget, Update};
 
 impl Node {
@@ -21,21 +22,44 @@ impl Node {
         if !self.is_active() {
             return;
         }
+        let mut plain = std::mem::take(&mut self.opened);
+        match self.seal.open_datagram(datagram, &mut plain) {
+            Ok(origin) => self.on_datagram(from, origin, &plain, datagram.len(), now),
+            Err(reason) => self.count_dropped(reason),
+        }
+        self.opened = plain;
+    }
+
+    /// The same, as it was before it was sealed, in `length` bytes.
+    fn on_datagram(
+        &mut self,
+        from: SocketAddr,
+        origin: Option<Origin>,
+        plain: &[u8],
+        length: usize,
+        now: Time,
+    ) {
         let Datagram {
             header,
             message,
             updates,
-        } = match wire::decode(datagram, self.cluster_id) {
+        } = match wire::decode(plain, self.cluster_id) {
             Ok(decoded) => decoded,
             Err(reason) => return self.count_dropped(reason),
         };
+        if let Some(origin) = origin
+            && let Err(reason) = self.seal.hear(origin, header.from, header.instance)
+        {
+            return self.count_dropped(reason);
+        }
         if header.from == self.me.name.as_str() && header.instance == self.me.instance {
             // Our own: the address of a seed, or of a member that moved, led back here.
             self.stats.dropped.unexpected += 1;
             return;
         }
         self.stats.datagrams_received += 1;
-        self.stats.bytes_received += datagram.len() as u64;
+        self.stats.bytes_received += length as u64;
+        self.on_heard(header.from, now);
         let known = self.table.ids(updates.iter().map(Update::subject));
         for (update, known) in updates.into_iter().zip(known) {
             self.learn(update, known, &header, from, now);
@@ -76,6 +100,11 @@ impl Node {
             DropReason::Version => dropped.version += 1,
             DropReason::Cluster => dropped.cluster += 1,
             DropReason::TooLong => dropped.too_long += 1,
+            DropReason::Unsealed => dropped.unsealed += 1,
+            DropReason::Key => dropped.key += 1,
+            DropReason::Forged => dropped.forged += 1,
+            DropReason::Replayed => dropped.replayed += 1,
+            DropReason::Senders => dropped.busy += 1,
         }
     }
 

@@ -46,6 +46,12 @@ pub enum SeedError {
     /// It belongs to another cluster.
     #[error("it belongs to another cluster")]
     OtherCluster,
+    /// It cannot open what this node says, or all is sealed there and nothing here.
+    #[error(
+        "it has not the key of this member: compare `muster keys list` here and there, and whether \
+         both have a --key-file"
+    )]
+    OtherKey,
     /// It takes nobody in.
     #[error("its table is full or it is leaving")]
     Full,

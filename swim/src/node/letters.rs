@@ -55,15 +55,28 @@ impl Purpose {
                 | Purpose::Catch(_)
                 | Purpose::Letter(_)
                 | Purpose::Link { .. }
+                | Purpose::Linked { .. }
+                | Purpose::Keys(_) => false,
+            },
+            FrameKind::Keys => match self {
+                Purpose::Serve(_) | Purpose::Pull(_) | Purpose::Keys(_) => true,
+                Purpose::Probe { .. }
+                | Purpose::Catch(_)
+                | Purpose::Letter(_)
+                | Purpose::Link { .. }
                 | Purpose::Linked { .. } => false,
             },
+            FrameKind::KeysHeld => matches!(self, Purpose::Keys(_)),
             FrameKind::Cuts | FrameKind::Roster => matches!(self, Purpose::Catch(_)),
             FrameKind::Refuse => match self {
                 Purpose::Probe { .. }
                 | Purpose::Pull(_)
                 | Purpose::Catch(_)
                 | Purpose::Link { .. } => true,
-                Purpose::Serve(_) | Purpose::Letter(_) | Purpose::Linked { .. } => false,
+                Purpose::Serve(_)
+                | Purpose::Letter(_)
+                | Purpose::Keys(_)
+                | Purpose::Linked { .. } => false,
             },
         }
     }

@@ -11,12 +11,14 @@ mod apps;
 mod asking;
 mod beating;
 mod catching;
+mod contacts;
 mod cutting;
 mod datagrams;
 mod founding;
 #[cfg(feature = "sim")]
 mod held;
 mod joining;
+mod keys;
 mod learning;
 mod leaving;
 mod letters;
@@ -46,7 +48,9 @@ pub use agreement::{
     Agreement, Answer, AskError, CaseFile, Mark, Memory, NewError, Quorum, RecoverError, Role,
     SaveTicket, Ticket, Write,
 };
+pub use contacts::ContactInfo;
 pub use joining::{SeedError, SeedInfo};
+pub use keys::{KeyChange, KeyHolder, KeyRefusal, KeyReport, KeyTicket};
 pub use links::{LinkInfo, LinkState};
 pub use outputs::{Action, Deadline, Stop};
 pub use streams::{StreamEnd, StreamId};
@@ -62,13 +66,16 @@ use crate::limits;
 use crate::members::{
     Apps, Incarnation, Instance, Name, Rank, Record, Records, Statement, Status, Table, Tags,
 };
-use crate::rng::Rng;
+use crate::rng::{Rng, Seed};
 use crate::stats::Stats;
 use crate::time::Time;
+use crate::wire::sealing::Seal;
 use crate::wire::{self, ClusterId};
 use agreed::Agreed;
 use apps::Attachments;
+use contacts::Contacts;
 use joining::Seeds;
+use keys::Keying;
 use learning::Hurries;
 use leaving::Goodbye;
 use links::Links;
@@ -157,6 +164,7 @@ pub struct Node {
     queue: Queue,
     streams: Streams,
     links: Links,
+    contacts: Contacts,
     seeds: Seeds,
     syncing: Syncing,
     /// Lost members that were forgotten, and at which rank.
@@ -165,6 +173,10 @@ pub struct Node {
     namesake: Option<Namesake>,
     attachments: Attachments,
     agreed: Agreed,
+    seal: Seal,
+    keying: Keying,
+    /// Room for the datagram that was just opened.
+    opened: Vec<u8>,
     /// When it was last called: what is sent now was true then.
     now: Time,
     /// Number of the last ping sent, whatever for.
@@ -188,9 +200,10 @@ impl Node {
         config: Config,
         identity: Identity,
         memory: Memory,
-        seed: u64,
+        seed: impl Into<Seed>,
         now: Time,
     ) -> Result<Node, NewError> {
+        let seed = seed.into();
         if let Some(error) = config.check().into_iter().next() {
             return Err(error.into());
         }
@@ -217,13 +230,14 @@ impl Node {
             status: Status::Alive,
         };
         let mut node = Node {
+            seal: Seal::new(identity.cluster.clone(), seed.0),
             cluster_id: ClusterId::of(&identity.cluster),
             cluster: identity.cluster,
             table: Table::new(statement, config.rings, now),
             records: Records::default(),
             me,
             lifecycle: Lifecycle::Member,
-            rng: Rng::new(seed),
+            rng: Rng::new(seed.number()),
             timers: Timers::default(),
             health: Health::default(),
             probes: Probes::default(),
@@ -232,6 +246,7 @@ impl Node {
             queue: Queue::default(),
             streams: Streams::default(),
             links: Links::default(),
+            contacts: Contacts::default(),
             seeds: Seeds::default(),
             syncing: Syncing::default(),
             forgotten: HashMap::new(),
@@ -239,6 +254,8 @@ impl Node {
             namesake: None,
             attachments: Attachments::default(),
             agreed: Agreed::new(&memory),
+            keying: Keying::default(),
+            opened: Vec::new(),
             now,
             last_seq: 0,
             phase: Duration::ZERO,
@@ -389,6 +406,7 @@ impl Node {
             Timer::Ask => self.on_ask_timeout(now),
             Timer::Found => self.on_found_timeout(now),
             Timer::Quorum => self.on_quorum_timeout(now),
+            Timer::Keys => self.on_keys_timeout(now),
         }
     }
 

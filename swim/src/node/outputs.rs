@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use super::agreement::{Answer, SaveTicket, Ticket, Write};
+use super::keys::KeyTicket;
 use super::streams::StreamId;
 use super::{Node, Timer};
 use crate::coordinator::{Epoch, Roster};
@@ -11,6 +12,7 @@ use crate::event::{Event, EventKind, MemberInfo};
 use crate::limits;
 use crate::members::{Instance, Member, Name, Record, Statement, Status};
 use crate::time::Time;
+use crate::wire::sealing::Keyring;
 use crate::wire::{self, Header, Message, Update};
 
 /// Something the caller is to do.
@@ -47,6 +49,13 @@ pub enum Action {
         ticket: SaveTicket,
         /// What.
         writes: Vec<Write>,
+    },
+    /// Keep this ring of keys in place of the one before, durably; answer with `handle_keys_kept`.
+    KeepKeys {
+        /// Its number.
+        ticket: KeyTicket,
+        /// What.
+        ring: Keyring,
     },
     /// A question was answered.
     Answered {
@@ -126,6 +135,7 @@ impl Node {
                 buffer.len() <= limits::PLAIN_DATAGRAM_BYTES,
                 "room is left for sealing"
             );
+            self.seal.seal_datagram(self.me.name.as_str(), buffer);
             self.stats.datagrams_sent += 1;
             self.stats.bytes_sent += buffer.len() as u64;
             return Some(outgoing.to);

@@ -60,6 +60,7 @@ impl Node {
             self.stats.dropped.busy += 1;
             return;
         }
+        self.on_asked(target.as_str(), now);
         match ring {
             Some(ring) => self.beat(target, ring, seq),
             None => self.ping(target, seq),
@@ -251,6 +252,9 @@ impl Node {
         if let Purpose::Witness { asker } = round.purpose {
             let (target, instance) = (round.target.clone(), round.instance);
             self.testify(&target, instance, Finding::Reached, asker, now);
+        }
+        if direct {
+            self.on_answered(round.target.as_str(), now);
         }
         if direct && let Some(member) = self.table.get_mut(round.target.as_str()) {
             member.round_trip.sample(now.since(round.sent));

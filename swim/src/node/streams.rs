@@ -1,18 +1,23 @@
 //! Streams: opened for a probe or a pull, accepted for either, closed when they make no progress.
 
-use std::collections::BTreeMap;
+mod opening;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::catching::Catch;
+use super::keys::Offer;
 use super::letters::Letters;
 use super::outputs::Action;
 use super::syncing::{Pull, Serve};
-use super::{Node, Timer};
+use super::{Node, SeedError, Timer};
 use crate::detector::StreamProbe;
 use crate::event::Silence;
 use crate::limits;
 use crate::members::{Name, RecordRef};
 use crate::time::Time;
+use crate::wire::sealing::{Channel, Fault, KeyId};
 use crate::wire::{Frame, FrameReader, Refusal, encode_frame};
 
 /// A stream's number, never used twice by one node.
@@ -54,11 +59,27 @@ pub(super) enum Purpose {
         /// Who.
         by: Name,
     },
+    /// To tell a member of our keys, and hear which it has.
+    Keys(Offer),
     /// Somebody else opened it.
     Serve(Serve),
 }
 
 impl Purpose {
+    /// How long it may take without a byte.
+    fn patience(&self) -> Duration {
+        match self {
+            Purpose::Keys(_) => limits::KEY_PATIENCE,
+            Purpose::Probe { .. }
+            | Purpose::Pull(_)
+            | Purpose::Catch(_)
+            | Purpose::Letter(_)
+            | Purpose::Link { .. }
+            | Purpose::Linked { .. }
+            | Purpose::Serve(_) => limits::STREAM_IDLE,
+        }
+    }
+
     /// Whether it stands for ever without a word.
     fn is_link(&self) -> bool {
         match self {
@@ -67,6 +88,7 @@ impl Purpose {
             | Purpose::Pull(_)
             | Purpose::Catch(_)
             | Purpose::Letter(_)
+            | Purpose::Keys(_)
             | Purpose::Serve(_) => false,
         }
     }
@@ -75,6 +97,7 @@ impl Purpose {
 #[derive(Debug)]
 struct Stream {
     purpose: Purpose,
+    channel: Channel,
     reader: FrameReader,
 }
 
@@ -82,6 +105,8 @@ struct Stream {
 #[derive(Debug, Default)]
 pub(super) struct Streams {
     open: BTreeMap<StreamId, Stream>,
+    /// Those from others that have shown nothing yet, oldest first.
+    strangers: BTreeSet<StreamId>,
     last: u64,
     pub(super) letters: Letters,
 }
@@ -101,6 +126,8 @@ impl Streams {
             id,
             Stream {
                 purpose,
+                // Until it is known how it is spoken on.
+                channel: Channel::called(),
                 reader: FrameReader::default(),
             },
         );
@@ -110,7 +137,13 @@ impl Streams {
     /// Bytes of frames that have begun to arrive.
     #[cfg(test)]
     pub(super) fn held(&self) -> usize {
-        self.open.values().map(|open| open.reader.held()).sum()
+        let held = |open: &Stream| open.reader.held() + open.channel.held();
+        self.open.values().map(held).sum()
+    }
+
+    /// The key under which a stream is sealed.
+    pub(super) fn key(&self, stream: StreamId) -> Option<KeyId> {
+        self.open.get(&stream)?.channel.key()
     }
 
     /// What a stream is for.
@@ -125,6 +158,7 @@ impl Streams {
 
     /// Takes all out.
     pub(super) fn drain(&mut self) -> Vec<StreamId> {
+        self.strangers.clear();
         std::mem::take(&mut self.open).into_keys().collect()
     }
 }
@@ -141,52 +175,15 @@ impl Node {
             return None;
         };
         self.stats.streams_accepted += 1;
-        self.keep_stream(stream, now);
-        Some(stream)
-    }
-
-    /// A stream that this node asked for is open.
-    pub fn handle_stream_connected(&mut self, stream: StreamId, now: Time) {
-        self.enter(now);
-        let Some(open) = self.streams.open.get(&stream) else {
-            return;
-        };
-        match &open.purpose {
-            Purpose::Probe { seq } => {
-                let seq = *seq;
-                self.on_stream_probe(seq, StreamProbe::Accepted, now);
-                let Some(round) = self.probes.get(seq) else {
-                    return;
-                };
-                let (cluster, target) = (self.cluster.clone(), round.instance);
-                let ping: Frame = Frame::Ping {
-                    cluster,
-                    target,
-                    seq,
-                };
-                self.send_frame(stream, &ping);
-            }
-            Purpose::Pull(_) => {
-                let frame = encode_frame(&self.pull_frame());
-                self.send_bytes(stream, [frame]);
-            }
-            Purpose::Catch(_) => {
-                let frame = self.catch_frame();
-                self.send_frame(stream, &frame);
-            }
-            Purpose::Letter(frame) => {
-                let frame = frame.clone();
-                self.send_bytes(stream, [frame]);
-                return self.end_stream(stream, StreamEnd::Closed, true, now);
-            }
-            Purpose::Link { to } => {
-                let to = to.clone();
-                self.introduce(stream, &to);
-                self.set_timer(Timer::Stream(stream), now + limits::STREAM_IDLE);
-            }
-            Purpose::Serve(_) | Purpose::Linked { .. } => return,
+        if self.streams.strangers.len() >= limits::STRANGERS
+            && let Some(&oldest) = self.streams.strangers.first()
+        {
+            self.stats.dropped.busy += 1;
+            self.end_stream(oldest, StreamEnd::Closed, true, now);
         }
-        self.keep_stream(stream, now);
+        self.streams.strangers.insert(stream);
+        self.set_timer(Timer::Stream(stream), now + limits::STRANGER);
+        Some(stream)
     }
 
     /// Bytes of a stream, in order, cut anyhow.
@@ -195,14 +192,27 @@ impl Node {
         let Some(open) = self.streams.open.get_mut(&stream) else {
             return;
         };
-        open.reader.push(data);
+        let taken = open.channel.take(&mut self.seal, data);
+        open.reader.push(&taken.plain);
         // Its frames are read where they stand; meanwhile nobody else needs the reader.
         let mut reader = std::mem::take(&mut open.reader);
         let rosters = self.agreed.rosters.clone();
         self.keep_stream(stream, now);
+        if !taken.reply.is_empty() {
+            let bytes = taken.reply;
+            self.actions.push_back(Action::Send { stream, bytes });
+        }
+        if taken.is_open {
+            self.on_stream_open(stream, now);
+        }
         while self.streams.open.contains_key(&stream) {
             match reader.next_of(&rosters) {
-                Ok(Some(frame)) => self.on_frame(stream, frame, now),
+                Ok(Some(frame)) => {
+                    if self.streams.strangers.remove(&stream) {
+                        self.keep_stream(stream, now);
+                    }
+                    self.on_frame(stream, frame, now);
+                }
                 Ok(None) => break,
                 Err(reason) => {
                     self.count_dropped(reason);
@@ -214,6 +224,20 @@ impl Node {
         if let Some(open) = self.streams.open.get_mut(&stream) {
             open.reader = reader;
         }
+        if let Some(fault) = taken.fault {
+            self.on_fault(stream, fault, now);
+        }
+    }
+
+    /// Nothing more can be read on a stream.
+    fn on_fault(&mut self, stream: StreamId, fault: Fault, now: Time) {
+        let open = self.streams.open.get_mut(&stream);
+        match (fault, open.map(|open| &mut open.purpose)) {
+            (Fault::Dropped(reason), _) => self.count_dropped(reason),
+            (Fault::Cannot, Some(Purpose::Pull(pull))) => pull.refused = Some(SeedError::OtherKey),
+            (Fault::Cannot, _) => {}
+        }
+        self.end_stream(stream, StreamEnd::Closed, true, now);
     }
 
     /// A stream is over, or never came about.
@@ -282,7 +306,7 @@ impl Node {
                 self.on_pulled_state(stream, &from, &members, last, now);
             }
             (Purpose::Pull(pull), Frame::Refuse(refusal)) => {
-                pull.refused = Some(refusal);
+                pull.refused = Some(refusal.into());
                 self.end_stream(stream, StreamEnd::Closed, true, now);
             }
             (
@@ -374,13 +398,25 @@ impl Node {
                 self.on_round_failed(seq, Some(Silence::Replaced), now);
             }
             (
+                Purpose::Serve(_) | Purpose::Pull(_) | Purpose::Keys(_),
+                Frame::Keys {
+                    cluster,
+                    generation,
+                    keys,
+                },
+            ) => self.on_keys(stream, &cluster, generation, &keys, now),
+            (Purpose::Keys(_), Frame::KeysHeld { generation, ids }) => {
+                self.on_keys_held(stream, generation, ids, now);
+            }
+            (
                 Purpose::Serve(_)
                 | Purpose::Pull(_)
                 | Purpose::Probe { .. }
                 | Purpose::Catch(_)
                 | Purpose::Letter(_)
                 | Purpose::Link { .. }
-                | Purpose::Linked { .. },
+                | Purpose::Linked { .. }
+                | Purpose::Keys(_),
                 _,
             ) => {
                 self.stats.dropped.unexpected += 1;
@@ -402,7 +438,11 @@ impl Node {
         };
         self.stats.streams_opened += 1;
         self.actions.push_back(Action::Connect { stream, to });
-        self.set_timer(Timer::Stream(stream), now + limits::STREAM_IDLE);
+        let patience = self.streams.purpose(stream).map(Purpose::patience);
+        self.set_timer(
+            Timer::Stream(stream),
+            now + patience.unwrap_or(limits::STREAM_IDLE),
+        );
         Some(stream)
     }
 
@@ -410,22 +450,30 @@ impl Node {
         self.send_bytes(stream, [encode_frame(frame)]);
     }
 
-    /// Sends encoded frames.
+    /// Sends encoded frames. On a stream that cannot be spoken on yet nothing is said.
     pub(super) fn send_bytes(
         &mut self,
         stream: StreamId,
         frames: impl IntoIterator<Item = Vec<u8>>,
     ) {
-        let sends = frames.into_iter();
+        let Some(open) = self.streams.open.get_mut(&stream) else {
+            return;
+        };
+        let sends = frames.into_iter().map(|frame| open.channel.seal(frame));
+        let sends = sends.filter(|bytes| !bytes.is_empty());
         let sends = sends.map(|bytes| Action::Send { stream, bytes });
         self.actions.extend(sends);
     }
 
-    /// A stream made progress: it may live on as long again. A link does anyhow.
+    /// A stream made progress: it may live on as long again. A link does anyhow, and a stranger has
+    /// its time.
     fn keep_stream(&mut self, stream: StreamId, now: Time) {
         let open = self.streams.open.get(&stream);
-        if open.is_some_and(|open| !open.purpose.is_link()) {
-            self.set_timer(Timer::Stream(stream), now + limits::STREAM_IDLE);
+        let is_known = !self.streams.strangers.contains(&stream);
+        let purpose = open.map(|open| &open.purpose);
+        if is_known && let Some(purpose) = purpose.filter(|purpose| !purpose.is_link()) {
+            let patience = purpose.patience();
+            self.set_timer(Timer::Stream(stream), now + patience);
         }
     }
 
@@ -435,6 +483,7 @@ impl Node {
             return;
         };
         self.streams.letters.forget(stream);
+        self.streams.strangers.remove(&stream);
         self.timers.cancel(&Timer::Stream(stream));
         if close {
             self.actions.push_back(Action::Close { stream });
@@ -450,6 +499,7 @@ impl Node {
             Purpose::Catch(_) => self.on_catch_over(stream, now),
             Purpose::Link { to } => self.on_our_link_over(stream, &to, end, now),
             Purpose::Linked { by } => self.on_their_link_over(stream, &by, now),
+            Purpose::Keys(offer) => self.on_offer_over(offer, now),
             Purpose::Letter(_) | Purpose::Serve(_) => {}
         }
     }
@@ -463,7 +513,8 @@ impl Node {
             | Purpose::Catch(_)
             | Purpose::Letter(_)
             | Purpose::Link { .. }
-            | Purpose::Linked { .. } => None,
+            | Purpose::Linked { .. }
+            | Purpose::Keys(_) => None,
         }
     }
 
@@ -476,7 +527,8 @@ impl Node {
             | Purpose::Catch(_)
             | Purpose::Letter(_)
             | Purpose::Link { .. }
-            | Purpose::Linked { .. } => None,
+            | Purpose::Linked { .. }
+            | Purpose::Keys(_) => None,
         }
     }
 
@@ -489,7 +541,8 @@ impl Node {
             | Purpose::Catch(_)
             | Purpose::Letter(_)
             | Purpose::Link { .. }
-            | Purpose::Linked { .. } => false,
+            | Purpose::Linked { .. }
+            | Purpose::Keys(_) => false,
         };
         let found = self
             .streams

@@ -32,7 +32,7 @@ pub(super) struct Pull {
     /// The seed it tries, if it does.
     pub(super) seed: Option<String>,
     /// Why the other side said no.
-    pub(super) refused: Option<Refusal>,
+    pub(super) refused: Option<SeedError>,
     complete: bool,
     theirs: Vec<u64>,
     /// How many entries came.
@@ -172,6 +172,7 @@ impl Node {
             self.stats.dropped.cluster += 1;
             return self.send_frame(stream, &Frame::Refuse(Refusal::Cluster));
         }
+        self.tell_keys_if_behind(stream, now);
         let puller = record.name.to_name();
         let leaving = self.lifecycle == super::Lifecycle::Leaving;
         let known = self.table.get(puller.as_str()).is_some();
@@ -312,8 +313,7 @@ impl Node {
         let Some(seed) = pull.seed else { return };
         let outcome = match (pull.complete, pull.refused, end) {
             (true, _, _) => Ok(()),
-            (_, Some(Refusal::Cluster), _) => Err(SeedError::OtherCluster),
-            (_, Some(Refusal::Full | Refusal::Instance), _) => Err(SeedError::Full),
+            (_, Some(refused), _) => Err(refused),
             (_, None, StreamEnd::Refused) => Err(SeedError::Refused),
             (_, None, StreamEnd::Failed | StreamEnd::Closed) => Err(SeedError::Unanswered),
         };
@@ -329,6 +329,15 @@ impl Node {
         self.table
             .with_ids()
             .filter(move |(_, member)| all || differs[member.bucket(differs.len())])
+    }
+}
+
+impl From<Refusal> for SeedError {
+    fn from(refusal: Refusal) -> SeedError {
+        match refusal {
+            Refusal::Cluster => SeedError::OtherCluster,
+            Refusal::Full | Refusal::Instance => SeedError::Full,
+        }
     }
 }
 

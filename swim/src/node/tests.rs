@@ -3,6 +3,7 @@
 mod agreed;
 mod apps;
 mod beating;
+mod contacts;
 mod driven;
 mod forgetting;
 mod hearsay;

@@ -51,6 +51,8 @@ pub(crate) enum Timer {
     Found,
     /// No sign of a quorum came for too long.
     Quorum,
+    /// A key is forgotten.
+    Keys,
 }
 
 impl Timer {
@@ -77,6 +79,7 @@ impl Timer {
             Timer::Ask => "ask",
             Timer::Found => "found",
             Timer::Quorum => "quorum",
+            Timer::Keys => "keys",
         }
     }
 }

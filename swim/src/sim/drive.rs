@@ -10,7 +10,7 @@ use super::network::Packet;
 use super::process::{Condition, Input, Pid};
 use super::streams::{Arrival, Medium, Side};
 use crate::limits;
-use crate::node::{Action, Node, SaveTicket};
+use crate::node::{Action, KeyTicket, Node, SaveTicket};
 use crate::time::Time;
 
 /// What is planned.
@@ -32,12 +32,17 @@ pub(super) enum SimEvent {
     Turn(Pid),
     /// A write of a process to its disk is done.
     Saved { pid: Pid, ticket: SaveTicket },
+    /// A ring of keys of a process is on its disk.
+    KeysKept { pid: Pid, ticket: KeyTicket },
     /// A name was looked up for a process.
     Resolved { pid: Pid, seed: String },
 }
 
 /// How long a look-up of a name takes.
 const LOOKUP: std::ops::Range<Duration> = Duration::from_micros(100)..Duration::from_millis(20);
+
+/// How long a small file takes to be written.
+const KEEPING: Duration = Duration::from_millis(5);
 
 /// What an ICMP error carries: its head, and the head of the datagram that it is about.
 const ICMP_BYTES: usize = 36;
@@ -72,6 +77,7 @@ impl Cluster {
             SimEvent::Stream(arrival) => self.arrive(arrival),
             SimEvent::Turn(pid) => self.turn(pid),
             SimEvent::Saved { pid, ticket } => self.on_saved(pid, ticket),
+            SimEvent::KeysKept { pid, ticket } => self.deliver(pid, Input::KeysKept { ticket }),
             SimEvent::Resolved { pid, seed } => {
                 let addresses = self.look_up(&seed);
                 self.deliver(pid, Input::Resolved { seed, addresses });
@@ -280,6 +286,10 @@ impl Cluster {
                     .note(now, pid, "saved", &[u8::from(done)], || ticket.0);
                 self.drive(pid, |node, now| node.handle_saved(ticket, done, now));
             }
+            Input::KeysKept { ticket } => {
+                self.trace.note(now, pid, "keys-kept", b"", || ticket.0);
+                self.drive(pid, |node, now| node.handle_keys_kept(ticket, true, now));
+            }
             Input::Resolved { seed, addresses } => {
                 self.trace.note(now, pid, "resolved", seed.as_bytes(), || {
                     format!("{addresses:?}")
@@ -439,6 +449,12 @@ impl Cluster {
             Action::Save { ticket, writes } => {
                 self.trace.note(now, pid, "save", b"", || ticket.0);
                 self.save(pid, ticket, writes);
+            }
+            Action::KeepKeys { ticket, ring } => {
+                self.trace.note(now, pid, "keep-keys", b"", || ticket.0);
+                self.process_mut(pid).launch.keys = Some(ring);
+                self.agenda
+                    .after(KEEPING, SimEvent::KeysKept { pid, ticket });
             }
             Action::Answered { ticket, answer } => {
                 self.trace

@@ -46,6 +46,7 @@ pub(super) fn sends(action: &Action) -> bool {
         Action::Connect { .. }
         | Action::Resolve { .. }
         | Action::Save { .. }
+        | Action::KeepKeys { .. }
         | Action::Answered { .. }
         | Action::Stopped(_) => false,
     }
@@ -60,7 +61,8 @@ pub(super) fn is_message(input: &Input) -> bool {
         Input::Opened { .. }
         | Input::Connected { .. }
         | Input::Resolved { .. }
-        | Input::Saved { .. } => false,
+        | Input::Saved { .. }
+        | Input::KeysKept { .. } => false,
     }
 }
 

@@ -13,8 +13,9 @@ use super::streams::{Connection, Side};
 use crate::config::Config;
 use crate::event::Event;
 use crate::members::{Instance, Name, Tags};
-use crate::node::{Answer, Node, SaveTicket, Stop, StreamEnd, StreamId, Ticket};
+use crate::node::{Answer, KeyTicket, Node, SaveTicket, Stop, StreamEnd, StreamId, Ticket};
 use crate::time::Time;
+use crate::wire::sealing::{Keyring, Plaintext};
 
 /// One life of one process. A restart under the same name is another process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +44,10 @@ pub struct Launch {
     pub keeping: Keeping,
     /// By how many millionths its clocks run too fast; negative: too slow. At most 10,000 (1 %).
     pub clock_ppm: i32,
+    /// The keys that it starts with. What it keeps of them stands here as well.
+    pub keys: Option<Keyring>,
+    /// What it does about traffic that is not sealed.
+    pub plaintext: Plaintext,
 }
 
 impl Launch {
@@ -61,6 +66,8 @@ impl Launch {
             clock_behind: Duration::ZERO,
             clock_ppm: 0,
             keeping: Keeping::default(),
+            keys: None,
+            plaintext: Plaintext::default(),
         }
     }
 
@@ -69,6 +76,13 @@ impl Launch {
         let number = u32::try_from(at).expect("fewer than 2^24 members");
         let host = std::net::Ipv4Addr::from_bits(0x0a00_0000 | number);
         Launch::new(&format!("n{at}"), SocketAddr::from((host, 7946)))
+    }
+
+    /// With these keys, and with this done about what is not sealed.
+    #[must_use]
+    pub fn keys(mut self, keys: Keyring, plaintext: Plaintext) -> Launch {
+        (self.keys, self.plaintext) = (Some(keys), plaintext);
+        self
     }
 
     /// With one more seed.
@@ -183,6 +197,9 @@ pub(super) enum Input {
     Resolved {
         seed: String,
         addresses: Vec<SocketAddr>,
+    },
+    KeysKept {
+        ticket: KeyTicket,
     },
     Saved {
         ticket: SaveTicket,

@@ -93,6 +93,7 @@ impl Wire {
                 Input::Datagram { .. }
                 | Input::Refused { .. }
                 | Input::Resolved { .. }
+                | Input::KeysKept { .. }
                 | Input::Saved { .. } => {
                     panic!("{input:?}")
                 }
@@ -244,6 +245,7 @@ fn streams_are_cut_to_the_mtu_and_pass() {
         | Input::Connected { .. }
         | Input::Closed { .. }
         | Input::Resolved { .. }
+        | Input::KeysKept { .. }
         | Input::Saved { .. } => None,
     });
     assert_eq!(longest.max(), Some(100));

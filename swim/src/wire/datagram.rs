@@ -26,6 +26,16 @@ pub(crate) enum DropReason {
     Version,
     Cluster,
     TooLong,
+    /// Not sealed, where all must be.
+    Unsealed,
+    /// Sealed with a key that this node does not have.
+    Key,
+    /// It does not open: damaged, forged, or of another cluster with the same key.
+    Forged,
+    /// Heard before, or too old to tell.
+    Replayed,
+    /// One sender more than are remembered.
+    Senders,
 }
 
 /// Starts a datagram: everything but the updates, which are appended as they are.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::VERSION;
 use super::datagram::{DropReason, append, reachable};
 use super::message::{Entry, LineageTag, Outlook, Refusal};
+use super::sealing::{KeyId, WireKey};
 use crate::bounded::at_most;
 use crate::coordinator::{Cut, Lineage, Removal, RosterHead, Rosters, Standing, View};
 use crate::limits;
@@ -83,6 +84,14 @@ pub(crate) enum Frame<R = Record> {
     Linked,
     /// "This stream ends because it is not needed any more."
     Unlink,
+    /// "These are the keys of the cluster, as I have them." Only where it is sealed.
+    Keys {
+        cluster: Name,
+        generation: u64,
+        keys: Vec<WireKey>,
+    },
+    /// "And these are mine", without the keys, the primary one first.
+    KeysHeld { generation: u64, ids: Vec<KeyId> },
 }
 
 #[derive(Deserialize)]
@@ -128,6 +137,21 @@ struct RosterBody {
 }
 
 #[derive(Deserialize)]
+struct KeysBody {
+    cluster: Name,
+    generation: u64,
+    #[serde(deserialize_with = "at_most::<{ limits::KEYS }, _, _>")]
+    keys: Vec<WireKey>,
+}
+
+#[derive(Deserialize)]
+struct KeysHeldBody {
+    generation: u64,
+    #[serde(deserialize_with = "at_most::<{ limits::KEYS }, _, _>")]
+    ids: Vec<KeyId>,
+}
+
+#[derive(Deserialize)]
 struct LetterBody<'a> {
     cluster: Name,
     from: Name,
@@ -151,6 +175,8 @@ pub(crate) enum FrameKind {
     Link,
     Linked,
     Unlink,
+    Keys,
+    KeysHeld,
 }
 
 impl FrameKind {
@@ -168,6 +194,8 @@ impl FrameKind {
             LINK => FrameKind::Link,
             LINKED => FrameKind::Linked,
             UNLINK => FrameKind::Unlink,
+            KEYS => FrameKind::Keys,
+            KEYS_HELD => FrameKind::KeysHeld,
             _ => return None,
         })
     }
@@ -200,6 +228,8 @@ const LETTER: u8 = 9;
 const LINK: u8 = 10;
 const LINKED: u8 = 11;
 const UNLINK: u8 = 12;
+const KEYS: u8 = 13;
+const KEYS_HELD: u8 = 14;
 
 /// Length (little-endian, of the body), version, kind.
 const HEAD: usize = 6;
@@ -207,7 +237,9 @@ const HEAD: usize = 6;
 /// The largest body of a kind; `None` for a kind that does not exist.
 fn limit(kind: u8) -> Option<usize> {
     match kind {
-        PING | ACK | REFUSE | CATCH | LINK | LINKED | UNLINK => Some(limits::FRAME_SMALL_BYTES),
+        PING | ACK | REFUSE | CATCH | LINK | LINKED | UNLINK | KEYS | KEYS_HELD => {
+            Some(limits::FRAME_SMALL_BYTES)
+        }
         PULL => Some(limits::FRAME_PULL_BYTES),
         STATE | ROSTER => Some(limits::FRAME_STATE_BYTES),
         CUTS => Some(limits::FRAME_CUTS_BYTES),
@@ -303,6 +335,18 @@ pub(crate) fn encode_frame<R: Serialize>(frame: &Frame<R>) -> Vec<u8> {
         }
         Frame::Linked => LINKED,
         Frame::Unlink => UNLINK,
+        Frame::Keys {
+            cluster,
+            generation,
+            keys,
+        } => {
+            append(&(cluster, generation, keys), &mut bytes);
+            KEYS
+        }
+        Frame::KeysHeld { generation, ids } => {
+            append(&(generation, ids), &mut bytes);
+            KEYS_HELD
+        }
     };
     let body = bytes.len() - HEAD;
     debug_assert!(
@@ -514,6 +558,22 @@ fn decode_body<'a>(
         }
         LINKED => whole(body).map(|()| Frame::Linked),
         UNLINK => whole(body).map(|()| Frame::Unlink),
+        KEYS => {
+            let KeysBody {
+                cluster,
+                generation,
+                keys,
+            } = whole(body)?;
+            Ok(Frame::Keys {
+                cluster,
+                generation,
+                keys,
+            })
+        }
+        KEYS_HELD => {
+            let KeysHeldBody { generation, ids } = whole(body)?;
+            Ok(Frame::KeysHeld { generation, ids })
+        }
         _ => Err(DropReason::Malformed),
     }
 }

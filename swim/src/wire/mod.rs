@@ -1,13 +1,14 @@
 //! What travels: messages, their bytes, and the checks on what arrives.
 //!
 //! A datagram is `[version][header][message][update]*`, a stream frame `[length u32][version][kind]
-//! [body]`; headers, messages and bodies are `postcard`. Sealing attaches around the plain datagram
+//! [body]`; headers, messages and bodies are `postcard`. [`sealing`] is around the plain datagram
 //! and the bytes of a stream.
 
 mod datagram;
 mod errand;
 mod frame;
 mod message;
+pub(crate) mod sealing;
 
 #[cfg(test)]
 mod tests;
@@ -24,3 +25,6 @@ pub(crate) use message::{
 
 /// The protocol version, first byte of every datagram and of every frame's payload.
 pub(crate) const VERSION: u8 = 1;
+
+/// The first byte of a sealed datagram.
+pub(crate) const SEALED: u8 = VERSION | 0x80;

@@ -147,6 +147,16 @@ pub(crate) fn owned_frame(frame: Frame<RecordRef<'_>>) -> Frame {
         },
         Frame::Linked => Frame::Linked,
         Frame::Unlink => Frame::Unlink,
+        Frame::Keys {
+            cluster,
+            generation,
+            keys,
+        } => Frame::Keys {
+            cluster,
+            generation,
+            keys,
+        },
+        Frame::KeysHeld { generation, ids } => Frame::KeysHeld { generation, ids },
         Frame::Catch {
             cluster,
             lineage,
@@ -241,7 +251,9 @@ fn assert_frame_within_limits(frame: &Frame) {
         | Frame::Catch { .. }
         | Frame::Link { .. }
         | Frame::Linked
-        | Frame::Unlink => {}
+        | Frame::Unlink
+        | Frame::Keys { .. }
+        | Frame::KeysHeld { .. } => {}
         Frame::Cuts { cuts, .. } => {
             assert!(cuts.len() <= limits::CUTS);
             cuts.iter().for_each(|cut| assert_cut_within_limits(cut));

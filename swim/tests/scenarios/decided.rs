@@ -137,7 +137,7 @@ fn a_coordinator_that_was_paused_neither_decides_nor_answers_from_the_past() {
         match answer {
             Answer::Current(view) => assert!(*view >= last),
             Answer::Failed(_) => {}
-            Answer::Removed(_) => panic!("{answer:?}"),
+            Answer::Removed(_) | Answer::Keys(_) => panic!("{answer:?}"),
         }
         must(&mut cluster, secs(60), "all agree", Cluster::is_unanimous);
         assert!(cluster.node(old).agreement(cluster.clock(old)).epoch > epoch);

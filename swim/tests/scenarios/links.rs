@@ -63,11 +63,20 @@ fn killed_processes_are_removed_everywhere_within_a_tenth_of_a_second() {
     assert!(all.iter().all(|worst| *worst <= ms(250)), "{all:?}");
 }
 
+/// All at once: 190 links of 60 members, and more than a thousand of 350.
 #[test]
 fn a_reset_of_every_connection_costs_nobody_its_life() {
-    for seed in seeds(0..5) {
-        let (mut cluster, pids) = linked(seed, 60);
+    let few = seeds(0..4).into_iter().map(|seed| (seed, 60, 180));
+    let many = seeds(0..1).into_iter().map(|seed| (seed, 350, 1000));
+    for (seed, count, least) in few.chain(many) {
+        let (mut cluster, pids) = linked(seed, count);
         for _ in 0..3 {
+            let ours = |pid: &Pid| {
+                let links = cluster.node(*pid).links();
+                links.iter().filter(|link| link.ours).count()
+            };
+            let links: usize = pids.iter().map(ours).sum();
+            assert!(links >= least, "{links} links of {count}");
             let since = cluster.now();
             for pid in &pids {
                 cluster.reset_streams(*pid);

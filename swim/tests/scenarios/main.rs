@@ -11,6 +11,7 @@ mod crashes;
 mod decided;
 mod gossip;
 mod joining;
+mod keys;
 mod lateness;
 mod leaving;
 mod links;

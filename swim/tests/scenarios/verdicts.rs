@@ -375,7 +375,7 @@ fn a_client_reads_what_was_committed_before_it_asked() {
             match answer {
                 Answer::Current(view) => assert!(*view >= last, "{view} {last}"),
                 Answer::Failed(AskError::Unanswered | AskError::NoCoordinator) => {}
-                Answer::Removed(_) | Answer::Failed(_) => panic!("{answer:?}"),
+                Answer::Removed(_) | Answer::Keys(_) | Answer::Failed(_) => panic!("{answer:?}"),
             }
         }
     }

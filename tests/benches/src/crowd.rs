@@ -231,6 +231,7 @@ fn sends(node: &mut Node) -> VecDeque<Vec<u8>> {
             | Action::Close { .. }
             | Action::Resolve { .. }
             | Action::Save { .. }
+            | Action::KeepKeys { .. }
             | Action::Answered { .. }
             | Action::Stopped(_) => {}
         }

@@ -119,6 +119,7 @@ impl OurPair {
             }
             Action::Resolve { .. }
             | Action::Save { .. }
+            | Action::KeepKeys { .. }
             | Action::Answered { .. }
             | Action::Stopped(_) => {}
         }

@@ -49,7 +49,7 @@ fn filtered(host: &Host, path: &str, filter: &str) -> String {
 }
 
 /// The lines of an event stream as they come, and the client to be ended.
-fn follow(host: &Host, path: &str) -> (Child, Receiver<String>) {
+pub(crate) fn follow(host: &Host, path: &str) -> (Child, Receiver<String>) {
     let mut child = curl(host, path)
         .stdout(Stdio::piped())
         .spawn()

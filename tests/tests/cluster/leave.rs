@@ -24,9 +24,16 @@ fn members_that_leave_have_left_and_are_not_lost() {
         });
         cluster.wait(SOON, "all agree that they left", |cluster| {
             cluster.others_agree(&leavers, "left")?;
-            cluster.others_logged(&marks, "member-unreachable", &leavers)?;
             cluster.others_logged(&marks, "member-left", &leavers)
         });
+    }
+    // Who hears of the view before the goodbye tells the verdict alone. The goodbye is pushed
+    // first, so that these are few.
+    let lacks = cluster.not_logged(&marks, "member-unreachable", &[2, 13, 22, 23]);
+    if lacks.len() > 10 {
+        cluster.fail(&format!(
+            "of 104 hints that somebody left these lack: {lacks:?}"
+        ));
     }
     cluster.wait(SOON, "the others see each other", Cluster::all_see_all);
     cluster.wait_all_agree();

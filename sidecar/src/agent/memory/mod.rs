@@ -2,13 +2,15 @@
 //!
 //! One file, an embedded store (redb) with two tables: `header` says whose memory it is, `core`
 //! holds what the core saves, which nobody but the core can read. `image` reads a file without
-//! trusting it, `store` makes and opens it, `writer` saves on a thread of its own.
+//! trusting it, `store` makes and opens it, `writer` saves on a thread of its own, `figures` tells
+//! the metrics how that goes.
 
 #![allow(
     clippy::result_large_err,
     reason = "redb's errors are large, rare, and go no further than this room"
 )]
 
+mod figures;
 mod image;
 mod store;
 #[cfg(test)]
@@ -18,6 +20,7 @@ mod writer;
 use std::io;
 use std::path::PathBuf;
 
+pub(crate) use figures::StoreFigures;
 pub(super) use store::Store;
 pub(super) use writer::Writer;
 

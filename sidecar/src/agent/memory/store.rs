@@ -93,6 +93,11 @@ impl Store {
         &self.dir
     }
 
+    /// Its file.
+    pub(super) fn file(&self) -> PathBuf {
+        self.dir.join(FILE)
+    }
+
     /// Makes all changes or none; when it returns they are on the disk.
     pub(super) fn save<'a>(
         &self,

@@ -3,14 +3,14 @@
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use muster_swim::{SaveTicket, Write};
 use smol::Timer;
 use smol::channel::{self, Sender};
 use smol::future::or;
 
-use super::Store;
+use super::{Store, StoreFigures};
 use crate::agent::input::Input;
 
 /// Saves that may wait for the disk. A node with so many on their way gets no more answers from it
@@ -24,6 +24,7 @@ const CLOSE: Duration = Duration::from_secs(2);
 pub(in crate::agent) struct Writer {
     orders: SyncSender<Order>,
     ended: channel::Receiver<()>,
+    figures: StoreFigures,
 }
 
 struct Order {
@@ -36,15 +37,26 @@ impl Writer {
     pub(in crate::agent) fn start(store: Store, inputs: Sender<Input>) -> io::Result<Writer> {
         let (orders, incoming) = sync_channel(ORDERS);
         let (end, ended) = channel::bounded(1);
+        let figures = StoreFigures::of(store.file());
+        let kept = figures.clone();
         let work = move || {
-            save_all(&store, &incoming, &inputs);
+            save_all(&store, &incoming, &inputs, &kept);
             // The lock is free before anybody hears of the end.
             drop((store, end));
         };
         thread::Builder::new()
             .name("muster-memory".to_owned())
             .spawn(work)?;
-        Ok(Writer { orders, ended })
+        Ok(Writer {
+            orders,
+            ended,
+            figures,
+        })
+    }
+
+    /// What is known of the store, now and later.
+    pub(in crate::agent) fn figures(&self) -> StoreFigures {
+        self.figures.clone()
     }
 
     /// Hands a save to the thread; false when too many wait for the disk already.
@@ -68,14 +80,21 @@ impl Writer {
 }
 
 /// What waits together is saved together: one slow disk is asked once for all.
-fn save_all(store: &Store, incoming: &Receiver<Order>, inputs: &Sender<Input>) {
+fn save_all(
+    store: &Store,
+    incoming: &Receiver<Order>,
+    inputs: &Sender<Input>,
+    figures: &StoreFigures,
+) {
     let mut failure: Option<String> = None;
     while let Ok(first) = incoming.recv() {
         let rest = incoming.try_iter().take(ORDERS);
         let orders: Vec<Order> = std::iter::once(first).chain(rest).collect();
         // A store that failed once is not tried again: what it holds is not known.
         if failure.is_none() {
+            let start = Instant::now();
             let saved = store.save(orders.iter().flat_map(|order| &order.writes));
+            figures.saves.observe(start.elapsed().as_secs_f64());
             failure = saved.err().map(|error| error.to_string());
         }
         for order in orders {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use muster_swim::{AppHealth, AppState, Ending, MemberInfo, State};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Word;
 
@@ -111,7 +112,7 @@ pub struct AttachedLine {
 #[serde(default)]
 pub struct Attach {
     /// The process whose end is the app's, as the agent sees its number.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
     pub pid: Option<i32>,
 }
 
@@ -120,13 +121,13 @@ pub struct Attach {
 #[serde(default)]
 pub struct Ended {
     /// Its exit status.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
     pub status: Option<u8>,
     /// The signal that ended it, by name or number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signal: Option<SignalWord>,
     /// Which attachment ended; else whichever runs.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
     pub attachment: Option<u64>,
 }
 
@@ -135,7 +136,7 @@ pub struct Ended {
 #[serde(untagged)]
 pub enum SignalWord {
     /// By its number.
-    Number(u8),
+    Number(#[serde(deserialize_with = "number")] u8),
     /// By its name, such as `SIGKILL`.
     Name(String),
 }
@@ -148,6 +149,31 @@ pub struct Health {
     /// A few words to it.
     #[serde(default)]
     pub note: String,
+}
+
+/// A whole number, also one that is written `3.0`: JSON has one kind of number, and there are
+/// programs that write every number so (JSON Schema 2020-12, section 4.2.3).
+fn whole<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: TryFrom<i128>,
+{
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let exact = number.as_i128().or_else(|| {
+        let real = number.as_f64().filter(|real| real.fract() == 0.0)?;
+        // So far every whole number is exact.
+        (real.abs() < 9e15).then_some(real as i128)
+    });
+    match exact.and_then(|exact| T::try_from(exact).ok()) {
+        Some(whole) => Ok(Some(whole)),
+        None => Err(D::Error::custom(format!("{number} is not in the range"))),
+    }
+}
+
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
+    whole(deserializer)?.ok_or_else(|| D::Error::custom("there is no number"))
 }
 
 impl App {

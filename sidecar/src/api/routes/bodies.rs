@@ -42,10 +42,11 @@ impl Context {
         let join: model::Join = self
             .document(headers, body, JOIN_BYTES, r#"{"seeds":["10.0.0.1:7946"]}"#)
             .await?;
-        if join.seeds.is_empty() {
-            return Err(Problem::invalid(
-                "name at least one seed, each as host:port",
-            ));
+        if !(1..=limits::SEEDS).contains(&join.seeds.len()) {
+            let most = limits::SEEDS;
+            return Err(Problem::invalid(format!(
+                "name at least one seed and at most {most}, each as host:port"
+            )));
         }
         Ok(join.seeds)
     }

@@ -9,7 +9,7 @@ use muster_swim::Node;
 use super::filter::Filter;
 use super::waiting::Freshness;
 use super::{Context, Result, json, unknown_parameter, whole, with_type};
-use crate::agent::Clock;
+use crate::agent::{Clock, Places};
 use crate::api::events::Types;
 use crate::api::listing::Listing;
 use crate::api::model::{self, Cursor, EVENT_TYPES, STATES};
@@ -23,14 +23,14 @@ impl Context {
             code,
             &self.handle.read(|node| {
                 let waits_for = self.handle.waits_for();
-                status(node, clock, self.started, waits_for)
+                status(node, clock, self.started, waits_for, self.handle.places())
             }),
         )
     }
 
     pub(super) fn ring(&self) -> Result<Response<Answer>> {
-        let (places, links) = self.handle.read(|node| (node.rings(), node.links()));
-        let rings = model::Rings::new(&places, &links, self.handle.clock());
+        let clock = self.handle.clock();
+        let rings = self.handle.read(|node| model::Rings::new(node, clock));
         json(StatusCode::OK, &rings)
     }
 
@@ -105,6 +105,7 @@ fn status(
     clock: &Clock,
     started: muster_swim::Time,
     waits_for: Option<String>,
+    places: Places,
 ) -> model::Status {
     let me = node.me();
     let agreement = node.agreement(clock.now());
@@ -134,6 +135,8 @@ fn status(
         health: node.health(),
         lifecycle: node.lifecycle().as_str().into(),
         waits_for,
+        config: places.config.map(|path| path.display().to_string()),
+        data_dir: places.data_dir.map(|path| path.display().to_string()),
         pid: std::process::id(),
         uptime_ms: u64::try_from(uptime).unwrap_or(u64::MAX),
         digest: format!("{:016x}", node.digest()),

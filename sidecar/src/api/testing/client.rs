@@ -1,6 +1,7 @@
 //! A client that sees every byte, and holds each answer against the description of the API.
 
 use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use smol::future::or;
-use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use smol::{Async, Timer};
 
 use super::openapi::check_answer;
@@ -25,9 +26,13 @@ pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T 
     or(future, late).await
 }
 
-/// A connection to a socket.
+trait Bytes: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Bytes for T {}
+
+/// A connection to a socket or to a TCP address.
 pub(crate) struct Connection {
-    stream: Async<UnixStream>,
+    stream: Box<dyn Bytes>,
     /// Read and not yet taken.
     buffer: Vec<u8>,
 }
@@ -46,7 +51,17 @@ impl Connection {
             .await
             .expect("somebody listens");
         Connection {
-            stream,
+            stream: Box::new(stream),
+            buffer: Vec::new(),
+        }
+    }
+
+    pub(crate) async fn open_tcp(addr: SocketAddr) -> Connection {
+        let stream = Async::<TcpStream>::connect(addr)
+            .await
+            .expect("somebody listens");
+        Connection {
+            stream: Box::new(stream),
             buffer: Vec::new(),
         }
     }

@@ -389,3 +389,24 @@ fn the_apps_of_others_are_with_their_members_and_end_with_them() {
         assert_eq!(running("web").await, Vec::<String>::new());
     });
 }
+
+#[test]
+fn whole_numbers_may_be_written_with_a_point() {
+    const JSON: &str = "Content-Type: application/json\r\n";
+    let world = World::new(100);
+    let path = &world.path;
+    world.run(async |_| {
+        for (body, status) in [
+            (r#"{"status":3.0,"attachment":7.0}"#, 404),
+            (r#"{"signal":9.0}"#, 404),
+            (r#"{"status":3.5}"#, 400),
+            (r#"{"status":256}"#, 400),
+            (r#"{"status":-1.0}"#, 400),
+            (r#"{"signal":9.5}"#, 400),
+            (r#"{"attachment":1e300}"#, 400),
+        ] {
+            let reply = ask(path, "DELETE", "/v1/apps/web", JSON, body.as_bytes()).await;
+            assert_eq!(reply.status, status, "{body}: {reply:?}");
+        }
+    });
+}

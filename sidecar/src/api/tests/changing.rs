@@ -5,8 +5,9 @@ use hyper::Request;
 use hyper::body::Bytes;
 
 use crate::api::access::Peer;
+use crate::api::door::{Caller, DoorName};
 use crate::api::model::{Member, Status};
-use crate::api::routes::Context;
+use crate::api::routes::{Context, Shared};
 use crate::api::testing::client::{Connection, Reply, Stream, ask, get, within};
 use crate::api::testing::openapi::check_answer;
 use crate::api::testing::{World, addr};
@@ -169,12 +170,11 @@ fn a_change_is_seen_by_readers_and_streams_alike() {
 /// Has `peer` ask, without a socket.
 async fn ask_as(world: &World, peer: Peer, method: &str, path: &str) -> Reply {
     let context = Context {
-        handle: world.handle.clone(),
-        access: world.access.clone(),
-        started: world.handle.clock().now(),
+        shared: Shared::new(world.handle.clone(), world.access.clone()).into(),
+        door: DoorName::Socket,
+        hosts: Vec::new(),
         keep_alive: world.bounds.keep_alive,
         body_timeout: world.bounds.body_timeout,
-        stopping: Default::default(),
         waiting: Default::default(),
         waiting_most: world.bounds.waiting,
     };
@@ -182,7 +182,7 @@ async fn ask_as(world: &World, peer: Peer, method: &str, path: &str) -> Reply {
     let request = request
         .body(Full::<Bytes>::default())
         .expect("a valid request");
-    let answer = within("an answer", context.answer(&peer, request)).await;
+    let answer = within("an answer", context.answer(&Caller::Local(peer), request)).await;
     let (head, body) = answer.into_parts();
     let headers = head
         .headers
@@ -238,5 +238,38 @@ fn strangers_read_and_do_not_change() {
     world.run(async |_| {
         let reply = ask_as(&world, stranger, "PUT", "/v1/tags/a").await;
         assert_eq!(reply.status, 204);
+    });
+}
+
+#[test]
+fn readers_may_be_listed() {
+    let own = rustix::process::geteuid().as_raw();
+    let of = |uid, gid| Peer { pid: 0, uid, gid };
+    let (reader, stranger) = (of(own + 1000, 4242), of(own + 2000, 1));
+    let mut world = World::new(100);
+    world.access.read_groups.push("4242".to_owned());
+    world.access.allow_users.push((own + 3000).to_string());
+    world.run(async |_| {
+        for (peer, reads, changes) in [
+            (reader, 200, 403),
+            (stranger, 403, 403),
+            (of(own + 3000, 1), 200, 204),
+            (of(own, 1), 200, 204),
+            (of(0, 1), 200, 204),
+        ] {
+            for path in ["/v1/status", "/v1/members", "/metrics", "/healthz"] {
+                let status = ask_as(&world, peer, "GET", path).await.status;
+                assert_eq!(status, reads, "{peer:?} {path}");
+            }
+            let status = ask_as(&world, peer, "PUT", "/v1/tags/a").await.status;
+            assert_eq!(status, changes, "{peer:?}");
+        }
+        let refused = ask_as(&world, stranger, "GET", "/v1/members").await;
+        let (kind, detail) = refused.problem();
+        assert_eq!(kind, "not-allowed");
+        assert!(
+            detail.contains("reading needs") && detail.contains("--read-groups 1"),
+            "{detail}"
+        );
     });
 }

@@ -106,6 +106,7 @@ impl Driven {
                 | Action::Close { .. }
                 | Action::Resolve { .. }
                 | Action::Save { .. }
+                | Action::KeepKeys { .. }
                 | Action::Answered { .. }) => self.actions.push(action),
             }
         }
@@ -162,6 +163,7 @@ impl Driven {
             | Action::Close { .. }
             | Action::Resolve { .. }
             | Action::Save { .. }
+            | Action::KeepKeys { .. }
             | Action::Answered { .. }
             | Action::Stopped(_) => None,
         };
@@ -181,6 +183,7 @@ impl Driven {
                 | Action::Connect { .. }
                 | Action::Resolve { .. }
                 | Action::Save { .. }
+                | Action::KeepKeys { .. }
                 | Action::Answered { .. }
                 | Action::Stopped(_) => {}
             }
@@ -200,6 +203,7 @@ impl Driven {
             | Action::Send { .. }
             | Action::Close { .. }
             | Action::Save { .. }
+            | Action::KeepKeys { .. }
             | Action::Answered { .. }
             | Action::Stopped(_) => None,
         };

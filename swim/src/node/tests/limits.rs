@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::detector::Purpose;
 use crate::limits;
 use crate::members::{Instance, Status};
-use crate::wire::{Message, RelayTarget, Update};
+use crate::wire::{Frame, Message, RelayTarget, Update};
 
 fn crowd(count: usize) -> Vec<Puppet> {
     let named = |n: usize| {
@@ -39,7 +39,18 @@ fn streams_beyond_the_limit_are_not_taken() {
     let mut node = Driven::new();
     let a = puppet("a", 11);
     node.meet(&[&a]);
-    let streams: Vec<_> = (0..limits::STREAMS).map(|_| node.accept()).collect();
+    let ping = Frame::Ping {
+        cluster: name("test"),
+        target: Instance(100),
+        seq: 5,
+    };
+    let mut known = || {
+        let stream = node.accept();
+        node.read(stream, &ping);
+        stream
+    };
+    let streams: Vec<_> = (0..limits::STREAMS).map(|_| known()).collect();
+    node.calm();
     let one_more = node.call(|node, now| node.handle_stream_accepted(address(5), now));
     assert_eq!((one_more, node.node.stats().dropped.busy), (None, 1));
     is_well(&mut node);
@@ -52,6 +63,16 @@ fn streams_beyond_the_limit_are_not_taken() {
     assert_eq!(node.state("a"), "suspect");
     node.closed(streams[0], crate::StreamEnd::Closed);
     node.accept();
+}
+
+#[test]
+fn of_streams_that_show_nothing_the_oldest_gives_way() {
+    let mut node = Driven::new();
+    let streams: Vec<_> = (0..=limits::STRANGERS).map(|_| node.accept()).collect();
+    assert_eq!(node.frames(streams[0]), (vec![], true));
+    assert_eq!(node.frames(streams[1]), (vec![], false));
+    assert_eq!(node.node.stats().dropped.busy, 1);
+    is_well(&mut node);
 }
 
 #[test]

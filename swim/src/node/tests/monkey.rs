@@ -221,6 +221,7 @@ impl Monkey {
                 Action::Send { .. }
                 | Action::Close { .. }
                 | Action::Save { .. }
+                | Action::KeepKeys { .. }
                 | Action::Answered { .. } => {}
                 Action::Stopped(_) => unreachable!("it is kept apart"),
             }

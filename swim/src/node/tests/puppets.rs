@@ -272,6 +272,9 @@ impl Wired {
             Action::Save { ticket, .. } => {
                 self.nodes[at].call(|node, now| node.handle_saved(ticket, true, now));
             }
+            Action::KeepKeys { ticket, .. } => {
+                self.nodes[at].call(|node, now| node.handle_keys_kept(ticket, true, now));
+            }
             Action::Answered { .. } | Action::Stopped(_) => {}
         }
     }

@@ -35,7 +35,7 @@ fn damaged_frames_end_their_stream_and_are_counted() {
     let heads: [(&[u8], [u64; 3]); 3] = [
         (&[0, 0, 0, 0, 9, 2], [0, 1, 0]),
         (&[0, 0, 0, 0, 1, 99], [1, 0, 0]),
-        (&[255, 255, 255, 255, 1, 2], [0, 0, 1]),
+        (&[255, 255, 255, 0, 1, 2], [0, 0, 1]),
     ];
     for (bytes, counted) in heads {
         let mut node = Driven::new();
@@ -103,7 +103,25 @@ fn a_stream_ping_is_answered_for_this_life_only() {
 #[test]
 fn a_stream_without_progress_is_closed() {
     let mut node = Driven::new();
+    let stranger = node.accept();
+    node.wait(limits::STRANGER - ms(1));
+    node.call(|node, now| node.handle_stream_data(stranger, &[0], now));
+    assert_eq!(node.frames(stranger), (vec![], false));
+    node.wait(ms(1));
+    assert_eq!(
+        node.frames(stranger),
+        (vec![], true),
+        "a byte shows nothing"
+    );
     let stream = node.accept();
+    let (cluster, target) = (name("test"), Instance(100));
+    let ping = Frame::Ping {
+        cluster,
+        target,
+        seq: 5,
+    };
+    node.read(stream, &ping);
+    assert_eq!(node.frames(stream).0.len(), 1);
     node.wait(limits::STREAM_IDLE - ms(1));
     node.call(|node, now| node.handle_stream_data(stream, &[0], now));
     node.wait(limits::STREAM_IDLE - ms(1));

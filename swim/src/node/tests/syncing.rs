@@ -335,6 +335,7 @@ fn a_large_table_is_told_in_frames_within_their_limit() {
             | Action::Close { .. }
             | Action::Resolve { .. }
             | Action::Save { .. }
+            | Action::KeepKeys { .. }
             | Action::Answered { .. }
             | Action::Stopped(_) => None,
         })

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use super::Cluster;
 use crate::members::{AppError, AppHealth, Attachment, Ending, Instance, Name, TagError};
-use crate::node::{Identity, Node, RecoverError, Ticket};
+use crate::node::{Identity, KeyChange, Node, RecoverError, Ticket};
 use crate::sim::checks::Watch;
 use crate::sim::clock::Clock;
 use crate::sim::disks::Keeping;
 use crate::sim::lateness::Lateness;
 use crate::sim::process::{Condition, Launch, Pid, Process, Sockets, Traffic};
 use crate::time::Time;
+use crate::wire::sealing::{Keyring, Plaintext};
 
 /// Microseconds of Unix time at the origin of virtual time: 2026-01-01.
 const WALL_ORIGIN_US: u64 = 1_767_225_600_000_000;
@@ -45,6 +46,7 @@ impl Cluster {
             clock.read(now),
         )
         .expect("the scenario's settings are valid");
+        node.set_keys(launch.keys.clone(), launch.plaintext, clock.read(now));
         node.share(self.records.clone(), self.rosters.clone());
         node.reserve(self.options.expected);
         self.network.set_down(launch.addr.ip(), false);
@@ -132,6 +134,18 @@ impl Cluster {
         self.ledger.on_asked(pid, ticket);
         self.drain(pid);
         ticket
+    }
+
+    /// Gives a node these keys from now on, as its operator would.
+    pub fn set_keys(&mut self, pid: Pid, keys: Option<Keyring>, plaintext: Plaintext) {
+        let launch = &mut self.process_mut(pid).launch;
+        (launch.keys, launch.plaintext) = (keys.clone(), plaintext);
+        self.command(pid, |node, now| node.set_keys(keys, plaintext, now));
+    }
+
+    /// Has a node change the keys of all.
+    pub fn change_keys(&mut self, pid: Pid, change: KeyChange) -> Ticket {
+        self.command(pid, |node, now| node.change_keys(change, now))
     }
 
     /// Has a node ask for the removal of a member.

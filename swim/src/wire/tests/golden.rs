@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use super::*;
 use crate::coordinator::VoterId;
 use crate::members::Status;
+use crate::time::Time;
+use crate::wire::sealing::{Key, Keyring};
 use crate::wire::{Entry, Refusal, RelayTarget};
 
 /// A message and the file that holds its bytes.
@@ -254,7 +256,12 @@ fn frame_after(frame: &Frame) -> Option<Frame> {
         }),
         Frame::Link { .. } => Some(Frame::Linked),
         Frame::Linked => Some(Frame::Unlink),
-        Frame::Unlink => None,
+        Frame::Unlink => Some(keys_frame()),
+        Frame::Keys { .. } => Some(Frame::KeysHeld {
+            generation: 3,
+            ids: vec![Key::new([7; 32]).id()],
+        }),
+        Frame::KeysHeld { .. } => None,
     }
 }
 
@@ -313,6 +320,8 @@ fn frame_samples(frame: &Frame) -> Vec<(String, Frame)> {
         Frame::Link { .. } => vec![("link".to_owned(), frame.clone())],
         Frame::Linked => vec![("linked".to_owned(), frame.clone())],
         Frame::Unlink => vec![("unlink".to_owned(), frame.clone())],
+        Frame::Keys { .. } => vec![("keys".to_owned(), frame.clone())],
+        Frame::KeysHeld { .. } => vec![("keys-held".to_owned(), frame.clone())],
         Frame::Catch { .. } | Frame::Cuts { .. } | Frame::Roster { .. } | Frame::Letter { .. } => {
             samples::frame_samples(frame)
         }
@@ -439,4 +448,16 @@ fn kept(file: &str) -> Vec<u8> {
     rows.flat_map(str::split_whitespace)
         .map(|byte| u8::from_str_radix(byte, 16).expect("two hexadecimal digits"))
         .collect()
+}
+
+/// Two keys, of which one is forgotten in an hour.
+fn keys_frame() -> Frame {
+    let later = Time::from_nanos(3_600_000_000_000);
+    let keys = vec![(Key::new([7; 32]), None), (Key::new([8; 32]), Some(later))];
+    let ring = Keyring::new(3, keys).expect("a ring");
+    Frame::Keys {
+        cluster: name("prod"),
+        generation: ring.generation(),
+        keys: ring.to_wire(Time::ZERO),
+    }
 }

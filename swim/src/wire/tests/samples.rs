@@ -368,7 +368,9 @@ pub(super) fn frame_samples(frame: &Frame) -> Vec<(String, Frame)> {
         | Frame::Refuse(_)
         | Frame::Link { .. }
         | Frame::Linked
-        | Frame::Unlink => Vec::new(),
+        | Frame::Unlink
+        | Frame::Keys { .. }
+        | Frame::KeysHeld { .. } => Vec::new(),
     }
 }
 

@@ -437,6 +437,8 @@ pub(super) fn fit_frame(frame: &mut Frame, node: &Node) {
         | Frame::Refuse(_)
         | Frame::Link { .. }
         | Frame::Linked
-        | Frame::Unlink => {}
+        | Frame::Unlink
+        | Frame::Keys { .. }
+        | Frame::KeysHeld { .. } => {}
     }
 }

@@ -1,0 +1,309 @@
+//! Keys and the ring that holds them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64ct::{Base64, Encoding};
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::limits;
+use crate::time::Time;
+
+/// A key of a cluster: 32 random bytes, as text in base64. Never shown but by [`Key::reveal`], and
+/// zeroed when it is dropped.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct Key([u8; KEY_BYTES]);
+
+const KEY_BYTES: usize = 32;
+
+/// Names a key without telling anything of it: the first eight bytes of a keyed hash, as text
+/// sixteen hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct KeyId([u8; 8]);
+
+/// Why a key, or a change of a keyring, is refused. Nothing was changed; the caller is at fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Not 32 bytes in base64.
+    #[error("a key is 32 bytes in base64, 44 characters; `muster keys generate` makes one")]
+    Malformed,
+    /// Not sixteen hexadecimal digits.
+    #[error("a key's id is 16 hexadecimal digits; `muster keys list` shows those of this cluster")]
+    MalformedId,
+    /// A ring without a key.
+    #[error("a keyring has at least one key")]
+    Empty,
+    /// More than [`limits::KEYS`].
+    #[error("a keyring has at most {max} keys; remove one first", max = limits::KEYS)]
+    TooMany,
+    /// It is in the ring already.
+    #[error("the key {0} is in the ring already")]
+    Known(KeyId),
+    /// It is not in the ring.
+    #[error("no key {0} is in the ring; `muster keys list` shows those that are")]
+    Unknown(KeyId),
+    /// It seals what is sent.
+    #[error("the key {0} is the primary one: use another one first")]
+    IsPrimary(KeyId),
+}
+
+impl Key {
+    /// A key of these bytes, which must have been drawn at random.
+    pub fn new(bytes: [u8; KEY_BYTES]) -> Key {
+        Key(bytes)
+    }
+
+    /// Reads a key's text.
+    pub fn parse(text: &str) -> Result<Key, KeyError> {
+        let mut key = Key([0; KEY_BYTES]);
+        let length = Base64::decode(text, &mut key.0).map(<[u8]>::len);
+        match length {
+            Ok(KEY_BYTES) => Ok(key),
+            Ok(_) | Err(_) => Err(KeyError::Malformed),
+        }
+    }
+
+    /// The key's text, for its file alone.
+    pub fn reveal(&self) -> Zeroizing<String> {
+        Zeroizing::new(Base64::encode_string(&self.0))
+    }
+
+    /// What names it.
+    pub fn id(&self) -> KeyId {
+        let hash = self.derive("muster key id");
+        let mut id = [0; 8];
+        id.copy_from_slice(&hash[..8]);
+        KeyId(id)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; KEY_BYTES] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.id())
+    }
+}
+
+impl KeyId {
+    /// The byte that names the key on the wire. Two keys may share it.
+    pub(crate) fn number(self) -> u8 {
+        self.0[0]
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", u64::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<KeyId, KeyError> {
+        let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = digits.then(|| u64::from_str_radix(text, 16));
+        match number {
+            Some(Ok(number)) => Ok(KeyId(number.to_be_bytes())),
+            Some(Err(_)) | None => Err(KeyError::MalformedId),
+        }
+    }
+}
+
+/// The keys of a cluster as one member has them, 1 to [`limits::KEYS`]. The first is the primary
+/// one, which seals; all open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keyring {
+    generation: u64,
+    held: Vec<Held>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    key: Key,
+    /// When it is forgotten. Never of the primary one.
+    until: Option<Time>,
+}
+
+/// A key of a ring, without the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// What names it.
+    pub id: KeyId,
+    /// When it is forgotten, if it is.
+    pub until: Option<Time>,
+}
+
+/// A key on its way to another member, sealed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WireKey {
+    bytes: [u8; KEY_BYTES],
+    /// In how many seconds it is forgotten, if it is.
+    left_s: Option<u32>,
+}
+
+impl fmt::Debug for WireKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WireKey({})", Key(self.bytes).id())
+    }
+}
+
+impl Drop for WireKey {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+impl Keyring {
+    /// A ring of these keys, the primary one first; each with the time when it is forgotten. No
+    /// generation is beyond [`limits::KEY_CHANGES`].
+    pub fn new(generation: u64, keys: Vec<(Key, Option<Time>)>) -> Result<Keyring, KeyError> {
+        if keys.is_empty() {
+            return Err(KeyError::Empty);
+        }
+        if keys.len() > limits::KEYS {
+            return Err(KeyError::TooMany);
+        }
+        let mut held: Vec<Held> = Vec::with_capacity(keys.len());
+        for (key, until) in keys {
+            if held.iter().any(|other| other.key == key) {
+                return Err(KeyError::Known(key.id()));
+            }
+            let until = until.filter(|_| !held.is_empty());
+            held.push(Held { key, until });
+        }
+        let generation = generation.min(limits::KEY_CHANGES);
+        Ok(Keyring { generation, held })
+    }
+
+    /// Counts the changes.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The keys, the primary one first.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.held.iter().map(|held| &held.key)
+    }
+
+    /// The keys without the keys, the primary one first.
+    pub fn infos(&self) -> impl Iterator<Item = KeyInfo> + '_ {
+        self.held.iter().map(|held| KeyInfo {
+            id: held.key.id(),
+            until: held.until,
+        })
+    }
+
+    /// What names the key that seals.
+    pub fn primary(&self) -> KeyId {
+        // A ring is never empty.
+        self.held
+            .first()
+            .map_or(KeyId([0; 8]), |held| held.key.id())
+    }
+
+    /// The same with one more key, which opens and does not seal.
+    pub fn with(&self, key: Key) -> Result<Keyring, KeyError> {
+        let held = self.held.iter().map(|held| (held.key.clone(), held.until));
+        Keyring::new(self.next_generation(), held.chain([(key, None)]).collect())
+    }
+
+    /// The same with this key as the primary one.
+    pub fn with_primary(&self, id: KeyId) -> Result<Keyring, KeyError> {
+        let at = self.place_of(id)?;
+        let mut held = self.held.clone();
+        let mut chosen = held.remove(at);
+        chosen.until = None;
+        held.insert(0, chosen);
+        Ok(Keyring {
+            generation: self.next_generation(),
+            held,
+        })
+    }
+
+    /// The same without this key, at once or from `until`.
+    pub fn without(&self, id: KeyId, until: Option<Time>) -> Result<Keyring, KeyError> {
+        let at = self.place_of(id)?;
+        if at == 0 {
+            return Err(KeyError::IsPrimary(id));
+        }
+        let mut held = self.held.clone();
+        match until {
+            Some(_) => held[at].until = until,
+            None => drop(held.remove(at)),
+        }
+        Ok(Keyring {
+            generation: self.next_generation(),
+            held,
+        })
+    }
+
+    fn next_generation(&self) -> u64 {
+        (self.generation + 1).min(limits::KEY_CHANGES)
+    }
+
+    fn place_of(&self, id: KeyId) -> Result<usize, KeyError> {
+        let at = self.held.iter().position(|held| held.key.id() == id);
+        at.ok_or(KeyError::Unknown(id))
+    }
+
+    /// The same without the keys whose time is over; `None` when there are none. Everybody does
+    /// that by itself, so that it is no change of the cluster's.
+    pub(crate) fn expired(&self, now: Time) -> Option<Keyring> {
+        let is_over = |held: &Held| held.until.is_some_and(|until| until <= now);
+        self.held.iter().any(is_over).then(|| Keyring {
+            generation: self.generation,
+            held: self
+                .held
+                .iter()
+                .filter(|held| !is_over(held))
+                .cloned()
+                .collect(),
+        })
+    }
+
+    /// When the next key is forgotten.
+    pub(crate) fn next_expiry(&self) -> Option<Time> {
+        self.held.iter().filter_map(|held| held.until).min()
+    }
+
+    /// Whether it counts before another one: it was changed more often, or as often and has all of
+    /// the other's keys and more. So a file that was changed by hand counts for its own member, and
+    /// gives others what they lack, but takes nothing from them.
+    pub(crate) fn outranks(&self, other: &Keyring) -> bool {
+        let has = |key: &Key| self.keys().any(|ours| ours == key);
+        let is_more = self.held.len() > other.held.len() && other.keys().all(has);
+        self.generation > other.generation || self.generation == other.generation && is_more
+    }
+
+    /// What it looks like on a stream.
+    pub(crate) fn to_wire(&self, now: Time) -> Vec<WireKey> {
+        let left = |until: Time| u32::try_from(until.since(now).as_secs()).unwrap_or(u32::MAX);
+        let wire = |held: &Held| WireKey {
+            bytes: held.key.0,
+            left_s: held.until.map(left),
+        };
+        self.held.iter().map(wire).collect()
+    }
+
+    /// Reads one from a stream.
+    pub(crate) fn from_wire(
+        generation: u64,
+        keys: &[WireKey],
+        now: Time,
+    ) -> Result<Keyring, KeyError> {
+        let until = |left: u32| now + std::time::Duration::from_secs(left.into());
+        let read = |key: &WireKey| (Key(key.bytes), key.left_s.map(until));
+        Keyring::new(generation, keys.iter().map(read).collect())
+    }
+}

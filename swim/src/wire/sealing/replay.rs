@@ -1,0 +1,173 @@
+//! Which datagrams of a sender were heard already.
+
+use std::collections::BTreeMap;
+
+use crate::limits;
+use crate::members::Instance;
+
+/// Which sender: a hash of its name.
+pub(super) type Sender = [u8; 8];
+
+/// Which process of it: drawn at random when that began.
+pub(super) type Life = [u8; 8];
+
+/// Datagrams that may come so much later than a newer one of their sender.
+const WIDTH: u64 = 128;
+
+/// What was heard of one process (RFC 4303, section 3.4.3).
+#[derive(Clone, Copy, Debug)]
+struct Window {
+    life: Life,
+    instance: Instance,
+    top: u64,
+    /// Bit `n`: `top - n` was heard.
+    heard: u128,
+}
+
+/// The windows of all senders. Of each two lives are kept: the newer ones, as two members may share
+/// a name for a while, until the older one has learned of it.
+#[derive(Debug, Default)]
+pub(super) struct Windows {
+    of: BTreeMap<Sender, [Option<Window>; 2]>,
+}
+
+/// Why a datagram is not to be heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stale {
+    /// It was, or too many newer ones were.
+    Replayed,
+    /// There is no room to remember its sender.
+    Full,
+}
+
+impl Window {
+    fn is_new(&self, counter: u64) -> bool {
+        match self.top.checked_sub(counter) {
+            None => true,
+            Some(back) => back < WIDTH && self.heard & (1 << back) == 0,
+        }
+    }
+
+    fn hear(&mut self, counter: u64) {
+        match counter.checked_sub(self.top) {
+            Some(ahead) => {
+                self.heard = if ahead < WIDTH {
+                    self.heard << ahead | 1
+                } else {
+                    1
+                };
+                self.top = counter;
+            }
+            None => self.heard |= 1 << (self.top - counter).min(WIDTH - 1),
+        }
+    }
+}
+
+impl Windows {
+    /// Whether a datagram may be news, as far as can be told before it is opened.
+    pub(super) fn may_be_new(&self, sender: Sender, life: Life, counter: u64) -> bool {
+        let windows = self.of.get(&sender).into_iter().flatten().flatten();
+        let mut same = windows.filter(|window| window.life == life);
+        same.next().is_none_or(|window| window.is_new(counter))
+    }
+
+    /// Takes note of a datagram that was opened.
+    pub(super) fn hear(
+        &mut self,
+        sender: Sender,
+        life: Life,
+        instance: Instance,
+        counter: u64,
+    ) -> Result<(), Stale> {
+        let full = self.of.len() >= limits::SENDERS;
+        if full && !self.of.contains_key(&sender) {
+            return Err(Stale::Full);
+        }
+        let windows = self.of.entry(sender).or_default();
+        let known = windows
+            .iter_mut()
+            .flatten()
+            .find(|window| window.life == life);
+        if let Some(window) = known {
+            if !window.is_new(counter) {
+                return Err(Stale::Replayed);
+            }
+            window.instance = window.instance.max(instance);
+            window.hear(counter);
+            return Ok(());
+        }
+        let fresh = Window {
+            life,
+            instance,
+            top: counter,
+            heard: 1,
+        };
+        // The older one gives way, unless this is older than both.
+        windows.sort_by_key(|window| window.map(|window| window.instance));
+        match &mut windows[0] {
+            Some(oldest) if oldest.instance > instance => Err(Stale::Replayed),
+            place => {
+                *place = Some(fresh);
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const ONE: Sender = [1; 8];
+
+    fn heard(windows: &mut Windows, life: u8, instance: u64, counter: u64) -> bool {
+        let (life, instance) = ([life; 8], Instance(instance));
+        let may_be_new = windows.may_be_new(ONE, life, counter);
+        let result = windows.hear(ONE, life, instance, counter);
+        assert!(may_be_new || result.is_err(), "what is said before holds");
+        result.is_ok()
+    }
+
+    #[test]
+    fn each_is_heard_once_and_in_any_order() {
+        let mut windows = Windows::default();
+        for counter in [5, 7, 6, 1, 200, 199, 73] {
+            assert!(heard(&mut windows, 1, 1, counter), "{counter}");
+            assert!(!heard(&mut windows, 1, 1, counter), "{counter} again");
+        }
+        assert!(!heard(&mut windows, 1, 1, 72), "too old to tell");
+    }
+
+    #[test]
+    fn two_lives_are_kept_and_older_ones_are_replays() {
+        let mut windows = Windows::default();
+        assert!(heard(&mut windows, 1, 10, 100));
+        assert!(heard(&mut windows, 2, 20, 1), "a restart counts from anew");
+        assert!(
+            heard(&mut windows, 1, 10, 101),
+            "the older one still speaks"
+        );
+        assert!(heard(&mut windows, 3, 30, 1));
+        assert!(!heard(&mut windows, 1, 10, 102), "two newer ones spoke");
+        assert!(heard(&mut windows, 2, 20, 2));
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_a_set_of_the_last(counters in prop::collection::vec(0u64..600, 1..200)) {
+            let mut windows = Windows::default();
+            let mut known = BTreeSet::new();
+            for counter in counters {
+                let top = known.last().copied().unwrap_or(0);
+                let new = !known.contains(&counter) && (counter + WIDTH > top);
+                prop_assert_eq!(heard(&mut windows, 1, 1, counter), new);
+                if new {
+                    known.insert(counter);
+                }
+            }
+        }
+    }
+}
