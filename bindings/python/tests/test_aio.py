@@ -74,5 +74,5 @@ def test_a_restart_is_a_reset(sidecar: Any) -> None:
 
 
 def test_no_agent(tmp_path: Path) -> None:
-    with pytest.raises(muster.NoAgent, match="start one"):
+    with pytest.raises(muster.NoAgent, match="muster agent"):
         aio.Client(tmp_path / "none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import threading
@@ -106,11 +107,11 @@ class Peer(threading.Thread):
     def run(self) -> None:
         for answer in self.answers:
             connection = self.listener.accept()[0]
-            connection.recv(1000)
-            connection.sendall(answer)
-            if answer == b"":
-                connection.recv(1)
-            connection.close()
+            with connection, contextlib.suppress(OSError):  # Who only looked has hung up.
+                connection.recv(1000)
+                connection.sendall(answer)
+                if answer == b"":
+                    connection.recv(1)
 
 
 HTML = b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n<html>"

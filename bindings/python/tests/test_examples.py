@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
 
-from conftest import eventually
+from support import eventually
 
 EXAMPLES = Path(os.environ["MUSTER_ROOT"]) / "bindings/python/examples"
 SHELL = Path(os.environ["MUSTER_ROOT"]) / "bindings/shell"
@@ -174,10 +174,10 @@ def test_tasks_of_a_killed_celery_worker_are_given_back(
         "C_FORCE_ROOT": "1",
     }
     here = {"cwd": EXAMPLES / "celery_pool", "env": environment}
-    celery = [sys.executable, "-m", "celery", "-A", "tasks", "-I", "muster_worker"]
+    celery = [sys.executable, "-m", "celery", "-A", "tasks", "worker", "-I", "muster_worker"]
     names = ["w1@test", "w2@test"]
     workers = [
-        programs.start(*celery, "worker", "-n", name, "-c", "1", "--without-mingle", **here)[0]
+        programs.start(*celery, "-n", name, "-c", "1", "--without-mingle", **here)[0]
         for name in names
     ]
     requeue = [sys.executable, "requeue.py", "--socket", sidecars[1].socket]

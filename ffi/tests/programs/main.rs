@@ -211,7 +211,7 @@ fn the_samples_of_c_join_watch_and_leave() {
     };
     await_line("n1 is alive");
     run(command(&join, way).arg(first.address()).arg(&second.socket));
-    await_line("member-reachable n2");
+    await_line("member-up n2");
     run(command(&leave, way).arg(&second.socket));
     await_line("member-left n2");
     watching.kill().expect("it runs");

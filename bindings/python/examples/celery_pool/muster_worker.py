@@ -1,6 +1,6 @@
 """Makes each Celery worker a member of its queue's pool.
 
-    celery -A tasks -I muster_worker worker
+    celery -A tasks worker -I muster_worker
 
 An embedded member starts with the worker. Its name is the worker's, its tag `queue` says which pool it
 is of, and its tag `tasks` which deliveries it holds: the broker's tags, by which they can be given back.

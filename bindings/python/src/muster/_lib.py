@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from importlib import import_module
@@ -97,7 +98,8 @@ def body_of(response: Any) -> Any:
     if not content:
         return None
     if text(lib.muster_response_media_type(response)) == "application/json":
-        return json.loads(content)
+        with contextlib.suppress(ValueError):  # What is no JSON is told as the text it is.
+            return json.loads(content)
     return content.decode("utf-8", "replace")
 
 

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Type, TypeV
 
 from . import _lib, _questions, model
 from ._questions import Question
-from .errors import Silent, UsageError
+from .errors import Refused, Silent, UsageError
 
 T = TypeVar("T")
 Path = Union[str, "os.PathLike[str]"]
@@ -163,9 +163,11 @@ class Client:
             while True:
                 _, response = _lib.attempt("muster_response", _lib.lib.muster_call_take, call)
                 if response is not None:
-                    return question.read(_lib.body_of(response))
+                    return question.answer(self.socket, response)
                 deadline.check(self.socket)
                 deadline.wait(int(_lib.lib.muster_call_fd(call)))
+        except Refused as refused:
+            raise question.refused(self.socket, refused) from None
         finally:
             _lib.release(call)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Generic, Iterable, Mapping, Optional, TypeVar
 from urllib.parse import quote, urlencode
 
-from . import model
+from . import _lib, errors, model
 
 T = TypeVar("T")
 
@@ -21,6 +21,37 @@ class Question(Generic[T]):
     read: Callable[[Any], T]
     body: Optional[str] = None
     content_type: Optional[str] = None
+    #: This package chose the path: an answer that it cannot read is of another version.
+    is_known: bool = True
+
+    def answer(self, socket: str, response: Any) -> T:
+        """What a response says."""
+        content = _lib.body_of(response)
+        if not self.is_known:
+            return self.read(content)
+        if isinstance(content, str):
+            raise errors.NotMuster(
+                f"what listens at {socket} is no Muster agent (its answer is no JSON): name the "
+                "socket of one; `muster status` shows which it uses"
+            )
+        try:
+            return self.read(content)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _other_version(socket, f"its answer cannot be read ({error!r})") from error
+
+    def refused(self, socket: str, refused: errors.Refused) -> errors.MusterError:
+        """What to tell of a refusal."""
+        if self.is_known and refused.problem == "no-such-route":
+            return _other_version(socket, f"it has no {self.path}")
+        return refused
+
+
+def _other_version(socket: str, reason: str) -> errors.VersionMismatch:
+    own = _lib.text(_lib.lib.muster_version())
+    return errors.VersionMismatch(
+        f"the agent at {socket} and this package (version {own}) do not understand each other: "
+        f"{reason}; `muster status` tells the agent's version: update the older of the two"
+    )
 
 
 def _nothing(_: Any) -> None:
@@ -94,4 +125,4 @@ def anything(
     method: str, path: str, body: Any, content_type: Optional[str]
 ) -> Question[Any]:
     text = body if body is None or isinstance(body, str) else json.dumps(body)
-    return Question(method, path, lambda answer: answer, text, content_type)
+    return Question(method, path, lambda answer: answer, text, content_type, False)

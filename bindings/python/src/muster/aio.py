@@ -9,7 +9,7 @@ from typing import Any, AsyncIterator, Dict, Iterable, Mapping, Optional, Type, 
 from . import _lib, _questions, model
 from ._client import LONG_PATIENCE, PATIENCE, REST, Path, event_from
 from ._questions import Question
-from .errors import Silent, UsageError
+from .errors import Refused, Silent, UsageError
 
 T = TypeVar("T")
 
@@ -143,8 +143,10 @@ class Client:
             while True:
                 _, response = _lib.attempt("muster_response", _lib.lib.muster_call_take, call)
                 if response is not None:
-                    return question.read(_lib.body_of(response))
+                    return question.answer(self.socket, response)
                 await readable(descriptor)
+        except Refused as refused:
+            raise question.refused(self.socket, refused) from None
         finally:
             _lib.release(call)
 
