@@ -25,6 +25,7 @@ class Programs:
 
     def __init__(self) -> None:
         self.started: List["subprocess.Popen[str]"] = []
+        self.readers: List[threading.Thread] = []
 
     def start(self, *command: Any, **options: Any) -> Any:
         process = subprocess.Popen(
@@ -39,8 +40,10 @@ class Programs:
         lines: List[str] = []
         output = process.stdout
         assert output is not None
-        threading.Thread(target=lambda: lines.extend(output), daemon=True).start()
-        return process, Said(output, lines)
+        reader = threading.Thread(target=lambda: lines.extend(output), daemon=True)
+        reader.start()
+        self.readers.append(reader)
+        return process, Said(lines)
 
     def end(self) -> None:
         for process in self.started:
@@ -49,12 +52,16 @@ class Programs:
             except ProcessLookupError:
                 pass
             process.wait()
+        for process, reader in zip(self.started, self.readers):
+            reader.join()
+            assert process.stdout is not None
+            process.stdout.close()
 
 
 class Said:
     """The lines of a program so far."""
 
-    def __init__(self, output: Any, lines: List[str]) -> None:
+    def __init__(self, lines: List[str]) -> None:
         self.lines = lines
 
     def wait_for(self, words: str, patience: float = 30.0) -> str:
