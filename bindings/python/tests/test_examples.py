@@ -104,6 +104,30 @@ def test_join_watch_and_leave(
         second.kill()
 
 
+def test_the_first_example_of_the_readme(
+    cluster: Callable[..., Any], programs: Programs
+) -> None:
+    readme = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    example = readme.split("```python\n")[1].split("```")[0]
+    first = cluster("n1")
+    first.client().coordinator(wait=20)
+    here = {**os.environ, "MUSTER_SOCKET": first.socket, "PYTHONUNBUFFERED": "1"}
+    started, said = programs.start(sys.executable, "-c", example, env=here)
+    # It watches from when it has connected; until then nobody would be told of.
+    names = iter(f"n{number}" for number in range(2, 100))
+
+    def told() -> bool:
+        cluster(next(names), "--tag=role=worker")
+        return any("is a new worker" in line for line in said.lines)
+
+    eventually(told)
+    second = cluster("last", "--tag=role=worker")
+    said.wait_for("last is a new worker")
+    second.kill()
+    said.wait_for("last is dead, agreed as view")
+    assert started.poll() is None
+
+
 def test_a_pool_hands_out_the_jobs_of_the_dead_and_fences_old_masters(
     cluster: Callable[..., Any], programs: Programs, tmp_path: Path
 ) -> None:

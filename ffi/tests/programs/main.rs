@@ -225,6 +225,21 @@ fn the_samples_of_c_join_watch_and_leave() {
 }
 
 #[test]
+fn the_example_of_the_readme_is_a_program() {
+    let readme = include_str!("../../README.md");
+    let example = readme.split("```c\n").nth(1).expect("there is one");
+    let example = example.split("```").next().expect("it ends");
+    let folder = TempDir::new().expect("there is room");
+    let source = folder.path().join("readme.c");
+    std::fs::write(&source, example).expect("there is room");
+    let program = build(&source, Way::GccSanitized, folder.path());
+    let mut command = command(&program, Way::GccSanitized);
+    let output = command.env("MUSTER_SOCKET", "/nowhere").output();
+    let said = String::from_utf8_lossy(&output.expect("it can be run").stderr).into_owned();
+    assert!(said.contains("/nowhere: there is no such file"), "{said}");
+}
+
+#[test]
 fn the_shared_library_shows_its_own_names_under_its_version_and_no_other() {
     let library = prefix().join("lib/libmuster.so");
     let names = run(Command::new("nm")

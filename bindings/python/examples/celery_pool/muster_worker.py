@@ -28,6 +28,7 @@ class Pool:
 
     def start(self, name: str, queue: str) -> None:
         folder = os.environ.get("MUSTER_FOLDER", "/tmp")
+        key_file = os.environ.get("MUSTER_KEY_FILE")
         digest = hashlib.sha256(name.encode()).hexdigest()[:12]
         self.agent = Agent(
             name=name.replace("@", "-"),
@@ -37,6 +38,7 @@ class Pool:
             socket=os.path.join(folder, f"{digest}.sock"),
             non_voting=True,
             tags={"queue": queue},
+            **({"key_file": key_file} if key_file else {}),
         )
         self.client = self.agent.client()
 
