@@ -117,6 +117,7 @@ def test_the_first_example_of_the_readme(
     names = iter(f"n{number}" for number in range(2, 100))
 
     def told() -> bool:
+        assert started.poll() is None, said.lines
         cluster(next(names), "--tag=role=worker")
         return any("is a new worker" in line for line in said.lines)
 
@@ -129,8 +130,15 @@ def test_the_first_example_of_the_readme(
 
 
 def test_a_pool_hands_out_the_jobs_of_the_dead_and_fences_old_masters(
-    cluster: Callable[..., Any], programs: Programs, tmp_path: Path
+    cluster: Callable[..., Any],
+    programs: Programs,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
+    def closed_at_end(connection: sqlite3.Connection) -> sqlite3.Connection:
+        request.addfinalizer(connection.close)
+        return connection
+
     database, pool = tmp_path / "jobs.db", EXAMPLES / "pool/pool.py"
     sidecars = {name: cluster(name) for name in ["n1", "n2", "n3", "n4"]}
     subprocess.run([sys.executable, pool, "--database", database, "--add", "60"], check=True)
@@ -138,7 +146,7 @@ def test_a_pool_hands_out_the_jobs_of_the_dead_and_fences_old_masters(
     for name, sidecar in sidecars.items():
         command = [sys.executable, pool, "--socket", sidecar.socket, "--database", database]
         workers[name] = programs.start(*command)
-    jobs = sqlite3.connect(database, timeout=10)
+    jobs = closed_at_end(sqlite3.connect(database, timeout=10))
 
     def count(where: str) -> int:
         return int(jobs.execute(f"SELECT count(*) FROM jobs WHERE {where}").fetchone()[0])
@@ -170,6 +178,7 @@ def test_a_pool_hands_out_the_jobs_of_the_dead_and_fences_old_masters(
     import pool as example
 
     stale = example.Jobs(str(database))
+    closed_at_end(stale.connection)
     stale.connection.execute("INSERT INTO jobs (epoch) VALUES (?)", (old_epoch + 1,))
     (job,) = stale.free()
     with pytest.raises(example.Fenced):
