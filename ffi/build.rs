@@ -1,5 +1,6 @@
 //! Names the shared library as the dynamic linker is to look for it, and leaves the header where
-//! maturin takes it for Python, as plain declarations: what it makes of the sources knows no macros.
+//! maturin takes it for Python, as plain declarations: what it makes of the sources knows no
+//! macros.
 
 use std::env;
 use std::fs;

@@ -487,8 +487,8 @@ const char *muster_coordinator_json(const muster_coordinator *coordinator);
 void muster_coordinator_free(muster_coordinator *coordinator);
 
 /*
- `text` as it may stand in a path or in the value of a query, for `muster_client_request`: the
- body of a response that is to be freed with `muster_response_free`.
+ `text` as it may stand in a path or in the value of a query, for `muster_client_request`:
+ the body of a response that is to be freed with `muster_response_free`.
  */
 muster_status muster_encode(const char *text, muster_response **encoded, muster_error **error);
 
@@ -500,8 +500,9 @@ muster_status muster_encode(const char *text, muster_response **encoded, muster_
  agent that restarts is told as `MUSTER_KIND_RESET`, and so is every gap. Give it the
  cursor of a list of members, and the two fit without one. Free it with `muster_events_free`.
 
- A stream is for one thread at a time: another one gets `MUSTER_STATUS_BUSY`. It may pass from
- thread to thread. A child after `fork` gets `MUSTER_STATUS_WRONG_PROCESS` and opens its own.
+ A stream is for one thread at a time: another one gets `MUSTER_STATUS_BUSY`. It may pass
+ from thread to thread. A child after `fork` gets `MUSTER_STATUS_WRONG_PROCESS` and opens its
+ own.
  */
 muster_status muster_client_watch(const muster_client *client,
                                   const char *since,
@@ -789,8 +790,8 @@ void muster_attached_free(muster_attached *attached);
  socket can be connected to, within `timeout_ms` (negative: as long as it takes).
 
  It serves the local socket as a sidecar does: use it by a client, and so can `muster
- members`. Any thread may use the handle, any number at once. After `fork` only the parent has
- the member; a child that does not exec keeps its descriptors open.
+ members`. Any thread may use the handle, any number at once. After `fork` only the parent
+ has the member; a child that does not exec keeps its descriptors open.
  */
 muster_status muster_agent_start(const char *settings,
                                  int64_t timeout_ms,
@@ -809,16 +810,16 @@ const char *muster_agent_socket(const muster_agent *agent);
 muster_status muster_agent_check(const muster_agent *agent, muster_error **error);
 
 /*
- Has it say goodbye and end, and waits for that, at most `timeout_ms` (negative: as long as it
- takes). Said again after `MUSTER_STATUS_TIMEOUT`, it ends at once.
+ Has it say goodbye and end, and waits for that, at most `timeout_ms` (negative: as long as
+ it takes). Said again after `MUSTER_STATUS_TIMEOUT`, it ends at once.
  */
 muster_status muster_agent_stop(const muster_agent *agent,
                                 int64_t timeout_ms,
                                 muster_error **error);
 
 /*
- Frees an agent. One that was not stopped ends at once, without a goodbye, and the others find
- it dead. NULL is fine.
+ Frees an agent. One that was not stopped ends at once, without a goodbye, and the others
+ find it dead. NULL is fine.
  */
 void muster_agent_free(muster_agent *agent);
 

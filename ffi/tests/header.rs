@@ -1,7 +1,7 @@
 //! `include/muster.h` and `muster.map` are what the sources say.
 //!
-//! cbindgen does not look into macros. All that `export!` takes away from a function is its raw form,
-//! so that is put back as text, and cbindgen reads that.
+//! cbindgen does not look into macros. All that `export!` takes away from a function is its raw
+//! form, so that is put back as text, and cbindgen reads that.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -141,8 +141,8 @@ fn the_header_is_what_the_sources_say() {
     hold("include/muster.h", &header);
 }
 
-/// The names that the shared library shows, all of its first version. A name that is added later goes
-/// into a new block of its own, by hand.
+/// The names that the shared library shows, all of its first version. A name that is added later
+/// goes into a new block of its own, by hand.
 #[test]
 fn the_version_script_has_every_name() {
     let mut script = String::from("MUSTER_0 {\n  global:\n");

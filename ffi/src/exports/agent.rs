@@ -10,8 +10,8 @@ export! {
     /// socket can be connected to, within `timeout_ms` (negative: as long as it takes).
     ///
     /// It serves the local socket as a sidecar does: use it by a client, and so can `muster
-    /// members`. Any thread may use the handle, any number at once. After `fork` only the parent has
-    /// the member; a child that does not exec keeps its descriptors open.
+    /// members`. Any thread may use the handle, any number at once. After `fork` only the parent
+    /// has the member; a child that does not exec keeps its descriptors open.
     fn muster_agent_start(
         settings: *const c_char,
         timeout_ms: i64,
@@ -32,14 +32,14 @@ export! {
         agent.check()
     }
 
-    /// Has it say goodbye and end, and waits for that, at most `timeout_ms` (negative: as long as it
-    /// takes). Said again after `MUSTER_STATUS_TIMEOUT`, it ends at once.
+    /// Has it say goodbye and end, and waits for that, at most `timeout_ms` (negative: as long as
+    /// it takes). Said again after `MUSTER_STATUS_TIMEOUT`, it ends at once.
     fn muster_agent_stop(agent: Option<&Agent>, timeout_ms: i64) -> Status {
         agent.stop(timeout_ms)
     }
 
-    /// Frees an agent. One that was not stopped ends at once, without a goodbye, and the others find
-    /// it dead. NULL is fine.
+    /// Frees an agent. One that was not stopped ends at once, without a goodbye, and the others
+    /// find it dead. NULL is fine.
     fn muster_agent_free(agent: Option<Box<Agent>>) -> () {
         drop(agent);
     }

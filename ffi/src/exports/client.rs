@@ -267,8 +267,8 @@ export! {
         drop(coordinator);
     }
 
-    /// `text` as it may stand in a path or in the value of a query, for `muster_client_request`: the
-    /// body of a response that is to be freed with `muster_response_free`.
+    /// `text` as it may stand in a path or in the value of a query, for `muster_client_request`:
+    /// the body of a response that is to be freed with `muster_response_free`.
     fn muster_encode(text: *const c_char, encoded: Out<'_, Response>) -> Status {
         encoded.put(Response {
             http_status: 0,

@@ -14,8 +14,9 @@ export! {
     /// agent that restarts is told as `MUSTER_KIND_RESET`, and so is every gap. Give it the
     /// cursor of a list of members, and the two fit without one. Free it with `muster_events_free`.
     ///
-    /// A stream is for one thread at a time: another one gets `MUSTER_STATUS_BUSY`. It may pass from
-    /// thread to thread. A child after `fork` gets `MUSTER_STATUS_WRONG_PROCESS` and opens its own.
+    /// A stream is for one thread at a time: another one gets `MUSTER_STATUS_BUSY`. It may pass
+    /// from thread to thread. A child after `fork` gets `MUSTER_STATUS_WRONG_PROCESS` and opens its
+    /// own.
     fn muster_client_watch(
         client: Option<&Client>,
         since: *const c_char,
@@ -45,7 +46,11 @@ export! {
     /// The next event; waits for it, at most `timeout_ms` (negative: for ever).
     /// `MUSTER_STATUS_TIMEOUT` or, when a signal handler ran, `MUSTER_STATUS_INTERRUPTED`: call
     /// again, nothing is lost.
-    fn muster_events_wait(events: Option<&Events>, timeout_ms: i64, event: Out<'_, Event>) -> Status {
+    fn muster_events_wait(
+        events: Option<&Events>,
+        timeout_ms: i64,
+        event: Out<'_, Event>,
+    ) -> Status {
         event.put(events.wait(timeout_ms)?);
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! A member inside of another program: it takes no signals of the process, writes no log, and leaves
-//! the limits of the process alone.
+//! A member inside of another program: it takes no signals of the process, writes no log, and
+//! leaves the limits of the process alone.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -52,8 +52,8 @@ impl Orders {
     }
 }
 
-/// Runs a member on this thread until it has left or cannot go on. `serving` is told the path of its
-/// local socket once that can be connected to.
+/// Runs a member on this thread until it has left or cannot go on. `serving` is told the path of
+/// its local socket once that can be connected to.
 pub fn run_embedded(
     settings: Settings,
     orders: &Orders,
