@@ -18,7 +18,7 @@ export! {
         timeout_ms: i64,
         attached: Out<'_, Attached>,
     ) -> Status {
-        let (app, body) = (app.required()?, body.optional()?);
+        let (app, body) = (app.filled()?, body.optional()?);
         attached.put(Attached::attach(client, app, body, timeout_ms)?);
         Ok(())
     }
