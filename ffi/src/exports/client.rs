@@ -88,7 +88,7 @@ export! {
     }
 
     /// A descriptor that is readable when there is something to take. It belongs to the call: never
-    /// read or close it. -1 in a child after `fork`.
+    /// read or close it. -1 once the answer was taken, and in a child after `fork`.
     fn muster_call_fd(call: Option<&Call>) -> i32 {
         call.descriptor()
     }
