@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::catching::Catch;
-use super::keys::Offer;
+use super::keys::{HeldKeys, Offer};
 use super::letters::Letters;
 use super::outputs::Action;
 use super::syncing::{Pull, Serve};
@@ -405,8 +405,20 @@ impl Node {
                     keys,
                 },
             ) => self.on_keys(stream, &cluster, generation, &keys, now),
-            (Purpose::Keys(_), Frame::KeysHeld { generation, ids }) => {
-                self.on_keys_held(stream, generation, ids, now);
+            (
+                Purpose::Keys(_),
+                Frame::KeysHeld {
+                    generation,
+                    ids,
+                    plaintext,
+                },
+            ) => {
+                let held = HeldKeys {
+                    generation,
+                    ids,
+                    plaintext,
+                };
+                self.on_keys_held(stream, held, now);
             }
             (
                 Purpose::Serve(_)

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::VERSION;
 use super::datagram::{DropReason, append, reachable};
 use super::message::{Entry, LineageTag, Outlook, Refusal};
-use super::sealing::{KeyId, WireKey};
+use super::sealing::{KeyId, Plaintext, WireKey};
 use crate::bounded::at_most;
 use crate::coordinator::{Cut, Lineage, Removal, RosterHead, Rosters, Standing, View};
 use crate::limits;
@@ -90,8 +90,12 @@ pub(crate) enum Frame<R = Record> {
         generation: u64,
         keys: Vec<WireKey>,
     },
-    /// "And these are mine", without the keys, the primary one first.
-    KeysHeld { generation: u64, ids: Vec<KeyId> },
+    /// "And these are mine", without the keys, the primary one first, "and so do I seal".
+    KeysHeld {
+        generation: u64,
+        ids: Vec<KeyId>,
+        plaintext: Plaintext,
+    },
 }
 
 #[derive(Deserialize)]
@@ -149,6 +153,7 @@ struct KeysHeldBody {
     generation: u64,
     #[serde(deserialize_with = "at_most::<{ limits::KEYS }, _, _>")]
     ids: Vec<KeyId>,
+    plaintext: Plaintext,
 }
 
 #[derive(Deserialize)]
@@ -343,8 +348,12 @@ pub(crate) fn encode_frame<R: Serialize>(frame: &Frame<R>) -> Vec<u8> {
             append(&(cluster, generation, keys), &mut bytes);
             KEYS
         }
-        Frame::KeysHeld { generation, ids } => {
-            append(&(generation, ids), &mut bytes);
+        Frame::KeysHeld {
+            generation,
+            ids,
+            plaintext,
+        } => {
+            append(&(generation, ids, plaintext), &mut bytes);
             KEYS_HELD
         }
     };
@@ -571,8 +580,16 @@ fn decode_body<'a>(
             })
         }
         KEYS_HELD => {
-            let KeysHeldBody { generation, ids } = whole(body)?;
-            Ok(Frame::KeysHeld { generation, ids })
+            let KeysHeldBody {
+                generation,
+                ids,
+                plaintext,
+            } = whole(body)?;
+            Ok(Frame::KeysHeld {
+                generation,
+                ids,
+                plaintext,
+            })
         }
         _ => Err(DropReason::Malformed),
     }

@@ -156,7 +156,15 @@ pub(crate) fn owned_frame(frame: Frame<RecordRef<'_>>) -> Frame {
             generation,
             keys,
         },
-        Frame::KeysHeld { generation, ids } => Frame::KeysHeld { generation, ids },
+        Frame::KeysHeld {
+            generation,
+            ids,
+            plaintext,
+        } => Frame::KeysHeld {
+            generation,
+            ids,
+            plaintext,
+        },
         Frame::Catch {
             cluster,
             lineage,
