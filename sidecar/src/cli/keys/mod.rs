@@ -54,13 +54,13 @@ enum KeysCommand {
     /// Make a key for a cluster
     Generate {
         /// A new file for it; printed when there is none
-        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = file)]
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: Option<PathBuf>,
     },
     /// List the keys of the cluster, or of a file, by their ids
     List {
         /// A key file; without one the agent is asked
-        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = file)]
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: Option<PathBuf>,
         #[command(flatten)]
         output: OutputArgs,
@@ -68,20 +68,20 @@ enum KeysCommand {
     /// Have all members open with one more key, with which nobody seals yet
     Add {
         /// A file with one key; `-` reads it from standard input
-        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = file)]
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: PathBuf,
     },
     /// Have all members seal with a key that all have
     Use {
         /// The key's id, as `muster keys list` shows it
-        #[arg(value_name = "ID", value_parser = id)]
-        id: KeyId,
+        #[arg(value_name = "ID")]
+        id: String,
     },
     /// Have all members forget a key with which nobody seals
     Remove {
         /// The key's id, as `muster keys list` shows it
-        #[arg(value_name = "ID", value_parser = id)]
-        id: KeyId,
+        #[arg(value_name = "ID")]
+        id: String,
         #[command(flatten)]
         grace: Grace,
         /// Also when a member may need it, or does not answer
@@ -92,7 +92,7 @@ enum KeysCommand {
     Rotate {
         /// A file with the new key, `-` for standard input; without one the agent draws it, and
         /// nobody ever sees it
-        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = file)]
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
         file: Option<PathBuf>,
         #[command(flatten)]
         grace: Grace,
@@ -133,15 +133,23 @@ pub(super) fn run(socket: Option<&Path>, args: &KeysArgs) -> Result<(), Failure>
             let key = read_one(file)?;
             ask(socket, async |client| add(client, &key).await)
         }
-        KeysCommand::Use { id } => ask(socket, async |client| {
-            let keys = client.use_key(&id.to_string()).await?;
-            show(&keys, Format::Table)
-        }),
-        KeysCommand::Remove { id, grace, force } => ask(socket, async |client| {
-            let id = id.to_string();
-            let keys = client.remove_key(&id, grace.grace, *force).await?;
-            show(&keys, Format::Table)
-        }),
+        KeysCommand::Use { id: given } => {
+            let id = id(given)?;
+            ask(socket, async |client| {
+                show(&client.use_key(&id).await?, Format::Table)
+            })
+        }
+        KeysCommand::Remove {
+            id: given,
+            grace,
+            force,
+        } => {
+            let id = id(given)?;
+            ask(socket, async |client| {
+                let keys = client.remove_key(&id, grace.grace, *force).await?;
+                show(&keys, Format::Table)
+            })
+        }
         KeysCommand::Rotate {
             file,
             grace,
@@ -158,28 +166,27 @@ pub(super) fn run(socket: Option<&Path>, args: &KeysArgs) -> Result<(), Failure>
     }
 }
 
-/// The name of a file, and not a key: that would stand in the list of processes.
-fn file(text: &str) -> Result<PathBuf, String> {
-    if settings::is_secret(text) {
-        return Err(
-            "this is a key and no file, and others may have seen it now: throw it away, make \
-             another one with `muster keys generate FILE`, and name that"
-                .to_owned(),
-        );
+/// Refuses a key where something else belongs: it stands in the list of processes now. That is not
+/// left to the parser of arguments, which would say it once more.
+fn check_no_secret(text: &str, what: &str) -> Result<(), Failure> {
+    if !settings::is_secret(text) {
+        return Ok(());
     }
-    Ok(text.into())
+    Err(Failure::Message(format!(
+        "this is a key and not {what}, and others may have seen it in the list of processes: do not \
+         use it (any more), and make another one with `muster keys generate FILE`"
+    )))
 }
 
-fn id(text: &str) -> Result<KeyId, String> {
-    if settings::is_secret(text) {
-        return Err(
-            "this is a key and not its id, and others may have seen it now: remove it, \
-                    and make another one"
-                .to_owned(),
-        );
-    }
-    text.parse()
-        .map_err(|error: muster_swim::KeyError| error.to_string())
+fn check_file(path: &Path) -> Result<(), Failure> {
+    check_no_secret(&path.to_string_lossy(), "the name of a file")
+}
+
+fn id(text: &str) -> Result<String, Failure> {
+    check_no_secret(text, "the id of one")?;
+    let id: Result<KeyId, _> = text.parse();
+    id.map(|id| id.to_string())
+        .map_err(|error| Failure::Message(error.to_string()))
 }
 
 fn how_long(text: &str) -> Result<Duration, String> {
@@ -188,6 +195,7 @@ fn how_long(text: &str) -> Result<Duration, String> {
 }
 
 fn generate(file: Option<&PathBuf>) -> Result<(), Failure> {
+    file.map_or(Ok(()), |path| check_file(path))?;
     let key = agent::draw_key()
         .map_err(|error| Failure::Message(format!("cannot draw a key: {error}")))?;
     let Some(path) = file else {
@@ -211,6 +219,7 @@ fn generate(file: Option<&PathBuf>) -> Result<(), Failure> {
 
 /// The one key of a file, or of standard input.
 fn read_one(path: &Path) -> Result<Key, Failure> {
+    check_file(path)?;
     let clock = Clock::start();
     let ring = if path == Path::new("-") {
         let mut text = Zeroizing::new(String::with_capacity(FILE_BYTES as usize + 1));
@@ -249,6 +258,7 @@ fn show(keys: &Keys, format: Format) -> Result<(), Failure> {
 }
 
 fn list_file(path: &Path, format: Format) -> Result<(), Failure> {
+    check_file(path)?;
     let clock = Clock::start();
     let ring =
         agent::read_keys(path, &clock).map_err(|error| Failure::Message(error.to_string()))?;
