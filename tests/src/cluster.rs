@@ -84,11 +84,13 @@ impl Options {
 }
 
 fn key_file(folder: &Path, number: usize) -> PathBuf {
-    folder.join(format!("n{number}.keys"))
+    folder.join(format!("n{number}.etc")).join("keys")
 }
 
 /// Any key will do.
 fn write_key(path: &Path) {
+    let folder = path.parent().expect("it stands in a folder");
+    fs::create_dir(folder).expect("the temporary folder can be written");
     let mut options = OpenOptions::new();
     let file = options.write(true).create_new(true).mode(0o600).open(path);
     let mut file = file.expect("the temporary folder can be written");

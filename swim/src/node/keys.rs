@@ -183,7 +183,7 @@ impl Node {
         self.seal.plaintext()
     }
 
-    /// Changes the keys of all members that are present. Answered by
+    /// Changes the keys of all members that are present, or in the view. Answered by
     /// [`Action::Answered`](super::Action) with an [`Answer::Keys`].
     pub fn change_keys(&mut self, change: KeyChange, now: Time) -> Ticket {
         self.enter(now);
@@ -301,14 +301,19 @@ impl Node {
         }
     }
 
-    /// Offers our ring to all that are present, and asks which they have.
+    /// Offers our ring to all that are present, and asks which they have. Who is only unreachable
+    /// from here, and is a member still, is asked too: it may go on elsewhere with the key it has.
     fn begin_offering(&mut self, now: Time) {
         let others = self.table.iter().filter(|member| {
+            let record = &member.statement.record;
             let present = match member.statement.status {
                 Status::Alive | Status::Suspect => true,
-                Status::Unreachable | Status::Left => false,
+                Status::Unreachable => {
+                    self.succeeds_a_member(record.name.as_str(), record.instance)
+                }
+                Status::Left => false,
             };
-            present && member.statement.record.name != self.me.name
+            present && record.name != self.me.name
         });
         let waiting = others.map(|member| member.statement.record.name.clone());
         let waiting = waiting.collect();

@@ -450,3 +450,26 @@ fn while_encryption_is_turned_on_it_is_seen_who_is_how_far() {
             .all(|one| one.ids().map(<[_]>::len) == Some(2))
     );
 }
+
+#[test]
+fn a_member_that_is_unreachable_and_not_removed_counts() {
+    let (mut cluster, pids) = sealed(5, 5);
+    assert_eq!(
+        change(&mut cluster, pids[0], KeyChange::Add(key(2))).refused,
+        None
+    );
+    // A partition, as this side sees it: nobody decides that they are gone.
+    for pid in &pids[2..] {
+        cluster.crash(*pid);
+    }
+    let hinted = |cluster: &Cluster| {
+        let mut gone = pids[2..].iter();
+        gone.all(|pid| cluster.state(pids[0], *pid) == Some(State::Unreachable))
+    };
+    must(&mut cluster, secs(60), "the hints come", hinted);
+    let used = change(&mut cluster, pids[0], KeyChange::Use(key(2).id()));
+    assert!(
+        matches!(&used.refused, Some(KeyRefusal::Lacking(names)) if names.len() == 3),
+        "{used:?}"
+    );
+}

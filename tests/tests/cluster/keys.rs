@@ -1,6 +1,7 @@
 //! The key of a cluster is changed, and encryption is turned on, while all go on.
 
 use std::fs;
+use std::path::PathBuf;
 
 use muster_tests::{Cluster, Options};
 use serde_json::Value;
@@ -44,6 +45,12 @@ fn file(cluster: &Cluster, number: usize) -> String {
     fs::read_to_string(cluster.key_file(number)).expect("a key file")
 }
 
+/// The folder of a host's key file.
+fn folder(cluster: &Cluster, number: usize) -> PathBuf {
+    let file = PathBuf::from(cluster.key_file(number));
+    file.parent().expect("it stands in a folder").to_owned()
+}
+
 fn goes_away(cluster: &mut Cluster, number: usize) {
     cluster.host_mut(number).kill();
     cluster.wait(SOON, "all agree that it is dead", |cluster| {
@@ -59,24 +66,28 @@ fn comes_back(cluster: &mut Cluster, number: usize) {
 
 #[test]
 fn the_key_is_changed_while_all_go_on_and_who_was_away_gets_in_for_the_grace() {
-    let options = Options::of(5).with(&["--stall-timeout", "60s"]);
-    let mut cluster = Cluster::formed(options);
+    let mut cluster = Cluster::formed(Options::of(5));
     goes_away(&mut cluster, 5);
     let marks = cluster.marks();
     let first = primary(&cluster, 1);
 
-    // One that does not answer is named, and nothing is used that it lacks.
-    cluster.host(4).pause();
+    // One that cannot keep the new key is named, and nothing is used that it lacks.
+    let (there, elsewhere) = (
+        folder(&cluster, 4),
+        folder(&cluster, 4).with_extension("away"),
+    );
+    fs::rename(&there, &elsewhere).expect("it can be moved");
     let refused = cluster
         .host(1)
         .muster(&["keys", "rotate", "--timeout", "1s"]);
-    cluster.host(4).resume();
+    fs::rename(&elsewhere, &there).expect("it can be moved");
     let refused = refused.expect_err("not all have it");
-    assert!(refused.contains("no answer from n4"), "{refused}");
+    assert!(refused.contains("not taken by n4"), "{refused}");
     assert!(
         refused.contains("run `muster keys rotate` again"),
         "{refused}"
     );
+    assert!(cluster.host(4).log_text().contains("keys-not-kept"));
     assert_eq!(primary(&cluster, 1), first);
     // It goes on with the same new key, at another member too.
     let done = cluster.host(2).muster(&["keys", "rotate", "--grace", "1h"]);
