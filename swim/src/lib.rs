@@ -34,12 +34,12 @@ pub use members::{
     NameError, Record, Statement, Status, TagError, Tags,
 };
 pub use node::{
-    Action, Agreement, Answer, AskError, CaseFile, ContactInfo, Deadline, HeldKeys, Identity,
-    KeyChange, KeyHolder, KeyRefusal, KeyReport, KeyTicket, Lifecycle, LinkInfo, LinkState, Mark,
-    Memory, NewError, Node, Quorum, RecoverError, RingPlace, Role, SaveTicket, SeedError, SeedInfo,
-    Stop, StreamEnd, StreamId, Ticket, Write,
+    Action, Agreement, Answer, AskError, CaseFile, ContactInfo, Deadline, Identity, KeyChange,
+    KeyHolder, KeyRefusal, KeyReport, KeyTicket, Lifecycle, LinkInfo, LinkState, Mark, Memory,
+    NewError, Node, Quorum, RecoverError, RingPlace, Role, SaveTicket, SeedError, SeedInfo, Stop,
+    StreamEnd, StreamId, Ticket, Write,
 };
 pub use rng::Seed;
 pub use stats::{Dropped, Stats};
 pub use time::Time;
-pub use wire::sealing::{Key, KeyError, KeyId, KeyInfo, Keyring, Plaintext};
+pub use wire::sealing::{HeldKeys, Key, KeyError, KeyId, KeyInfo, Keyring, Plaintext};

@@ -2,8 +2,8 @@
 //! cluster change.
 //!
 //! One key in each line, in base64, the one that seals first; `until=SECONDS` behind a key is the
-//! Unix time at which it is forgotten, `new` says that it was added and nobody has sealed with it. A
-//! line that begins with `#` says nothing, but `# generation N`, which counts the changes.
+//! Unix time at which it is forgotten, `new` says that it was added and nobody has sealed with it.
+//! A line that begins with `#` says nothing, but `# generation N`, which counts the changes.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};

@@ -15,7 +15,7 @@ use crate::limits;
 use crate::members::{Name, Status};
 use crate::time::Time;
 use crate::wire::Frame;
-use crate::wire::sealing::{Key, KeyError, KeyId, Keyring, Plaintext, WireKey};
+use crate::wire::sealing::{HeldKeys, Key, KeyError, KeyId, Keyring, Plaintext, WireKey};
 
 /// The number of a ring that is to be kept; never used twice by one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,31 +50,10 @@ pub struct KeyHolder {
     pub held: Option<HeldKeys>,
 }
 
-/// Which keys a member has, and what it does with them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldKeys {
-    /// How often its ring was changed.
-    pub generation: u64,
-    /// Its keys, the primary one first.
-    pub ids: Vec<KeyId>,
-    /// Whether it seals, and what it does about what is not sealed.
-    pub plaintext: Plaintext,
-}
-
 impl KeyHolder {
     /// Its keys, the primary one first.
     pub fn ids(&self) -> Option<&[KeyId]> {
         self.held.as_ref().map(|held| &*held.ids)
-    }
-}
-
-impl HeldKeys {
-    fn lacks(&self, id: KeyId) -> bool {
-        !self.ids.contains(&id)
-    }
-
-    fn seals_with(&self, id: KeyId) -> bool {
-        self.ids.first() == Some(&id)
     }
 }
 
@@ -507,12 +486,7 @@ impl Node {
     fn say_keys(&mut self, stream: StreamId) {
         let serves = matches!(self.streams.purpose(stream), Some(Purpose::Serve(_)));
         if let Some(held) = self.held_keys().filter(|_| serves) {
-            let frame = Frame::KeysHeld {
-                generation: held.generation,
-                ids: held.ids,
-                plaintext: held.plaintext,
-            };
-            self.send_frame(stream, &frame);
+            self.send_frame(stream, &Frame::KeysHeld(held));
         }
     }
 

@@ -50,7 +50,7 @@ pub use agreement::{
 };
 pub use contacts::ContactInfo;
 pub use joining::{SeedError, SeedInfo};
-pub use keys::{HeldKeys, KeyChange, KeyHolder, KeyRefusal, KeyReport, KeyTicket};
+pub use keys::{KeyChange, KeyHolder, KeyRefusal, KeyReport, KeyTicket};
 pub use links::{LinkInfo, LinkState};
 pub use outputs::{Action, Deadline, Stop};
 pub use streams::{StreamEnd, StreamId};

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::catching::Catch;
-use super::keys::{HeldKeys, Offer};
+use super::keys::Offer;
 use super::letters::Letters;
 use super::outputs::Action;
 use super::syncing::{Pull, Serve};
@@ -405,21 +405,7 @@ impl Node {
                     keys,
                 },
             ) => self.on_keys(stream, &cluster, generation, &keys, now),
-            (
-                Purpose::Keys(_),
-                Frame::KeysHeld {
-                    generation,
-                    ids,
-                    plaintext,
-                },
-            ) => {
-                let held = HeldKeys {
-                    generation,
-                    ids,
-                    plaintext,
-                };
-                self.on_keys_held(stream, held, now);
-            }
+            (Purpose::Keys(_), Frame::KeysHeld(held)) => self.on_keys_held(stream, held, now),
             (
                 Purpose::Serve(_)
                 | Purpose::Pull(_)

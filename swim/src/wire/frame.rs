@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::VERSION;
 use super::datagram::{DropReason, append, reachable};
 use super::message::{Entry, LineageTag, Outlook, Refusal};
-use super::sealing::{KeyId, Plaintext, WireKey};
+use super::sealing::{HeldKeys, WireKey};
 use crate::bounded::at_most;
 use crate::coordinator::{Cut, Lineage, Removal, RosterHead, Rosters, Standing, View};
 use crate::limits;
@@ -90,12 +90,8 @@ pub(crate) enum Frame<R = Record> {
         generation: u64,
         keys: Vec<WireKey>,
     },
-    /// "And these are mine", without the keys, the primary one first, "and so do I seal".
-    KeysHeld {
-        generation: u64,
-        ids: Vec<KeyId>,
-        plaintext: Plaintext,
-    },
+    /// "And these are mine", without the keys.
+    KeysHeld(HeldKeys),
 }
 
 #[derive(Deserialize)]
@@ -146,14 +142,6 @@ struct KeysBody {
     generation: u64,
     #[serde(deserialize_with = "at_most::<{ limits::KEYS }, _, _>")]
     keys: Vec<WireKey>,
-}
-
-#[derive(Deserialize)]
-struct KeysHeldBody {
-    generation: u64,
-    #[serde(deserialize_with = "at_most::<{ limits::KEYS }, _, _>")]
-    ids: Vec<KeyId>,
-    plaintext: Plaintext,
 }
 
 #[derive(Deserialize)]
@@ -348,12 +336,8 @@ pub(crate) fn encode_frame<R: Serialize>(frame: &Frame<R>) -> Vec<u8> {
             append(&(cluster, generation, keys), &mut bytes);
             KEYS
         }
-        Frame::KeysHeld {
-            generation,
-            ids,
-            plaintext,
-        } => {
-            append(&(generation, ids, plaintext), &mut bytes);
+        Frame::KeysHeld(held) => {
+            append(held, &mut bytes);
             KEYS_HELD
         }
     };
@@ -579,18 +563,7 @@ fn decode_body<'a>(
                 keys,
             })
         }
-        KEYS_HELD => {
-            let KeysHeldBody {
-                generation,
-                ids,
-                plaintext,
-            } = whole(body)?;
-            Ok(Frame::KeysHeld {
-                generation,
-                ids,
-                plaintext,
-            })
-        }
+        KEYS_HELD => whole(body).map(Frame::KeysHeld),
         _ => Err(DropReason::Malformed),
     }
 }

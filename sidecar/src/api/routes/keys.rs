@@ -29,7 +29,7 @@ impl Context {
         self.change_keys(KeyCommand::Look).await
     }
 
-    /// All are to have the key of the body; without one this agent draws it, and nobody ever sees it.
+    /// All are to have the key of the body; without one this agent draws it, and nobody sees it.
     pub(super) async fn add_key<B>(&self, headers: &HeaderMap, body: B) -> Result<Response<Answer>>
     where
         B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>,

@@ -32,7 +32,7 @@ Examples:
 
 `rotate` does three steps at all members, each once the one before is done everywhere: add the new
 key, use it, remove the old one, which still opens for --key-grace, so that members that are away
-now get in when they come back. Interrupted or refused, it goes on where it was when it is run again.
+now get in when they come back. Interrupted or refused, it goes on where it was when run again.
 `add`, `use` and `remove` are the same steps by hand.
 
 A key is never an argument: `add` and `rotate` read it from a file, or from standard input with `-`.

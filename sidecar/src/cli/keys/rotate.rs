@@ -139,14 +139,12 @@ impl Rotation {
             }
             Start::Fresh => self.add(client, &keys).await?,
         };
-        self.roll_out(client, &id)
-            .await
-            .map_err(|failure| match failure {
-                Failure::Client(error) => {
-                    Failure::Message(format!("{error}. What was done stays; {AGAIN}"))
-                }
-                other => other,
-            })
+        match self.roll_out(client, &id).await {
+            Err(Failure::Client(error)) => Err(Failure::Message(format!(
+                "{error}. What was done stays; {AGAIN}"
+            ))),
+            done => done,
+        }
     }
 
     /// Gives the id of the key that was added.

@@ -7,6 +7,8 @@ use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::Plaintext;
+use crate::bounded::at_most;
 use crate::limits;
 use crate::time::Time;
 
@@ -151,6 +153,28 @@ pub struct KeyInfo {
     pub is_new: bool,
 }
 
+/// Which keys a member has, and what it does with them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldKeys {
+    /// How often its ring was changed.
+    pub generation: u64,
+    /// Its keys, the primary one first.
+    #[serde(deserialize_with = "at_most::<{ limits::KEYS }, _, _>")]
+    pub ids: Vec<KeyId>,
+    /// Whether it seals, and what it does about what is not sealed.
+    pub plaintext: Plaintext,
+}
+
+impl HeldKeys {
+    pub(crate) fn lacks(&self, id: KeyId) -> bool {
+        !self.ids.contains(&id)
+    }
+
+    pub(crate) fn seals_with(&self, id: KeyId) -> bool {
+        self.ids.first() == Some(&id)
+    }
+}
+
 /// A key on its way to another member, sealed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct WireKey {
@@ -230,8 +254,8 @@ impl Keyring {
             .map_or(KeyId([0; 8]), |held| held.key.id())
     }
 
-    /// The same with one more key, which opens and does not seal. One that was about to be forgotten
-    /// stays.
+    /// The same with one more key, which opens and does not seal. One that was about to be
+    /// forgotten stays.
     pub fn with(&self, key: Key) -> Result<Keyring, KeyError> {
         let mut held = self.held.clone();
         if let Some(at) = held.iter().position(|held| held.key == key) {
@@ -316,8 +340,8 @@ impl Keyring {
 
     /// Whether it counts before another one: it was changed more often, or as often and has all of
     /// the other's keys and more. So a file that was changed by hand counts for its own member, and
-    /// gives others what they lack, but takes nothing from them. Keys that are about to be forgotten
-    /// count for nothing: nobody gets them back from one whose clock is behind.
+    /// gives others what they lack, but takes nothing from them. Keys that are about to be
+    /// forgotten count for nothing: nobody gets them back from one whose clock is behind.
     pub(crate) fn outranks(&self, other: &Keyring) -> bool {
         let has = |key: &Key| self.lasting().any(|ours| ours == key);
         let is_more = self.lasting().count() > other.lasting().count() && other.lasting().all(has);

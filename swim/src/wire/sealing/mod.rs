@@ -32,7 +32,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use datagram::Origin;
 pub(crate) use keyring::WireKey;
-pub use keyring::{Key, KeyError, KeyId, KeyInfo, Keyring};
+pub use keyring::{HeldKeys, Key, KeyError, KeyId, KeyInfo, Keyring};
 pub(crate) use stream::{Channel, Fault};
 
 use crate::members::Name;

@@ -8,7 +8,7 @@ use super::*;
 use crate::coordinator::VoterId;
 use crate::members::Status;
 use crate::time::Time;
-use crate::wire::sealing::{Key, Keyring, Plaintext};
+use crate::wire::sealing::{HeldKeys, Key, Keyring, Plaintext};
 use crate::wire::{Entry, Refusal, RelayTarget};
 
 /// A message and the file that holds its bytes.
@@ -257,12 +257,12 @@ fn frame_after(frame: &Frame) -> Option<Frame> {
         Frame::Link { .. } => Some(Frame::Linked),
         Frame::Linked => Some(Frame::Unlink),
         Frame::Unlink => Some(keys_frame()),
-        Frame::Keys { .. } => Some(Frame::KeysHeld {
+        Frame::Keys { .. } => Some(Frame::KeysHeld(HeldKeys {
             generation: 3,
             ids: vec![Key::new([7; 32]).id()],
             plaintext: Plaintext::Accept,
-        }),
-        Frame::KeysHeld { .. } => None,
+        })),
+        Frame::KeysHeld(_) => None,
     }
 }
 
@@ -322,7 +322,7 @@ fn frame_samples(frame: &Frame) -> Vec<(String, Frame)> {
         Frame::Linked => vec![("linked".to_owned(), frame.clone())],
         Frame::Unlink => vec![("unlink".to_owned(), frame.clone())],
         Frame::Keys { .. } => vec![("keys".to_owned(), frame.clone())],
-        Frame::KeysHeld { .. } => vec![("keys-held".to_owned(), frame.clone())],
+        Frame::KeysHeld(_) => vec![("keys-held".to_owned(), frame.clone())],
         Frame::Catch { .. } | Frame::Cuts { .. } | Frame::Roster { .. } | Frame::Letter { .. } => {
             samples::frame_samples(frame)
         }
