@@ -1,10 +1,8 @@
 //! Many hosts, each with a sidecar of one cluster, and the questions that tests ask of all at once.
 
 use std::fmt::Write as _;
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::fs;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +11,7 @@ use tempfile::TempDir;
 use crate::host::Host;
 use crate::log::Mark;
 use crate::network::Network;
-use crate::{sweep, wait};
+use crate::{keys, sweep, wait};
 
 /// Where every sidecar listens.
 pub const PORT: u16 = 7946;
@@ -87,16 +85,6 @@ fn key_file(folder: &Path, number: usize) -> PathBuf {
     folder.join(format!("n{number}.etc")).join("keys")
 }
 
-/// Any key will do.
-fn write_key(path: &Path) {
-    let folder = path.parent().expect("it stands in a folder");
-    fs::create_dir(folder).expect("the temporary folder can be written");
-    let mut options = OpenOptions::new();
-    let file = options.write(true).create_new(true).mode(0o600).open(path);
-    let mut file = file.expect("the temporary folder can be written");
-    writeln!(file, "{}=", "A".repeat(43)).expect("the key file can be written");
-}
-
 /// A network of hosts with sidecars. Hosts are numbered from 1 and called `n1`, `n2`…
 #[derive(Debug)]
 pub struct Cluster {
@@ -114,7 +102,10 @@ impl Cluster {
         let folder = tempfile::Builder::new().prefix(&prefix).tempdir();
         let folder = folder.expect("the temporary folder can be written");
         for number in 1..=options.hosts {
-            write_key(&key_file(folder.path(), number));
+            let file = key_file(folder.path(), number);
+            let etc = file.parent().expect("it stands in a folder");
+            fs::create_dir(etc).expect("the temporary folder can be written");
+            keys::write(&file);
         }
         let network = Network::new(options.hosts);
         let host = |number| {
