@@ -59,6 +59,11 @@ impl Node {
         }
         self.stats.datagrams_received += 1;
         self.stats.bytes_received += length as u64;
+        let shown = Rank::new(header.instance, header.incarnation, Status::Alive);
+        if shown.is_absurd(None) {
+            self.stats.dropped.absurd += 1;
+            return;
+        }
         self.on_heard(header.from, now);
         let known = self.table.ids(updates.iter().map(Update::subject));
         for (update, known) in updates.into_iter().zip(known) {
@@ -114,6 +119,7 @@ impl Node {
         if header.from == self.me.name.as_str() {
             return self.on_word_about_me(rank, Some(from), now);
         }
+        self.unlearn_absurd(header, from, now);
         if let Some(member) = self.table.get(header.from) {
             let held = &member.statement.record;
             let newer = (header.instance, header.incarnation) > (held.instance, held.incarnation);
