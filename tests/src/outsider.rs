@@ -77,7 +77,8 @@ impl Capture {
         let mut command = Command::new("ip");
         command
             .args(["netns", "exec", network.switch(), "tcpdump"])
-            .args(["-i", &Network::cable(host), "-Z", "root", "-U", "-w"])
+            .args(["-i", &Network::cable(host), "-Z", "root"])
+            .args(["--immediate-mode", "-U", "-w"])
             .arg(&file)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -93,9 +94,27 @@ impl Capture {
         capture
     }
 
-    /// What was written so far.
-    pub fn bytes(&self) -> Vec<u8> {
+    /// Ends it; all that was caught.
+    pub fn end(mut self) -> Vec<u8> {
+        self.stop();
+        self.bytes()
+    }
+
+    fn bytes(&self) -> Vec<u8> {
         fs::read(&self.file).unwrap_or_default()
+    }
+
+    fn stop(&mut self) {
+        let pid = i32::try_from(self.process.id())
+            .ok()
+            .and_then(Pid::from_raw);
+        if let Some(pid) = pid
+            && matches!(self.process.try_wait(), Ok(None))
+        {
+            // It may end at this moment.
+            let _ = kill_process(pid, Signal::INT);
+        }
+        let _ = self.process.wait();
     }
 
     /// The datagrams that went to this address so far.
@@ -129,13 +148,6 @@ fn datagram_to(packet: &[u8], to: IpAddr) -> Option<Vec<u8>> {
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        let pid = i32::try_from(self.process.id())
-            .ok()
-            .and_then(Pid::from_raw);
-        if let Some(pid) = pid {
-            // It may have ended by itself.
-            let _ = kill_process(pid, Signal::INT);
-        }
-        let _ = self.process.wait();
+        self.stop();
     }
 }

@@ -132,7 +132,7 @@ fn replays_flipped_bits_and_floods_cost_no_member_its_place() {
         let bit = numbers.below(8 * flipped.len());
         flipped[bit / 8] ^= 1 << (bit % 8);
         socket.send_to(&flipped, to).expect("it can be sent");
-        if n % 50 == 49 {
+        if n % 100 == 99 {
             wait_dropped(&cluster, 1, &reasons, known + n as u64 + 1);
         }
     }
@@ -325,7 +325,7 @@ fn overheard(folder: &Path, arguments: &[&str]) -> Vec<u8> {
     let _ = cluster.host_mut(3).wait_exit(SOON);
     let rest: BTreeSet<String> = names.into_iter().take(2).collect();
     cluster.wait(SOON, "one has left", |cluster| see(&rest, cluster));
-    capture.bytes()
+    capture.end()
 }
 
 #[test]
