@@ -332,7 +332,7 @@ fn overheard(folder: &Path, arguments: &[&str]) -> Vec<u8> {
 fn nothing_of_a_sealed_cluster_can_be_read_on_its_cables() {
     let (sealed, plain) = (folder(), folder());
     let bytes = overheard(sealed.path(), &[]);
-    assert!(bytes.len() > 10_000, "{} bytes were caught", bytes.len());
+    assert!(bytes.len() > 4000, "{} bytes were caught", bytes.len());
     assert_eq!(count(&bytes, "confidential"), 0);
     // The same words are found where they are not sealed.
     let bytes = overheard(plain.path(), &["--plaintext", "send"]);
