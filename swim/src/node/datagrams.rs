@@ -109,7 +109,6 @@ impl Node {
             DropReason::Key => dropped.key += 1,
             DropReason::Forged => dropped.forged += 1,
             DropReason::Replayed => dropped.replayed += 1,
-            DropReason::Senders => dropped.busy += 1,
         }
     }
 
@@ -119,11 +118,14 @@ impl Node {
         if header.from == self.me.name.as_str() {
             return self.on_word_about_me(rank, Some(from), now);
         }
-        self.unlearn_absurd(header, from, now);
         if let Some(member) = self.table.get(header.from) {
             let held = &member.statement.record;
-            let newer = (header.instance, header.incarnation) > (held.instance, held.incarnation);
-            if newer && self.config.parts.push_pull.is_none() {
+            let shown = (header.instance, header.incarnation);
+            let newer = shown > (held.instance, held.incarnation);
+            if member.statement.rank().is_absurd(Some(shown)) {
+                let name = held.name.clone();
+                self.unlearn(&name, from, now);
+            } else if newer && self.config.parts.push_pull.is_none() {
                 self.pull_news(self.listens_at(header, from), now);
             } else if header.instance != held.instance {
                 self.stats.dropped.stale += 1;

@@ -97,24 +97,16 @@ impl Node {
         self.note_for_office(&name, now);
     }
 
-    /// What somebody else said first of a member may be beyond belief once it speaks for itself:
-    /// then it is asked for its record anew.
-    pub(super) fn unlearn_absurd(&mut self, header: &Header<'_>, from: SocketAddr, now: Time) {
-        let Some(member) = self.table.get(header.from) else {
-            return;
-        };
-        let shown = (header.instance, header.incarnation);
-        if !member.statement.rank().is_absurd(Some(shown)) {
-            return;
-        }
+    /// What somebody else said first of a member is beyond belief, now that it speaks for itself: it
+    /// is asked for its record anew.
+    pub(super) fn unlearn(&mut self, name: &Name, from: SocketAddr, now: Time) {
         self.stats.dropped.absurd += 1;
-        let name = member.statement.record.name.clone();
         self.timers.cancel(&Timer::Suspicion(name.clone()));
         self.timers.cancel(&Timer::Forget(name.clone()));
         if let Some(id) = self.table.id(name.as_str()) {
             self.queue.remove(id);
         }
-        self.table.forget(&name, now);
+        self.table.forget(name, now);
         self.pull_news(from, now);
     }
 

@@ -253,7 +253,6 @@ fn a_leaver_is_agreed_to_have_left_however_the_coordinator_hears_of_it() {
             };
             let within = if cut { secs(20) } else { secs(1) };
             let took = cluster.run_until(within, told);
-            println!("seed {seed}, cut {cut}: {took:?}");
             assert!(took.is_some(), "seed {seed}, cut {cut}: all are told");
         }
     }
