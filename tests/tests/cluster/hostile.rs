@@ -103,7 +103,15 @@ fn replays_flipped_bits_and_floods_cost_no_member_its_place() {
     drop(capture);
     assert!(caught.iter().all(|datagram| datagram[0] == SEALED));
     let marks = cluster.marks();
-    let before = cluster.network().traffic(ATTACKER);
+    let mut before = cluster.network().traffic(ATTACKER);
+    // Nothing is worth more bytes of answers than it has itself.
+    let mut compare = |what: &str, cluster: &Cluster| {
+        let after = cluster.network().traffic(ATTACKER);
+        let (out, back) = (after.0 - before.0, after.1 - before.1);
+        println!("{what}: {out} bytes were sent, {back} came back");
+        assert!(back < out, "{back} bytes for {out}: {what}");
+        before = after;
+    };
     let from = SocketAddr::new(Network::ipv4(ATTACKER, false), 7946);
     let bind = || UdpSocket::bind(from).expect("the port is free");
     let socket = cluster.network().inside(ATTACKER, bind);
@@ -136,6 +144,8 @@ fn replays_flipped_bits_and_floods_cost_no_member_its_place() {
             wait_dropped(&cluster, 1, &reasons, known + n as u64 + 1);
         }
     }
+
+    compare("replays and flipped bits", &cluster);
 
     // Floods: of nothing that could be meant, and of what costs most, to be found out as forged.
     let garbage: Vec<Vec<u8>> = (0..64)
@@ -173,6 +183,7 @@ fn replays_flipped_bits_and_floods_cost_no_member_its_place() {
             "a flood is not remembered"
         );
         assert!(count > 0, "it arrives");
+        compare(kind, &cluster);
     }
 
     // Streams that mean nothing are not worth an answer either.
@@ -185,10 +196,7 @@ fn replays_flipped_bits_and_floods_cost_no_member_its_place() {
             let _ = stream.write_all(&bytes);
         });
     }
-    let after = cluster.network().traffic(ATTACKER);
-    let (out, back) = (after.0 - before.0, after.1 - before.1);
-    println!("the attacker sent {out} bytes and got {back}");
-    assert!(back < out, "{back} bytes for {out}");
+    compare("streams", &cluster);
     cluster.hold(Duration::from_secs(8), "after the attack", |cluster| {
         for kind in ["member-unreachable", "member-dead", "member-left"] {
             cluster.none_but(&marks, kind, &[])?;
