@@ -102,8 +102,8 @@ pub const DIGEST_BUCKETS: usize = 256;
 /// many in each second after that. A whole cluster may join from behind one address.
 pub const REQUESTS: (u32, u32) = (4096, 256);
 
-/// How often one member may pull: at once, and in a second. It does so eight times a period at most,
-/// of all others together.
+/// How often one member may pull: at once, and in a second. It does so eight times a period at
+/// most, of all others together.
 pub const PULLS: (u32, u32) = (256, 32);
 
 /// Questions of one member to the coordinator, asked for its clients: at once, and in a second.

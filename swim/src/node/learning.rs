@@ -97,8 +97,8 @@ impl Node {
         self.note_for_office(&name, now);
     }
 
-    /// What somebody else said first of a member is beyond belief, now that it speaks for itself: it
-    /// is asked for its record anew.
+    /// What somebody else said first of a member is beyond belief, now that it speaks for itself:
+    /// it is asked for its record anew.
     pub(super) fn unlearn(&mut self, name: &Name, from: SocketAddr, now: Time) {
         self.stats.dropped.absurd += 1;
         self.timers.cancel(&Timer::Suspicion(name.clone()));
@@ -445,8 +445,8 @@ impl Node {
     }
 }
 
-/// The record that a goodbye goes with. When it was said of a later version than is known, what else
-/// that one said is of no use any more, but its number is.
+/// The record that a goodbye goes with. When it was said of a later version than is known, what
+/// else that one said is of no use any more, but its number is.
 fn at_version(held: Arc<Record>, rank: Rank) -> Arc<Record> {
     if held.incarnation == rank.incarnation {
         return held;

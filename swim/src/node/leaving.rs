@@ -106,8 +106,9 @@ impl Node {
         }
     }
 
-    /// The buddies, and the coordinator, that do not know yet. When one of them says goodbye as well, others are buddies
-    /// in its place: of many that leave together the last word must not be told to leavers only.
+    /// The buddies, and the coordinator, that do not know yet. When one of them says goodbye as
+    /// well, others are buddies in its place: of many that leave together the last word must not be
+    /// told to leavers only.
     fn unaware_buddies(&self, acked: &BTreeSet<Name>) -> BTreeSet<Name> {
         let waits = |name: &Name| {
             let member = self.table.get(name.as_str());
