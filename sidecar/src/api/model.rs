@@ -265,6 +265,12 @@ pub struct Dropped {
     pub forged: u64,
     /// Sealed, and heard before.
     pub replayed: u64,
+    /// Asked more often than one peer may.
+    pub rate: u64,
+    /// A member beyond those that may be at one address.
+    pub crowded: u64,
+    /// An instance, incarnation or view that no member gets to.
+    pub absurd: u64,
 }
 
 impl From<&muster_swim::Stats> for Stats {
@@ -297,6 +303,9 @@ impl From<&muster_swim::Stats> for Stats {
                 key: stats.dropped.key,
                 forged: stats.dropped.forged,
                 replayed: stats.dropped.replayed,
+                rate: stats.dropped.rate,
+                crowded: stats.dropped.crowded,
+                absurd: stats.dropped.absurd,
             },
         }
     }

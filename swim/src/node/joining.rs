@@ -54,7 +54,7 @@ pub enum SeedError {
     )]
     OtherKey,
     /// It takes nobody in.
-    #[error("its table is full or it is leaving")]
+    #[error("its table is full, it was asked too often, or it is leaving")]
     Full,
 }
 

@@ -13,6 +13,7 @@ mod forming;
 mod fresh;
 mod growth;
 mod harness;
+mod hostile;
 mod keys;
 mod leave;
 mod links;
