@@ -77,11 +77,44 @@ pub const CONTACTS: usize = 4 * RINGS;
 /// Members in the table, lost and departed ones included.
 pub const MEMBERS: usize = 65_536;
 
+/// Of them, those at one IP address, this node not counted: whole clusters run behind one address,
+/// and none of them is to fill the table with names.
+pub const MEMBERS_AT_ADDRESS: usize = MEMBERS / 16;
+
+/// The last instance there may be: what a JSON number holds exactly, microseconds until the year
+/// 2255. A member whose clock shows more does not start.
+pub const INSTANCES: u64 = 1 << 53;
+
+/// Versions of one life that nobody here has heard of: two years of one a second. A word that is
+/// further ahead is no member's own.
+pub const INCARNATIONS_AHEAD: u32 = 1 << 26;
+
+/// Views by which a member of the same history can be ahead: a hundred years of one a second.
+pub const VIEWS_AHEAD: u64 = 1 << 32;
+
 /// Pushes in a second that do not wait for the beat of gossip, as changes of apps ask for.
 pub const HURRIED_PUSHES: u32 = 16;
 
 /// Buckets into which the table is divided for a pull. A power of two.
 pub const DIGEST_BUCKETS: usize = 256;
+
+/// What one address may ask for on streams, to join, to pull, to catch up: so many at once, and so
+/// many in each second after that. A whole cluster may join from behind one address.
+pub const REQUESTS: (u32, u32) = (4096, 256);
+
+/// How often one member may pull: at once, and in a second. It does so eight times a period at
+/// most, of all others together.
+pub const PULLS: (u32, u32) = (256, 32);
+
+/// Questions of one member to the coordinator, asked for its clients: at once, and in a second.
+pub const CALLS: (u32, u32) = (2048, 1024);
+
+/// How often one address is asked for views that it shows: at once, and in a second.
+pub const SHOWN_VIEWS: (u32, u32) = (64, 8);
+
+/// Of so many it is remembered that they asked lately. One more, and the one that asked least is
+/// forgotten.
+pub const SHARES: usize = 4096;
 
 /// Keys in one ring.
 pub const KEYS: usize = 8;

@@ -62,4 +62,10 @@ pub struct Dropped {
     pub forged: u64,
     /// Sealed, and heard before.
     pub replayed: u64,
+    /// Asked more often than one peer may.
+    pub rate: u64,
+    /// A member beyond those that may be at one address.
+    pub crowded: u64,
+    /// An instance, incarnation or view that no member gets to.
+    pub absurd: u64,
 }

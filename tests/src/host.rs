@@ -126,6 +126,11 @@ impl Host {
         self.signal(Signal::TERM);
     }
 
+    /// Has the sidecar read its settings and keys again (signal 1).
+    pub fn reload(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// Stops the sidecar without ending it.
     pub fn pause(&self) {
         self.signal(Signal::STOP);
@@ -318,6 +323,18 @@ impl Host {
                 .count(),
             resident_kib: resident.expect("proc(5): VmRSS in KiB"),
         }
+    }
+
+    /// The processor time that the sidecar has had (proc(5): fields 14 and 15 of `stat`).
+    pub fn processor_time(&self) -> Duration {
+        let process = self.process.as_ref().expect("a sidecar was started");
+        let stat = fs::read_to_string(format!("/proc/{}/stat", process.id()));
+        let stat = stat.expect("the sidecar runs");
+        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let fields = after_name.split_whitespace().skip(11).take(2);
+        let ticks: u64 = fields.filter_map(|field| field.parse::<u64>().ok()).sum();
+        // Hundredths of a second, whatever the kernel counts in (proc(5), USER_HZ).
+        Duration::from_millis(10 * ticks)
     }
 
     fn signal(&self, signal: Signal) {

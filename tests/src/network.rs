@@ -72,6 +72,16 @@ impl Network {
         &self.hosts[host - 1]
     }
 
+    /// The namespace of the switch.
+    pub(crate) fn switch(&self) -> &str {
+        &self.switch
+    }
+
+    /// The end of a host's cable at the switch.
+    pub(crate) fn cable(host: usize) -> String {
+        port(host)
+    }
+
     /// The IPv4 address of a host; `second` is the other one that it has.
     pub fn ipv4(host: usize, second: bool) -> IpAddr {
         let host = u8::try_from(host).expect("at most 250 hosts");

@@ -7,6 +7,7 @@
 mod agreed;
 mod apps;
 mod events;
+mod keys;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub use apps::{
     App, Apps, Attach, AttachedLine, ENDINGS, Ended, HEALTHS, Health, SignalWord, signal_name,
 };
 pub use events::{Cursor, CursorError, Details, EVENT_TYPES, Event, Grounds, RESET, Reset};
+pub use keys::{KEY_STATES, Key, KeyMember, Keys, PLAINTEXTS};
 
 use crate::agent::Clock;
 
@@ -263,6 +265,12 @@ pub struct Dropped {
     pub forged: u64,
     /// Sealed, and heard before.
     pub replayed: u64,
+    /// Asked more often than one peer may.
+    pub rate: u64,
+    /// A member beyond those that may be at one address.
+    pub crowded: u64,
+    /// An instance, incarnation or view that no member gets to.
+    pub absurd: u64,
 }
 
 impl From<&muster_swim::Stats> for Stats {
@@ -295,6 +303,9 @@ impl From<&muster_swim::Stats> for Stats {
                 key: stats.dropped.key,
                 forged: stats.dropped.forged,
                 replayed: stats.dropped.replayed,
+                rate: stats.dropped.rate,
+                crowded: stats.dropped.crowded,
+                absurd: stats.dropped.absurd,
             },
         }
     }

@@ -196,6 +196,9 @@ fn dropped(dropped: &Dropped) -> String {
         (dropped.key, "sealed with another key"),
         (dropped.forged, "forged or damaged"),
         (dropped.replayed, "heard before"),
+        (dropped.rate, "asked too often"),
+        (dropped.crowded, "beyond the members of one address"),
+        (dropped.absurd, "absurd"),
     ];
     let shown: Vec<String> = reasons
         .iter()

@@ -1,5 +1,6 @@
 //! Members: who they are, what is said of them, what this node holds.
 
+mod addresses;
 mod apps;
 mod digest;
 mod name;

@@ -12,6 +12,7 @@ use super::name::NameRef;
 use super::tags::TagsRef;
 use super::{Apps, Name, Tags};
 use crate::coordinator::VoterId;
+use crate::limits;
 
 /// One life of a member: newer start, larger number. The sidecar takes microseconds of Unix time,
 /// which a JSON number holds exactly.
@@ -19,10 +20,16 @@ use crate::coordinator::VoterId;
 pub struct Instance(pub u64);
 
 impl Instance {
-    /// The next larger instance: of a member that finds its own name taken by a newer one.
+    /// The next larger instance: of a member that finds its own name taken by a newer one. After
+    /// the [last](limits::INSTANCES) there is none.
     #[must_use]
     pub fn next(self) -> Instance {
-        Instance(self.0.saturating_add(1))
+        self.later_by(1)
+    }
+
+    /// So many microseconds later, but never after the last.
+    pub(crate) fn later_by(self, us: u64) -> Instance {
+        Instance(self.0.saturating_add(us).min(limits::INSTANCES))
     }
 }
 
@@ -123,7 +130,7 @@ pub enum Status {
     Suspect,
     /// It did not refute the suspicion in time. A hint: it may still come back.
     Unreachable,
-    /// It said goodbye. Final for the instance.
+    /// It said goodbye. Only it can take that back, which it does when somebody else said it.
     Left,
 }
 
@@ -138,14 +145,13 @@ pub struct Statement {
 
 /// The rank of a statement about a member of one name. The larger rank counts.
 ///
-/// Within one instance a goodbye is final, whatever the incarnation; otherwise a newer incarnation
-/// outranks every status of an older one, which is how a suspicion is refuted (SWIM section 4.2).
+/// Within one instance a newer incarnation outranks every status of an older one, which is how a
+/// suspicion is refuted (SWIM section 4.2), and a goodbye that was forged. Whoever did say goodbye
+/// says nothing newer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
     /// First the life.
     pub instance: Instance,
-    /// Then whether it ended by its own word.
-    left: bool,
     /// Then the version.
     pub incarnation: Incarnation,
     /// Then the status.
@@ -157,10 +163,23 @@ impl Rank {
     pub fn new(instance: Instance, incarnation: Incarnation, status: Status) -> Rank {
         Rank {
             instance,
-            left: status == Status::Left,
             incarnation,
             status,
         }
+    }
+
+    /// Whether it cannot be true of a member of whom this version is known: later than any clock
+    /// shows, or further ahead than a member gets unheard.
+    pub(crate) fn is_absurd(&self, known: Option<(Instance, Incarnation)>) -> bool {
+        let ahead_of = |(instance, incarnation): (Instance, Incarnation)| {
+            let since = match self.instance.cmp(&instance) {
+                Ordering::Less => return false,
+                Ordering::Equal => incarnation.0,
+                Ordering::Greater => 0,
+            };
+            self.incarnation.0.saturating_sub(since) > limits::INCARNATIONS_AHEAD
+        };
+        self.instance.0 > limits::INSTANCES || known.is_some_and(ahead_of)
     }
 }
 

@@ -1,12 +1,16 @@
 //! The member table: what this node holds of every member, itself included.
 
+mod invariants;
+
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use smallvec::SmallVec;
 
+use super::addresses::Addresses;
 use super::digest::{self, Digest};
 use super::order::Order;
 use super::{Name, Statement, Status, precedence};
@@ -42,6 +46,8 @@ pub(crate) struct Member {
     pub(crate) round_trip: RoundTrip,
     /// Present while the status is `Suspect`, and kept while the suspicion's end is what is held.
     pub(crate) suspicion: Option<Box<Suspicion>>,
+    /// Whether it said its goodbye to this node itself.
+    pub(crate) left_by_itself: bool,
     /// How many seconds it had been lost when this node heard of it.
     lost_before_s: u32,
     /// Where it stands in the list of its kind: below [`limits::MEMBERS`].
@@ -57,6 +63,8 @@ pub(crate) enum Merge {
     Old,
     /// There is no room for another member.
     Full,
+    /// There is no room for another member at its address.
+    Crowded,
     /// A member that was not known.
     New(MemberId),
     /// What was held before.
@@ -84,6 +92,8 @@ pub(crate) struct Table {
     present: Order,
     /// Others that are unreachable: contacted now and then.
     lost: Order,
+    /// Where the others are.
+    addresses: Addresses,
     /// When the digest last changed.
     changed: Time,
 }
@@ -135,6 +145,7 @@ impl Table {
             digest: Digest::new(),
             present: Order::default(),
             lost: Order::default(),
+            addresses: Addresses::default(),
             changed: now,
         };
         table.insert(me, now);
@@ -234,11 +245,24 @@ impl Table {
         1 + self.present.len()
     }
 
+    /// Whether a member is known, or may become so.
+    pub(crate) fn has_room_for(&self, name: &Name, at: IpAddr) -> bool {
+        let room = self.index.len() < limits::MEMBERS && !self.is_crowded(at);
+        room || self.id(name.as_str()).is_some()
+    }
+
+    fn is_crowded(&self, at: IpAddr) -> bool {
+        self.addresses.at_most(at) >= limits::MEMBERS_AT_ADDRESS
+    }
+
     /// Takes a statement if it outranks what is held.
     pub(crate) fn merge(&mut self, statement: Statement, now: Time) -> Merge {
         let Some(id) = self.id(statement.record.name.as_str()) else {
             if self.index.len() >= limits::MEMBERS {
                 return Merge::Full;
+            }
+            if self.is_crowded(statement.record.addr.ip()) {
+                return Merge::Crowded;
             }
             return Merge::New(self.insert(statement, now));
         };
@@ -264,6 +288,7 @@ impl Table {
             since: now,
             round_trip: RoundTrip::default(),
             suspicion: None,
+            left_by_itself: false,
             lost_before_s: 0,
             place: 0,
             bucket: u8::try_from(bucket).expect("256 buckets have numbers of one byte"),
@@ -284,6 +309,10 @@ impl Table {
         self.index
             .insert_unique(spread(hash), indexed, |known| spread(known.hash));
         self.changed = now;
+        if id != ME {
+            let held = filled(&self.slots, id);
+            self.addresses.add(held.statement.record.addr.ip());
+        }
         self.enlist(id, status);
         MemberId(id)
     }
@@ -301,12 +330,20 @@ impl Table {
             member.since = now;
             member.lost_before_s = 0;
         }
+        if new_rank.status != Status::Left || old_rank.instance != new_rank.instance {
+            member.left_by_itself = false;
+        }
         let same =
             (old_rank.instance, old_rank.incarnation) == (new_rank.instance, new_rank.incarnation);
         if !same || !matches!(new_rank.status, Status::Suspect | Status::Unreachable) {
             member.suspicion = None;
         }
         let old = std::mem::replace(&mut member.statement, statement);
+        let (from, to) = (old.record.addr.ip(), member.statement.record.addr.ip());
+        if id != ME && from != to {
+            self.addresses.remove(from);
+            self.addresses.add(to);
+        }
         self.digest.toggle(&old);
         self.digest.toggle(&member.statement);
         if self.digest.total() != before {
@@ -333,6 +370,7 @@ impl Table {
         }
         let member = self.slots[id as usize].take()?;
         self.free.push(id);
+        self.addresses.remove(member.statement.record.addr.ip());
         self.digest.toggle(&member.statement);
         self.changed = now;
         Some(member.statement)
@@ -459,65 +497,6 @@ impl Table {
             view: View(0),
             voter: false,
         }
-    }
-
-    /// Whether index, lists, rings and digest say the same. Slow: for the simulator and tests.
-    pub(crate) fn check_invariants(&self) {
-        let mut digest = Digest::new();
-        let (mut present, mut lost) = (0, 0);
-        for (id, slot) in self.slots.iter().enumerate() {
-            let Some(member) = slot else {
-                assert!(self.free.contains(&(id as u32)), "an empty slot is free");
-                continue;
-            };
-            let name = &member.statement.record.name;
-            let status = member.statement.status;
-            assert_eq!(
-                self.id(name.as_str()),
-                Some(MemberId(id as u32)),
-                "the index names {name}"
-            );
-            let bucket = digest::bucket(name, limits::DIGEST_BUCKETS);
-            assert_eq!(member.bucket(limits::DIGEST_BUCKETS), bucket, "{name}");
-            digest.toggle(&member.statement);
-            let suspected = member.suspicion.is_some();
-            let matches = match status {
-                Status::Alive | Status::Left => !suspected,
-                Status::Suspect => suspected,
-                Status::Unreachable => true,
-            };
-            assert!(matches, "{name} has a suspicion while it is suspect");
-            if id as u32 == ME {
-                assert_eq!(*name, self.me, "this node stands first");
-                continue;
-            }
-            let list = match kind(status) {
-                Kind::Present => &self.present,
-                Kind::Lost => &self.lost,
-                Kind::Departed => continue,
-            };
-            assert_eq!(
-                list.at(usize::from(member.place)),
-                id as u32,
-                "{name} is in its list"
-            );
-            present += usize::from(kind(status) == Kind::Present);
-            lost += usize::from(kind(status) == Kind::Lost);
-        }
-        assert_eq!((present, lost), (self.present.len(), self.lost.len()));
-        assert_eq!(
-            digest.total(),
-            self.digest.total(),
-            "the digest is that of the members"
-        );
-        assert_eq!(
-            digest.fold(16),
-            self.digest.fold(16),
-            "and so are its buckets"
-        );
-        let others = self.present.iter().map(|id| named(&self.slots, id));
-        self.rings.check_invariants(others);
-        assert!(self.index.len() <= limits::MEMBERS);
     }
 
     /// The number of buckets in which this table is compared.

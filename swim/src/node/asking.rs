@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::agreement::{Answer, AskError, Quorum, Ticket};
 use super::outputs::Action;
+use super::rates::Share;
 use super::{Lifecycle, Node, Timer};
 use crate::limits;
 use crate::members::Name;
@@ -145,6 +146,9 @@ impl Node {
         at: SocketAddr,
         now: Time,
     ) {
+        if !self.may_ask(Share::calls(from.as_str(), at.ip()), now) {
+            return;
+        }
         if let Some(reply) = self.reply_to(question, from, now) {
             self.send_plain(at, Message::Errand(Errand::Told { seq, reply }));
         }

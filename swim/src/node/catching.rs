@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Node;
 use super::agreement::Quorum;
+use super::rates::Share;
 use super::streams::{Purpose, StreamId};
 use crate::coordinator::{CatchUp, Cut, Lineage, Removal, Roster, RosterHead, Standing, View};
 use crate::limits;
@@ -35,6 +36,12 @@ impl Catching {
     /// What was shown of another lineage says nothing about this one.
     pub(super) fn forget_shown(&mut self) {
         self.shown = None;
+    }
+
+    /// Whether somebody is being asked, or it is too soon to ask again.
+    fn rests(&self, pause: Duration, now: Time) -> bool {
+        let recent = self.last.is_some_and(|last| now.since(last) < pause);
+        recent && (self.stream.is_some() || pause > PATIENCE)
     }
 
     /// Whether its word counts for nothing.
@@ -131,18 +138,22 @@ impl Node {
     /// Somebody shows that it knows this view.
     fn heed_view(&mut self, view: View, from: &str, at: SocketAddr, now: Time) {
         let ours = self.agreed.view();
-        if view.0 > limits::VIEWS {
-            // No cluster comes that far.
-            self.stats.dropped.malformed += 1;
+        if view.0 > limits::VIEWS.min(ours.0.saturating_add(limits::VIEWS_AHEAD)) {
+            // No cluster comes that far, nor so far without this node.
+            self.stats.dropped.absurd += 1;
             return;
         }
         self.note_heir(from, view, now);
-        if view > ours && !self.agreed.catching.doubts(from, now) {
-            self.agreed.catching.shown = Some((view, from.to_owned()));
-            if self.catch_up(at, PATIENCE, now) {
-                let name = from.to_owned();
-                self.agreed.catching.asked = Some(Asked { name, view, ours });
-            }
+        if view <= ours || self.agreed.catching.doubts(from, now) {
+            return;
+        }
+        self.agreed.catching.shown = Some((view, from.to_owned()));
+        if !self.agreed.catching.rests(PATIENCE, now)
+            && self.may_ask(Share::Views(at.ip()), now)
+            && self.catch_up(at, PATIENCE, now)
+        {
+            let name = from.to_owned();
+            self.agreed.catching.asked = Some(Asked { name, view, ours });
         }
     }
 
@@ -176,10 +187,7 @@ impl Node {
 
     /// Asks for what is missing, unless that is under way; whether it does.
     pub(super) fn catch_up(&mut self, from: SocketAddr, pause: Duration, now: Time) -> bool {
-        let catching = &self.agreed.catching;
-        let recent = catching.last.is_some_and(|last| now.since(last) < pause);
-        let rests = catching.stream.is_some() || pause > PATIENCE;
-        if recent && rests {
+        if self.agreed.catching.rests(pause, now) {
             return false;
         }
         // Whoever was asked before did not answer in time.
@@ -206,10 +214,14 @@ impl Node {
         cluster: &Name,
         lineage: Option<Lineage>,
         view: View,
+        now: Time,
     ) {
         if *cluster != self.cluster {
             self.stats.dropped.cluster += 1;
             return self.send_frame(stream, &Frame::Refuse(crate::wire::Refusal::Cluster));
+        }
+        if !self.may_catch_up(stream, now) {
+            return self.turn_away(stream, now);
         }
         let Some(history) = &self.agreed.history else {
             return self.send_frame(stream, &Frame::Refuse(crate::wire::Refusal::Instance));

@@ -8,7 +8,7 @@ use crate::coordinator::{
     suitable_voters,
 };
 use crate::limits;
-use crate::members::{Name, Status};
+use crate::members::{Instance, Name, Status};
 use crate::time::Time;
 
 /// How long a member must have been one before it is made a voter.
@@ -157,6 +157,13 @@ impl Node {
 
     fn change_for(&self, ruling: &Ruling, now: Time) -> Option<Change> {
         Some(match ruling {
+            // Its goodbye came by hearsay, and the witnesses found that it is gone.
+            Ruling::Convict { name, instance, .. } if self.said_to_have_left(name, *instance) => {
+                Change::Left {
+                    name: name.clone(),
+                    instance: *instance,
+                }
+            }
             Ruling::Convict {
                 name,
                 instance,
@@ -181,6 +188,12 @@ impl Node {
                 instance: *instance,
             },
         })
+    }
+
+    fn said_to_have_left(&self, name: &Name, instance: Instance) -> bool {
+        let held = self.table.get(name.as_str());
+        let held = held.map(|member| &member.statement);
+        held.is_some_and(|held| held.status == Status::Left && held.record.instance == instance)
     }
 
     /// How often a member will have been removed since it was last calm.
@@ -318,7 +331,8 @@ impl Node {
                 name: standing.name.clone(),
                 id: held.record.voter,
             };
-            if voter.id == VoterId::NEVER || held.status == Status::Left || is_me && leaving {
+            let left = self.left_by_itself(&standing.name);
+            if voter.id == VoterId::NEVER || left || is_me && leaving {
                 return None;
             }
             let same_life = held.record.instance == standing.instance;

@@ -59,6 +59,11 @@ impl Node {
         }
         self.stats.datagrams_received += 1;
         self.stats.bytes_received += length as u64;
+        let shown = Rank::new(header.instance, header.incarnation, Status::Alive);
+        if shown.is_absurd(None) {
+            self.stats.dropped.absurd += 1;
+            return;
+        }
         self.on_heard(header.from, now);
         let known = self.table.ids(updates.iter().map(Update::subject));
         for (update, known) in updates.into_iter().zip(known) {
@@ -104,7 +109,6 @@ impl Node {
             DropReason::Key => dropped.key += 1,
             DropReason::Forged => dropped.forged += 1,
             DropReason::Replayed => dropped.replayed += 1,
-            DropReason::Senders => dropped.busy += 1,
         }
     }
 
@@ -116,8 +120,12 @@ impl Node {
         }
         if let Some(member) = self.table.get(header.from) {
             let held = &member.statement.record;
-            let newer = (header.instance, header.incarnation) > (held.instance, held.incarnation);
-            if newer && self.config.parts.push_pull.is_none() {
+            let shown = (header.instance, header.incarnation);
+            let newer = shown > (held.instance, held.incarnation);
+            if member.statement.rank().is_absurd(Some(shown)) {
+                let name = held.name.clone();
+                self.unlearn(&name, from, now);
+            } else if newer && self.config.parts.push_pull.is_none() {
                 self.pull_news(self.listens_at(header, from), now);
             } else if header.instance != held.instance {
                 self.stats.dropped.stale += 1;

@@ -4,39 +4,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Lifecycle, Node, Timer};
+use super::{Node, Timer};
 #[cfg(feature = "sim")]
 use crate::coordinator::Rosters;
 use crate::coordinator::{Verdict, View};
 use crate::event::{DeadCause, EventKind, MemberInfo, State, UnreachableCause};
-use crate::gossip::{CROWD, Urgency, send_limit};
+use crate::gossip::Urgency;
 use crate::limits;
 #[cfg(feature = "sim")]
 use crate::members::Records;
 use crate::members::{MemberId, Merge, Name, NameRef, Rank, Record, RecordRef, Statement, Status};
 use crate::time::Time;
-use crate::wire::{Entry, Header, Message, Update};
-
-/// Pushes that did not wait for the beat of gossip, in the present second.
-#[derive(Debug, Default)]
-pub(super) struct Hurries {
-    since: Time,
-    count: u32,
-}
-
-impl Hurries {
-    /// Whether one more may go at once.
-    fn take(&mut self, now: Time) -> bool {
-        if now.since(self.since) >= Duration::from_secs(1) {
-            *self = Hurries {
-                since: now,
-                count: 0,
-            };
-        }
-        self.count += 1;
-        self.count <= limits::HURRIED_PUSHES
-    }
-}
+use crate::wire::{Entry, Header, Update};
 
 impl Node {
     /// Takes its records and rosters from the same sources as other nodes.
@@ -78,13 +57,57 @@ impl Node {
                 if name == self.me.name.as_str() {
                     return self.on_word_about_me(rank, None, now);
                 }
+                if self.refuses_as_absurd(rank, known) {
+                    return;
+                }
                 if self.lacks_record(name, rank) {
                     // Somebody knows a record that we missed, or that no datagram holds.
                     return self.pull_news(self.listens_at(header, from), now);
                 }
                 self.on_claim(name, rank, (by.as_str(), &refused), now);
+                let by_itself = header.from == name && header.instance == instance;
+                if by_itself && status == Status::Left {
+                    self.on_own_goodbye(name, rank, from, now);
+                }
             }
         }
+    }
+
+    /// Whether a word about another member is beyond belief; `known` is its number, if it has one.
+    fn refuses_as_absurd(&mut self, rank: Rank, known: Option<MemberId>) -> bool {
+        let held = known.map(|id| &self.table.member(id).statement.record);
+        let absurd = rank.is_absurd(held.map(|held| (held.instance, held.incarnation)));
+        self.stats.dropped.absurd += u64::from(absurd);
+        absurd
+    }
+
+    /// A goodbye in a datagram of the member itself, not by hearsay: only such a one is as good as
+    /// a verdict to the coordinator. With the key everybody can speak in its name, but not from
+    /// where it is.
+    fn on_own_goodbye(&mut self, name: &str, rank: Rank, from: SocketAddr, now: Time) {
+        let Some(member) = self.table.get_mut(name) else {
+            return;
+        };
+        let held = &member.statement;
+        if held.rank() != rank || held.record.addr != from || member.left_by_itself {
+            return;
+        }
+        member.left_by_itself = true;
+        let name = held.record.name.clone();
+        self.note_for_office(&name, now);
+    }
+
+    /// What somebody else said first of a member is beyond belief, now that it speaks for itself:
+    /// it is asked for its record anew.
+    pub(super) fn unlearn(&mut self, name: &Name, from: SocketAddr, now: Time) {
+        self.stats.dropped.absurd += 1;
+        self.timers.cancel(&Timer::Suspicion(name.clone()));
+        self.timers.cancel(&Timer::Forget(name.clone()));
+        if let Some(id) = self.table.id(name.as_str()) {
+            self.queue.remove(id);
+        }
+        self.table.forget(name, now);
+        self.pull_news(from, now);
     }
 
     /// A member is alive, by its own word.
@@ -92,6 +115,9 @@ impl Node {
         let (name, rank) = (record.name.as_str(), rank_of(record, Status::Alive));
         if name == self.me.name.as_str() {
             return self.on_word_about_me(rank, Some(record.addr), now);
+        }
+        if self.refuses_as_absurd(rank, known) {
+            return;
         }
         let held = known.map(|id| &self.table.member(id).statement);
         // Of one version there may be two records, of two that began at one instant.
@@ -125,6 +151,8 @@ impl Node {
         match status {
             // Nothing to take back: a goodbye of somebody we never met.
             Status::Left if held.is_none() => {}
+            Status::Suspect | Status::Unreachable | Status::Left
+                if self.refuses_as_absurd(rank, known) => {}
             // Forgotten here, and soon there.
             Status::Unreachable if self.forgotten.get(name).is_some_and(|old| rank <= *old) => {}
             Status::Unreachable if held.is_none() && lost_for >= self.config.forget_after => {}
@@ -195,7 +223,10 @@ impl Node {
             Status::Unreachable => {
                 self.on_unreachable_claim(&record.name, rank, (by(), &refused), now);
             }
-            Status::Left => self.accept(Statement { record, status }, None, now),
+            Status::Left => {
+                let record = at_version(record, rank);
+                self.accept(Statement { record, status }, None, now);
+            }
         }
     }
 
@@ -221,6 +252,10 @@ impl Node {
             Merge::Old => return,
             Merge::Full => {
                 self.stats.dropped.members += 1;
+                return;
+            }
+            Merge::Crowded => {
+                self.stats.dropped.crowded += 1;
                 return;
             }
             Merge::New(id) => {
@@ -408,111 +443,17 @@ impl Node {
             self.set_timer(Timer::Forget(name.clone()), now + limits::TOMBSTONE);
         }
     }
+}
 
-    /// Passes on what is held of a member.
-    pub(super) fn gossip_member(&mut self, name: &Name, now: Time) {
-        if let Some(id) = self.table.id(name.as_str()) {
-            self.gossip(id, self.urgency_of(id), now);
-        }
+/// The record that a goodbye goes with. When it was said of a later version than is known, what
+/// else that one said is of no use any more, but its number is.
+fn at_version(held: Arc<Record>, rank: Rank) -> Arc<Record> {
+    if held.incarnation == rank.incarnation {
+        return held;
     }
-
-    /// The same, ahead of all that waits, and without waiting for the next beat.
-    pub(super) fn gossip_urgently(&mut self, name: &Name, now: Time) {
-        if let Some(id) = self.table.id(name.as_str()) {
-            self.gossip(id, Urgency::First, now);
-            self.hurry(now);
-        }
-    }
-
-    fn urgency_of(&self, id: MemberId) -> Urgency {
-        match self.table.member(id).statement.status {
-            Status::Alive | Status::Suspect | Status::Unreachable => Urgency::Normal,
-            Status::Left => Urgency::First,
-        }
-    }
-
-    fn gossip(&mut self, id: MemberId, urgency: Urgency, now: Time) {
-        self.queue.put(id, urgency);
-        if !self.timers.is_set(&Timer::Push) {
-            let interval = self.config.gossip_interval;
-            let at = if self.config.parts.eager {
-                // At once after a calm, otherwise in step: many changes share a datagram.
-                now.max(self.last_push + interval)
-            } else {
-                now + self.rng.up_to(interval)
-            };
-            self.set_timer(Timer::Push, at);
-        }
-    }
-
-    /// Pushes at once, as verdicts are. What changes too often goes with the beat all the same.
-    fn hurry(&mut self, now: Time) {
-        let waits = self.timers.is_set_after(&Timer::Push, now);
-        if waits && self.config.parts.eager && self.hurries.take(now) {
-            self.set_timer(Timer::Push, now);
-        }
-    }
-
-    /// How often the eager push alone sends an update.
-    pub(super) fn pushes(&self) -> u32 {
-        let targets = (self.config.rings + self.config.gossip_fanout) as u32;
-        targets * self.config.parts.pushes
-    }
-
-    /// How often an update is passed on.
-    pub(super) fn send_limit(&self) -> u32 {
-        let enough = self
-            .config
-            .parts
-            .sends
-            .unwrap_or_else(|| send_limit(self.config.gossip_multiplier, self.table.present()));
-        if self.is_crowded(self.queue.len()) {
-            enough.min(self.pushes())
-        } else {
-            enough
-        }
-    }
-
-    /// Whether so many updates are more than can be passed on soon, as when a crowd joins. Then
-    /// newcomers are not passed on, and all else no more often than it is pushed: comparing tables
-    /// brings the rest, many to a stream, for less.
-    fn is_crowded(&self, updates: usize) -> bool {
-        updates >= CROWD && self.config.parts.push_pull.is_none()
-    }
-
-    /// Eager push: who first hears of something passes it on at once to its successors, which
-    /// alone reach everybody, and to random members (DESIGN 4.4).
-    pub(super) fn on_push(&mut self, now: Time) {
-        if self.queue.fresher_than(self.pushes()) == 0 {
-            return;
-        }
-        self.last_push = now;
-        let targets = self.push_targets(self.config.gossip_fanout);
-        if targets.is_empty() {
-            return;
-        }
-        for to in targets {
-            self.send_plain(to, Message::Gossip);
-        }
-        if self.lifecycle != Lifecycle::Left {
-            self.set_timer(Timer::Push, now + self.config.gossip_interval);
-        }
-    }
-
-    /// Where news goes at once: to the successors and so many random members.
-    pub(super) fn push_targets(&mut self, fanout: usize) -> Vec<SocketAddr> {
-        let rings = self.table.rings();
-        let successors = (0..rings.count()).filter_map(|ring| rings.successor(ring).cloned());
-        let mut targets: Vec<Name> = successors.collect();
-        let random = self.table.some_present(fanout, &mut self.rng, |_| true);
-        targets.extend(random);
-        targets.sort();
-        targets.dedup();
-        let members = targets
-            .iter()
-            .filter_map(|name| self.table.get(name.as_str()));
-        members.map(|member| member.statement.record.addr).collect()
-    }
+    let mut record = Record::clone(&held);
+    record.incarnation = rank.incarnation;
+    Arc::new(record)
 }
 
 fn rank_of(record: &RecordRef<'_>, status: Status) -> Rank {

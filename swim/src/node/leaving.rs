@@ -74,7 +74,26 @@ impl Node {
             until,
         });
         self.tell_suspects(seq);
+        self.tell_voters(seq);
         self.say_goodbye(now);
+    }
+
+    /// A goodbye counts as a verdict only with those that heard it from the leaver itself, and any
+    /// voter may be the next to decide. Only the one that does is waited for.
+    fn tell_voters(&mut self, seq: u32) {
+        let waited_for = self.unaware_buddies(&BTreeSet::new());
+        for voter in self.other_voters() {
+            if !waited_for.contains(&voter) {
+                self.ping_goodbye(&voter, seq);
+            }
+        }
+    }
+
+    /// Whether this node has a member's goodbye from the member itself.
+    pub(super) fn left_by_itself(&self, name: &Name) -> bool {
+        let held = self.table.get(name.as_str());
+        let left = held.filter(|member| member.statement.status == Status::Left);
+        left.is_some_and(|member| member.left_by_itself || *name == self.me.name)
     }
 
     /// Buddies that may be stalled find the goodbye when they go on; nobody waits for their acks.
@@ -87,20 +106,19 @@ impl Node {
         }
     }
 
-    /// The buddies that do not know yet. When one of them says goodbye as well, others are buddies
-    /// in its place: of many that leave together the last word must not be told to leavers only.
+    /// The buddies, and the coordinator, that do not know yet. When one of them says goodbye as
+    /// well, others are buddies in its place: of many that leave together the last word must not be
+    /// told to leavers only.
     fn unaware_buddies(&self, acked: &BTreeSet<Name>) -> BTreeSet<Name> {
         let waits = |name: &Name| {
             let member = self.table.get(name.as_str());
             let answers = member.is_some_and(|member| member.statement.status == Status::Alive);
             answers && !acked.contains(name)
         };
-        self.table
-            .rings()
-            .buddies()
-            .into_iter()
-            .filter(waits)
-            .collect()
+        let coordinator = self.office_holder();
+        let others = coordinator.filter(|name| *name != self.me.name);
+        let buddies = self.table.rings().buddies().into_iter();
+        buddies.chain(others).filter(waits).collect()
     }
 
     /// Others vote in this node's place from this view on. Until most of them know, the memory of

@@ -27,6 +27,8 @@ mod myself;
 mod office;
 mod outputs;
 mod probing;
+mod pushing;
+mod rates;
 mod recovering;
 mod reporting;
 mod stands;
@@ -76,11 +78,12 @@ use apps::Attachments;
 use contacts::Contacts;
 use joining::Seeds;
 use keys::Keying;
-use learning::Hurries;
 use leaving::Goodbye;
 use links::Links;
 use myself::Namesake;
 use outputs::Outgoing;
+use pushing::Hurries;
+use rates::Rates;
 use streams::Streams;
 use syncing::Syncing;
 use timers::{Timer, Timers};
@@ -167,6 +170,7 @@ pub struct Node {
     contacts: Contacts,
     seeds: Seeds,
     syncing: Syncing,
+    rates: Rates,
     /// Lost members that were forgotten, and at which rank.
     forgotten: HashMap<Name, Rank>,
     goodbye: Option<Goodbye>,
@@ -215,6 +219,14 @@ impl Node {
             }
             .into());
         }
+        if identity.instance.0 > limits::INSTANCES {
+            return Err(ConfigError {
+                setting: "instance",
+                given: identity.instance.to_string(),
+                allowed: format!("at most {}: set the clock of this host", limits::INSTANCES),
+            }
+            .into());
+        }
         let me = Record {
             name: identity.name,
             addr: identity.addr,
@@ -249,6 +261,7 @@ impl Node {
             contacts: Contacts::default(),
             seeds: Seeds::default(),
             syncing: Syncing::default(),
+            rates: Rates::default(),
             forgotten: HashMap::new(),
             goodbye: None,
             namesake: None,

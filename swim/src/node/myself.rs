@@ -63,13 +63,22 @@ impl Node {
             Lifecycle::Joining | Lifecycle::Member => {}
             Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => return,
         }
+        if rank.is_absurd(Some((self.me.instance, self.me.incarnation))) {
+            // Nobody who knows this member believes that, so nothing need be said against it.
+            self.stats.dropped.absurd += 1;
+            return;
+        }
+        let is_last = self.me.instance.next() == self.me.instance;
         let twin =
             rank.instance == self.me.instance && addr.is_some_and(|addr| addr > self.me.addr);
         if rank.instance > self.me.instance {
             self.on_newer_namesake(rank, addr, now);
-        } else if twin {
+        } else if twin && !is_last {
             // Two began at one instant, and the other's record outranks ours everywhere.
             self.begin_life_after(rank.instance, now);
+        } else if twin && rank.incarnation >= self.me.incarnation {
+            // Nothing comes after this life: no clock got so far, and it is no other member's.
+            self.publish(rank.incarnation.next(), now);
         } else if rank.instance == self.me.instance {
             self.on_word_about_this_life(rank, now);
         }
@@ -77,7 +86,11 @@ impl Node {
 
     fn on_word_about_this_life(&mut self, rank: Rank, now: Time) {
         match rank.status {
-            Status::Left => self.begin_life_after(rank.instance, now),
+            // This member did not say so: whoever does is mistaken, or lies.
+            Status::Left if rank.incarnation >= self.me.incarnation => {
+                self.stats.refutations += 1;
+                self.publish(rank.incarnation.next(), now);
+            }
             Status::Suspect | Status::Unreachable if rank.incarnation >= self.me.incarnation => {
                 // SWIM section 4.2: only we may raise our incarnation; Lifeguard IV-A: having to
                 // refute speaks against our own health.
@@ -88,7 +101,7 @@ impl Node {
             Status::Alive if rank.incarnation > self.me.incarnation => {
                 self.publish(rank.incarnation.next(), now);
             }
-            Status::Alive | Status::Suspect | Status::Unreachable => {}
+            Status::Alive | Status::Suspect | Status::Unreachable | Status::Left => {}
         }
     }
 
@@ -96,8 +109,15 @@ impl Node {
     /// clock that ran ahead: go past it. Otherwise ask it, also while joining: whether it was
     /// started before us or after us, its answer says that it lives.
     fn on_newer_namesake(&mut self, rank: Rank, addr: Option<SocketAddr>, now: Time) {
-        if addr == Some(self.me.addr) || rank.status == Status::Left {
+        if addr == Some(self.me.addr) {
             return self.begin_life_after(rank.instance, now);
+        }
+        if rank.status == Status::Left {
+            // While this life is a member no later one was: whoever says that it left lies.
+            if !self.succeeds_a_member(self.me.name.as_str(), self.me.instance) {
+                self.begin_life_after(rank.instance, now);
+            }
+            return;
         }
         // Without an address it cannot be asked; its record comes with the next pull.
         let Some(addr) = addr else { return };
@@ -181,7 +201,7 @@ impl Node {
             return;
         }
         let step = self.rng.below(LIFE_STEP_US) as u64;
-        self.me.instance = Instance(instance.next().0.saturating_add(step));
+        self.me.instance = instance.next().later_by(step);
         self.publish(Some(Incarnation::default()), now);
         let me = self.me();
         self.tell(me, EventKind::Updated, now);

@@ -281,6 +281,7 @@ impl Node {
             let record = &held.record;
             (held.status, record.instance, record.returns)
         });
+        let by_itself = self.left_by_itself(name);
         let condemned =
             held.is_some_and(|(_, instance, _)| roster.is_condemned(name.as_str(), instance));
         let since = self
@@ -310,7 +311,7 @@ impl Node {
                 }
             }
             (Some((Status::Left, instance, _)), Some(standing))
-                if standing.instance <= instance =>
+                if standing.instance <= instance && by_itself =>
             {
                 self.say(Change::Left {
                     name: name.clone(),

@@ -165,12 +165,12 @@ impl Streams {
 
 impl Node {
     /// Somebody opened a stream to this node. `None` when there are too many: close it.
-    pub fn handle_stream_accepted(&mut self, _from: SocketAddr, now: Time) -> Option<StreamId> {
+    pub fn handle_stream_accepted(&mut self, from: SocketAddr, now: Time) -> Option<StreamId> {
         self.enter(now);
         if !self.is_active() {
             return None;
         }
-        let Some(stream) = self.streams.add(Purpose::Serve(Serve::default())) else {
+        let Some(stream) = self.streams.add(Purpose::Serve(Serve::new(from.ip()))) else {
             self.stats.dropped.busy += 1;
             return None;
         };
@@ -326,7 +326,7 @@ impl Node {
                 },
             ) if serve.may_tell_views() => {
                 serve.on_views_told();
-                self.on_catch(stream, &cluster, lineage, view);
+                self.on_catch(stream, &cluster, lineage, view, now);
             }
             (
                 Purpose::Serve(_),
@@ -405,9 +405,7 @@ impl Node {
                     keys,
                 },
             ) => self.on_keys(stream, &cluster, generation, &keys, now),
-            (Purpose::Keys(_), Frame::KeysHeld { generation, ids }) => {
-                self.on_keys_held(stream, generation, ids, now);
-            }
+            (Purpose::Keys(_), Frame::KeysHeld(held)) => self.on_keys_held(stream, held, now),
             (
                 Purpose::Serve(_)
                 | Purpose::Pull(_)

@@ -3,12 +3,13 @@
 //! The puller sends its record and the digests of its buckets; the other side answers with its own
 //! digests and its members in the buckets that differ; the puller returns what it knows better.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use super::rates::Share;
 use super::streams::{Purpose, StreamEnd, StreamId};
 use super::{Node, SeedError, Timer};
 use crate::limits;
@@ -51,13 +52,23 @@ impl Pull {
 }
 
 /// An answer to somebody's pull.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Serve {
+    /// Whence it was opened.
+    from: IpAddr,
     puller: Option<Name>,
     told_views: bool,
 }
 
 impl Serve {
+    pub(super) fn new(from: IpAddr) -> Serve {
+        Serve {
+            from,
+            puller: None,
+            told_views: false,
+        }
+    }
+
     /// Whether it asked, so that it may return what it knows better.
     pub(super) fn expects_state(&self) -> bool {
         self.puller.is_some()
@@ -172,12 +183,19 @@ impl Node {
             self.stats.dropped.cluster += 1;
             return self.send_frame(stream, &Frame::Refuse(Refusal::Cluster));
         }
+        let Some(from) = self.serve_on(stream).map(|serve| serve.from) else {
+            return;
+        };
+        let pulls = Share::pulls(record.name.as_str(), from);
+        if !self.may_ask(Share::Requests(from), now) || !self.may_ask(pulls, now) {
+            return self.turn_away(stream, now);
+        }
         self.tell_keys_if_behind(stream, now);
         let puller = record.name.to_name();
         let leaving = self.lifecycle == super::Lifecycle::Leaving;
-        let known = self.table.get(puller.as_str()).is_some();
-        if leaving || !known && self.table.counted() >= limits::MEMBERS {
-            return self.send_frame(stream, &Frame::Refuse(Refusal::Full));
+        let room = self.table.has_room_for(&puller, record.addr.ip());
+        if leaving || !room {
+            return self.turn_away(stream, now);
         }
         if let Some(serve) = self.serve_on(stream) {
             serve.puller = Some(puller.clone());
@@ -197,6 +215,18 @@ impl Node {
             lost_for_s: 0,
         };
         self.learn_entries(&[puller_itself], &puller, now);
+    }
+
+    /// Whether whoever opened this stream may ask for views once more.
+    pub(super) fn may_catch_up(&mut self, stream: StreamId, now: Time) -> bool {
+        let from = self.serve_on(stream).map(|serve| serve.from);
+        from.is_some_and(|from| self.may_ask(Share::Requests(from), now))
+    }
+
+    /// Answers that there is no room, and waits for nothing more.
+    pub(super) fn turn_away(&mut self, stream: StreamId, now: Time) {
+        self.send_frame(stream, &Frame::Refuse(Refusal::Full));
+        self.end_stream(stream, StreamEnd::Closed, true, now);
     }
 
     /// What the other side of our pull has in the buckets that differ.

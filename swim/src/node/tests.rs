@@ -7,6 +7,7 @@ mod contacts;
 mod driven;
 mod forgetting;
 mod hearsay;
+mod hostile;
 mod joining;
 mod leaving;
 mod limits;

@@ -12,6 +12,7 @@ use super::streams::{Arrival, Medium, Side};
 use crate::limits;
 use crate::node::{Action, KeyTicket, Node, SaveTicket};
 use crate::time::Time;
+use crate::wire::SEALED;
 
 /// What is planned.
 #[derive(Debug)]
@@ -228,7 +229,7 @@ impl Cluster {
             Input::Datagram { from, bytes } => {
                 let process = self.process_mut(pid);
                 process.traffic.datagrams_received += 1;
-                process.traffic.bytes_received += bytes.len() as u64;
+                process.traffic.bytes_received += plain_length(&bytes);
                 self.trace.note(now, pid, "datagram", &bytes, || from);
                 self.drive(pid, |node, now| node.handle_datagram(from, &bytes, now));
                 if self.spare.len() < SPARE {
@@ -386,7 +387,7 @@ impl Cluster {
             return gate.hold_datagram(to, bytes);
         }
         process.traffic.datagrams_sent += 1;
-        process.traffic.bytes_sent += bytes.len() as u64;
+        process.traffic.bytes_sent += plain_length(bytes);
         let from = process.launch.addr;
         self.trace
             .note(self.agenda.now(), pid, "transmit", bytes, || to);
@@ -498,4 +499,12 @@ impl Cluster {
         let late = process.late.of_wake(deadline, &mut self.dice);
         Some(process.clock.world(deadline) + late)
     }
+}
+
+/// The length of a datagram without what sealing added: whoever reports traffic counts that for
+/// every datagram, sealed or not.
+fn plain_length(datagram: &[u8]) -> u64 {
+    let is_sealed = datagram.first() == Some(&SEALED);
+    let sealing = if is_sealed { limits::SEAL_BYTES } else { 0 };
+    datagram.len().saturating_sub(sealing) as u64
 }

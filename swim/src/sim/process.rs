@@ -113,7 +113,7 @@ pub enum Condition {
     Stopped(Stop, Time),
 }
 
-/// What a process sent and received, without IP, UDP and TCP headers.
+/// What a process sent and received, without IP, UDP and TCP headers and the sealing of datagrams.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Datagrams handed to the network.

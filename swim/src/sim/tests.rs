@@ -1,5 +1,7 @@
 //! The streams by themselves, between two hosts without nodes.
 
+mod lying;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 

@@ -34,8 +34,6 @@ pub(crate) enum DropReason {
     Forged,
     /// Heard before, or too old to tell.
     Replayed,
-    /// One sender more than are remembered.
-    Senders,
 }
 
 /// Starts a datagram: everything but the updates, which are appended as they are.

@@ -13,6 +13,8 @@ mod forming;
 mod fresh;
 mod growth;
 mod harness;
+mod hostile;
+mod keys;
 mod leave;
 mod links;
 mod load;

@@ -218,7 +218,8 @@ pub(super) static TABLE: &[Metric] = &[
         |s| whole(s.stats.pulls)
     ),
     metric!(
-        Counter "muster_dropped" ["reason: malformed, version, cluster, too_long, unexpected, members, busy, stale"]
+        Counter "muster_dropped" ["reason: malformed, version, cluster, too_long, unexpected, members, busy, stale, \
+             unsealed, key, forged, replayed, rate, crowded, absurd"]
         "What was dropped or refused, by reason",
         |s| dropped(&s.stats)
     ),
@@ -361,6 +362,9 @@ fn dropped(stats: &Stats) -> Samples {
         key,
         forged,
         replayed,
+        rate,
+        crowded,
+        absurd,
     } = stats.dropped;
     let reasons = [
         ("malformed", malformed),
@@ -375,6 +379,9 @@ fn dropped(stats: &Stats) -> Samples {
         ("key", key),
         ("forged", forged),
         ("replayed", replayed),
+        ("rate", rate),
+        ("crowded", crowded),
+        ("absurd", absurd),
     ];
     each("reason", reasons)
 }

@@ -92,10 +92,9 @@ fn this_node_is_never_forgotten() {
 #[test]
 fn a_full_table_takes_nobody_new_but_still_changes() {
     let mut table = table();
-    let addr = "192.0.2.1:7946".parse().expect("a valid address");
     for n in 1..limits::MEMBERS {
         let mut one = statement(&n.to_string(), 1, 0, Status::Alive);
-        Arc::make_mut(&mut one.record).addr = addr;
+        Arc::make_mut(&mut one.record).addr = at(n);
         assert!(matches!(table.merge(one, Time::ZERO), Merge::New(_)));
     }
     let refused = table.merge(statement("one more", 1, 0, Status::Alive), Time::ZERO);
@@ -103,6 +102,7 @@ fn a_full_table_takes_nobody_new_but_still_changes() {
     let changed = table.merge(statement("7", 1, 1, Status::Alive), Time::ZERO);
     assert!(matches!(changed, Merge::Changed(..)));
     table.forget(&name("7"), Time::ZERO);
+    table.check_invariants();
     let taken = table.merge(statement("one more", 1, 0, Status::Alive), Time::ZERO);
     assert!(matches!(taken, Merge::New(_)));
 }
@@ -151,4 +151,51 @@ fn a_round_trip_is_that_of_one_life() {
         table.get("a").expect("it is there").round_trip.estimate(),
         None
     );
+}
+
+/// Addresses of which every sixteen differ in the last byte.
+fn at(number: usize) -> std::net::SocketAddr {
+    let host = std::net::Ipv4Addr::from_bits(0x0a00_0000 + number as u32);
+    (host, 7946).into()
+}
+
+/// Whole clusters run behind one address, and yet it cannot fill the table.
+#[test]
+fn one_address_takes_no_more_than_its_share_of_the_table() {
+    let mut table = table();
+    let here = |n: usize| {
+        let mut one = statement(&format!("n{n}"), 1, 0, Status::Alive);
+        let port = u16::try_from(1 + n % 60_000).expect("it is below 60,000");
+        Arc::make_mut(&mut one.record).addr.set_port(port);
+        one
+    };
+    for n in 0..limits::MEMBERS_AT_ADDRESS {
+        assert!(matches!(table.merge(here(n), Time::ZERO), Merge::New(_)));
+    }
+    for n in limits::MEMBERS_AT_ADDRESS..100_000 {
+        assert!(matches!(table.merge(here(n), Time::ZERO), Merge::Crowded));
+    }
+    assert_eq!(table.counted(), 1 + limits::MEMBERS_AT_ADDRESS);
+    let addr = here(0).record.addr.ip();
+    assert!(!table.has_room_for(&name("another"), addr));
+    assert!(table.has_room_for(&name("n0"), addr), "it is known");
+    for n in 0..1000 {
+        let mut one = statement(&format!("m{n}"), 1, 0, Status::Alive);
+        Arc::make_mut(&mut one.record).addr = at(n);
+        let taken = matches!(table.merge(one, Time::ZERO), Merge::New(_));
+        assert!(taken, "{n}: others are not crowded out");
+    }
+    // Who moves away or is forgotten makes room.
+    let mut moved = statement("n1", 1, 1, Status::Alive);
+    Arc::make_mut(&mut moved.record).addr = at(5000);
+    table.merge(moved, Time::ZERO);
+    table.forget(&name("n2"), Time::ZERO);
+    for n in 100_000..100_002 {
+        assert!(matches!(table.merge(here(n), Time::ZERO), Merge::New(_)));
+    }
+    assert!(matches!(
+        table.merge(here(100_002), Time::ZERO),
+        Merge::Crowded
+    ));
+    table.check_invariants();
 }

@@ -18,7 +18,7 @@ const LINEAGE: Lineage = Lineage {
     generation: 0,
 };
 
-const VIEW: View = View(20);
+pub(super) const VIEW: View = View(20);
 
 fn voter(of: &str) -> Voter {
     Voter {
@@ -28,7 +28,7 @@ fn voter(of: &str) -> Voter {
 }
 
 /// A node that votes with others and knows a view.
-fn voting(with: &[&Puppet]) -> Driven {
+pub(super) fn voting(with: &[&Puppet]) -> Driven {
     let memory = Memory::volatile(Instance(100));
     let mut node = Driven::with_memory(Config::lan(), identity("me", 1, 100), memory);
     node.meet(with);
@@ -44,7 +44,7 @@ fn voting(with: &[&Puppet]) -> Driven {
     node
 }
 
-fn outlook(view: u64) -> Outlook {
+pub(super) fn outlook(view: u64) -> Outlook {
     Outlook {
         lineage: LineageTag::of(LINEAGE),
         view: View(view),
@@ -54,14 +54,14 @@ fn outlook(view: u64) -> Outlook {
 
 impl Driven {
     /// A puppet shows that it knows a view.
-    fn show(&mut self, puppet: &Puppet, view: u64) {
+    pub(super) fn show(&mut self, puppet: &Puppet, view: u64) {
         let digest = self.node.digest();
         let bytes = puppet.datagram_showing(outlook(view), digest, &Message::Gossip, &[]);
         self.call(|node, now| node.handle_datagram(puppet.addr, &bytes, now));
     }
 
     /// Whom it asks for views, since the last look.
-    fn asks(&mut self) -> Vec<(StreamId, std::net::SocketAddr)> {
+    pub(super) fn asks(&mut self) -> Vec<(StreamId, std::net::SocketAddr)> {
         let asks = self.connects().into_iter();
         asks.filter(|(stream, _)| {
             let purpose = self.node.streams.purpose_mut(*stream);
@@ -87,11 +87,12 @@ fn next_cut() -> Frame {
 fn a_view_that_no_cluster_comes_to_is_not_asked_for() {
     let (a, b) = (puppet("a", 11), puppet("b", 12));
     let mut node = voting(&[&a, &b]);
-    for view in [limits::VIEWS + 1, 1 << 63, u64::MAX] {
+    let ahead = VIEW.0 + limits::VIEWS_AHEAD + 1;
+    for view in [ahead, limits::VIEWS + 1, 1 << 63, u64::MAX] {
         node.show(&a, view);
         assert_eq!(node.asks(), []);
     }
-    assert_eq!(node.node.stats().dropped.malformed, 3);
+    assert_eq!(node.node.stats().dropped.absurd, 4);
     node.show(&b, VIEW.0 + 1);
     assert_eq!(node.asks().len(), 1);
 }

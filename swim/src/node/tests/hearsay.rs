@@ -162,7 +162,7 @@ fn one_that_is_behind_asks_and_follows() {
 fn cuts_that_lead_elsewhere_change_nothing() {
     for first in [0, 6, 9, u64::MAX - 1, u64::MAX] {
         let (mut node, a) = following();
-        let (stream, _) = asks(&mut node, &a, shows(LINEAGE, limits::VIEWS));
+        let (stream, _) = asks(&mut node, &a, shows(LINEAGE, limits::VIEWS_AHEAD));
         let cuts = [Cut::default(), Cut::default()].map(Arc::new).to_vec();
         node.read(
             stream,
@@ -280,16 +280,16 @@ fn one_that_learns_late_of_its_removal_says_in_which_view_it_was() {
 /// Its life is the last that there can be: it learns of its removal and stays what it is.
 #[test]
 fn one_that_is_removed_in_its_last_life_stays_as_it_is() {
-    let me = identity("me", 1, u64::MAX);
+    let me = identity("me", 1, limits::INSTANCES);
     let mut node = Driven::with(Config::lan(), me);
     let a = puppet("a", 11);
     node.meet(&[&a]);
-    let members = vec![standing("a", 1011), standing("me", u64::MAX)];
+    let members = vec![standing("a", 1011), standing("me", limits::INSTANCES)];
     assert!(follows(&mut node, &a, head(LINEAGE), members));
     node.events();
     let gone = Change::Left {
         name: name("me"),
-        instance: Instance(u64::MAX),
+        instance: Instance(limits::INSTANCES),
     };
     let cut = Cut {
         changes: vec![gone],
@@ -297,7 +297,7 @@ fn one_that_is_removed_in_its_last_life_stays_as_it_is() {
     };
     assert_eq!(pushed(&mut node, &a, encoded(&cut)), (8, 0));
     assert_eq!(node.events(), ["me removed in 8"]);
-    assert_eq!(node.node.me().instance, Instance(u64::MAX));
+    assert_eq!(node.node.me().instance, Instance(limits::INSTANCES));
 }
 
 /// What somebody knew of another history says nothing about the one that took its place.

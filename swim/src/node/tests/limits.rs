@@ -153,10 +153,10 @@ fn the_longest_of_everything_fits_into_every_datagram() {
     let longest = |n: u16| Puppet {
         name: long(n),
         addr: ipv6(n),
-        instance: u64::MAX - u64::from(n),
+        instance: limits::INSTANCES - u64::from(n),
         incarnation: u32::MAX,
     };
-    let mut identity = identity(long(999), 1, u64::MAX - 1);
+    let mut identity = identity(long(999), 1, limits::INSTANCES - 1);
     (identity.addr, identity.tags) = (ipv6(999), fullest_tags());
     let mut node = Driven::with(Config::lan(), identity);
     let crowd: Vec<Puppet> = (0..40).map(longest).collect();
@@ -177,7 +177,7 @@ fn the_longest_of_everything_fits_into_every_datagram() {
             of,
             Message::Ping {
                 seq: u32::MAX,
-                target: Instance(u64::MAX - 1),
+                target: Instance(limits::INSTANCES - 1),
             },
             &[],
         );
@@ -191,7 +191,13 @@ fn the_longest_of_everything_fits_into_every_datagram() {
         );
     }
     node.wait(secs(3));
-    let me = claim(long(999), u64::MAX - 1, 5, Status::Suspect, teller.name);
+    let me = claim(
+        long(999),
+        limits::INSTANCES - 1,
+        5,
+        Status::Suspect,
+        teller.name,
+    );
     node.hear(
         teller,
         Message::Ping {

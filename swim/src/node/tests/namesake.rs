@@ -6,6 +6,7 @@ use super::driven::{Driven, address, identity};
 use super::puppets::{Puppet, Wired, puppet};
 use super::{claim, secs};
 use crate::config::Config;
+use crate::limits;
 use crate::members::{Incarnation, Instance, Status};
 use crate::node::{Lifecycle, Stop};
 use crate::wire::{Message, Update};
@@ -126,19 +127,87 @@ fn somebody_else_at_the_namesakes_address_proves_it_gone() {
 
 /// The former life left under a clock that ran ahead: its goodbye cannot be taken back.
 #[test]
-fn a_goodbye_of_this_or_a_newer_life_is_gone_past() {
-    for left in [100, 700] {
-        let (mut node, a) = (Driven::new(), puppet("a", 11));
-        node.meet(&[&a]);
-        node.hear(
-            &a,
-            Message::Gossip,
-            &[claim("me", left, 3, Status::Left, "me")],
-        );
-        assert!(node.node.identity().instance > Instance(left));
-        assert_eq!(node.node.me().incarnation, Incarnation(0));
+fn a_goodbye_of_a_newer_life_is_gone_past() {
+    let (mut node, a) = (Driven::new(), puppet("a", 11));
+    node.meet(&[&a]);
+    let goodbye = claim("me", 700, 3, Status::Left, "me");
+    node.hear(&a, Message::Gossip, &[goodbye]);
+    assert!(node.node.identity().instance > Instance(700));
+    assert_eq!(node.node.me().incarnation, Incarnation(0));
+    assert_eq!(node.state("me"), "alive");
+}
+
+/// It did not say that goodbye: one word takes it back, in the same life.
+#[test]
+fn a_goodbye_that_it_did_not_say_is_refuted() {
+    let (mut node, a) = (Driven::new(), puppet("a", 11));
+    node.meet(&[&a]);
+    for said in [0, 7, 7 + limits::INCARNATIONS_AHEAD] {
+        let forged = claim("me", 100, said, Status::Left, "me");
+        node.hear(&a, Message::Gossip, &[forged]);
+        let me = node.node.me();
+        let expected = (Instance(100), Incarnation(said + 1));
+        assert_eq!((me.instance, me.incarnation), expected);
         assert_eq!(node.state("me"), "alive");
     }
+    assert_eq!(node.node.stats().refutations, 3);
+    assert_eq!(node.node.health(), 0, "that speaks against nobody's health");
+}
+
+/// Nobody who knows it believes such a word, and it need not follow.
+#[test]
+fn what_is_absurd_of_this_member_is_counted_and_moves_nothing() {
+    let ahead = limits::INCARNATIONS_AHEAD;
+    let cases = [
+        (100, ahead + 1),
+        (100, u32::MAX),
+        (101, ahead + 1),
+        (limits::INSTANCES, u32::MAX),
+        (limits::INSTANCES + 1, 0),
+        (u64::MAX, 0),
+    ];
+    for (instance, incarnation) in cases {
+        for status in [
+            Status::Alive,
+            Status::Suspect,
+            Status::Unreachable,
+            Status::Left,
+        ] {
+            let (mut node, a) = (Driven::new(), puppet("a", 11));
+            node.meet(&[&a]);
+            let said = claim("me", instance, incarnation, status, "a");
+            node.hear(&a, Message::Gossip, &[said]);
+            let me = node.node.me();
+            let about = format!("{instance}.{incarnation} {status:?}");
+            let unmoved = (Instance(100), Incarnation(0));
+            assert_eq!((me.instance, me.incarnation), unmoved, "{about}");
+            assert_eq!(node.node.stats().dropped.absurd, 1, "{about}");
+            assert_eq!(node.sent(), vec![], "{about}");
+        }
+    }
+}
+
+/// Somebody took the last life there can be in its name: it takes that over.
+#[test]
+fn in_the_last_life_it_outranks_whoever_claims_it() {
+    let (mut node, a) = (Driven::new(), puppet("a", 11));
+    node.meet(&[&a]);
+    for (host, incarnation) in [(1, 0), (44, 5), (0, 9), (44, 10)] {
+        let forged = Puppet {
+            instance: limits::INSTANCES,
+            incarnation,
+            ..puppet("me", host)
+        };
+        node.hear(&a, Message::Gossip, &[Update::Record(forged.record())]);
+        let me = node.node.me();
+        assert_eq!(me.instance, Instance(limits::INSTANCES));
+        let rank = (me.incarnation, me.addr);
+        assert!(
+            rank > (Incarnation(incarnation), forged.addr) || host == 1,
+            "{rank:?}"
+        );
+    }
+    assert_eq!(node.stop, None);
 }
 
 #[test]
@@ -161,16 +230,25 @@ fn a_word_about_an_older_life_is_no_news() {
     assert_eq!(node.node.stats().refutations, 0);
 }
 
+/// Has a member refute what is as far ahead as anything is believed, until the last of it.
+fn hear_up_to(node: &mut Driven, by: &Puppet, last: u32) {
+    while node.node.me().incarnation.0 < last {
+        let held = node.node.me().incarnation.0;
+        let said = held.saturating_add(limits::INCARNATIONS_AHEAD).min(last);
+        let accused = claim("me", 100, said, Status::Suspect, by.name);
+        node.hear(by, Message::Gossip, &[accused]);
+        if node.node.me().instance != Instance(100) {
+            return;
+        }
+    }
+}
+
 /// The counter is at its end: a refutation there needs a new life.
 #[test]
 fn past_the_last_incarnation_a_new_life_begins() {
     let (mut node, a) = (Driven::new(), puppet("a", 11));
     node.meet(&[&a]);
-    node.hear(
-        &a,
-        Message::Gossip,
-        &[claim("me", 100, u32::MAX, Status::Suspect, "a")],
-    );
+    hear_up_to(&mut node, &a, u32::MAX);
     let me = node.node.me();
     assert_eq!(
         (me.instance, me.incarnation),
@@ -196,11 +274,7 @@ fn past_the_last_incarnation_a_new_life_begins() {
 fn tags_past_the_last_incarnation_begin_a_new_life_too() {
     let (mut node, a) = (Driven::new(), puppet("a", 11));
     node.meet(&[&a]);
-    node.hear(
-        &a,
-        Message::Gossip,
-        &[claim("me", 100, u32::MAX - 1, Status::Suspect, "a")],
-    );
+    hear_up_to(&mut node, &a, u32::MAX - 1);
     assert_eq!(node.node.me().incarnation, Incarnation(u32::MAX));
     assert_eq!(
         node.call(|node, now| node.set_tag("zone", "b", now)),

@@ -300,7 +300,7 @@ fn a_large_table_is_told_in_frames_within_their_limit() {
         addr: "[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:65535"
             .parse()
             .expect("an address"),
-        instance: Instance(u64::MAX - n),
+        instance: Instance(crate::limits::INSTANCES - n),
         incarnation: crate::Incarnation(u32::MAX),
         tags: fullest_tags(),
         voter: VoterId(u64::MAX),

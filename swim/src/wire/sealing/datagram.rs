@@ -4,7 +4,7 @@ use chacha20poly1305::{AeadInPlace, Tag, XNonce};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::Seal;
-use super::replay::{Sender, Stale};
+use super::replay::Sender;
 use crate::limits;
 use crate::members::Instance;
 use crate::wire::{DropReason, SEALED, VERSION};
@@ -124,13 +124,16 @@ impl Seal {
         if origin.sender != sender_of(from) {
             return Err(DropReason::Forged);
         }
-        let heard = self
-            .windows
-            .hear(origin.sender, origin.life, instance, origin.counter);
-        heard.map_err(|stale| match stale {
-            Stale::Replayed => DropReason::Replayed,
-            Stale::Full => DropReason::Senders,
-        })
+        let Origin {
+            sender,
+            life,
+            counter,
+        } = origin;
+        if self.windows.hear(sender, life, instance, counter) {
+            Ok(())
+        } else {
+            Err(DropReason::Replayed)
+        }
     }
 
     fn associated(&self, number: u8) -> smallvec::SmallVec<[u8; 64]> {

@@ -31,15 +31,6 @@ pub(super) struct Windows {
     of: BTreeMap<Sender, [Option<Window>; 2]>,
 }
 
-/// Why a datagram is not to be heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stale {
-    /// It was, or too many newer ones were.
-    Replayed,
-    /// There is no room to remember its sender.
-    Full,
-}
-
 impl Window {
     fn is_new(&self, counter: u64) -> bool {
         match self.top.checked_sub(counter) {
@@ -71,17 +62,17 @@ impl Windows {
         same.next().is_none_or(|window| window.is_new(counter))
     }
 
-    /// Takes note of a datagram that was opened.
+    /// Takes note of a datagram that was opened; false when it was heard before, or too many newer
+    /// ones were.
     pub(super) fn hear(
         &mut self,
         sender: Sender,
         life: Life,
         instance: Instance,
         counter: u64,
-    ) -> Result<(), Stale> {
-        let full = self.of.len() >= limits::SENDERS;
-        if full && !self.of.contains_key(&sender) {
-            return Err(Stale::Full);
+    ) -> bool {
+        if self.of.len() >= limits::SENDERS && !self.of.contains_key(&sender) {
+            self.forget_one(sender);
         }
         let windows = self.of.entry(sender).or_default();
         let known = windows
@@ -89,12 +80,12 @@ impl Windows {
             .flatten()
             .find(|window| window.life == life);
         if let Some(window) = known {
-            if !window.is_new(counter) {
-                return Err(Stale::Replayed);
+            let is_new = window.is_new(counter);
+            if is_new {
+                window.instance = window.instance.max(instance);
+                window.hear(counter);
             }
-            window.instance = window.instance.max(instance);
-            window.hear(counter);
-            return Ok(());
+            return is_new;
         }
         let fresh = Window {
             life,
@@ -105,11 +96,24 @@ impl Windows {
         // The older one gives way, unless this is older than both.
         windows.sort_by_key(|window| window.map(|window| window.instance));
         match &mut windows[0] {
-            Some(oldest) if oldest.instance > instance => Err(Stale::Replayed),
+            Some(oldest) if oldest.instance > instance => false,
             place => {
                 *place = Some(fresh);
-                Ok(())
+                true
             }
+        }
+    }
+
+    /// Makes room for a sender. Only somebody who has the key can have invented so many, and need
+    /// not replay anything; were the new one refused, no newcomer would be heard any more.
+    fn forget_one(&mut self, sender: Sender) {
+        let next = self
+            .of
+            .range(sender..)
+            .next()
+            .or_else(|| self.of.iter().next());
+        if let Some(next) = next.map(|(next, _)| *next) {
+            self.of.remove(&next);
         }
     }
 }
@@ -126,9 +130,9 @@ mod tests {
     fn heard(windows: &mut Windows, life: u8, instance: u64, counter: u64) -> bool {
         let (life, instance) = ([life; 8], Instance(instance));
         let may_be_new = windows.may_be_new(ONE, life, counter);
-        let result = windows.hear(ONE, life, instance, counter);
-        assert!(may_be_new || result.is_err(), "what is said before holds");
-        result.is_ok()
+        let heard = windows.hear(ONE, life, instance, counter);
+        assert!(may_be_new || !heard, "what is said before holds");
+        heard
     }
 
     #[test]
@@ -153,6 +157,19 @@ mod tests {
         assert!(heard(&mut windows, 3, 30, 1));
         assert!(!heard(&mut windows, 1, 10, 102), "two newer ones spoke");
         assert!(heard(&mut windows, 2, 20, 2));
+    }
+
+    /// Whoever has the key can invent senders: they take a bounded room, and nobody's place.
+    #[test]
+    fn however_many_senders_there_were_a_new_one_is_heard() {
+        let mut windows = Windows::default();
+        let (life, instance) = ([1; 8], Instance(1));
+        for number in 0..limits::SENDERS as u64 + 1000 {
+            let sender = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
+            assert!(windows.hear(sender, life, instance, 1), "{number}");
+            assert!(!windows.hear(sender, life, instance, 1), "{number} again");
+            assert!(windows.of.len() <= limits::SENDERS);
+        }
     }
 
     proptest! {

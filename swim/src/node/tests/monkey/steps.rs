@@ -7,6 +7,7 @@ use super::super::puppets::{Puppet, puppet, stream_ack};
 use super::super::{claim, fullest_tags, name};
 use super::agreed::{self, Shows, any_shows};
 use crate::coordinator::VoterId;
+use crate::limits;
 use crate::members::{Incarnation, Instance, Record, Status, Tags, some_apps};
 use crate::node::StreamEnd;
 use crate::wire::{Entry, Frame, Message, Refusal, RelayTarget, Update};
@@ -137,7 +138,19 @@ fn any_status() -> impl Strategy<Value = Status> {
 
 /// Lives around those that the members have.
 pub(super) fn any_instance() -> impl Strategy<Value = Instance> {
-    any_of(&[0, 99, 100, 101, 1010, 1011, 1012, 1013, u64::MAX]).prop_map(Instance)
+    any_of(&[
+        0,
+        99,
+        100,
+        101,
+        1010,
+        1011,
+        1012,
+        1013,
+        limits::INSTANCES,
+        u64::MAX,
+    ])
+    .prop_map(Instance)
 }
 
 fn any_incarnation() -> impl Strategy<Value = Incarnation> {
