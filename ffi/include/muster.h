@@ -23,7 +23,8 @@
  * gets MUSTER_STATUS_BUSY and nothing happens. Never free what another thread uses.
  *
  * Fork. A child may use and free a muster_client. Other handles of the parent give it
- * MUSTER_STATUS_WRONG_PROCESS (descriptors: -1); it may free them. All descriptors close on exec.
+ * MUSTER_STATUS_WRONG_PROCESS (descriptors: -1); it may free them, and make its own, but for agents:
+ * see muster_agent_start. All descriptors close on exec.
  *
  * Signals. Handlers run as ever. A wait for an event ends with MUSTER_STATUS_INTERRUPTED then; requests
  * go on until their time is over.
@@ -74,7 +75,8 @@ typedef enum {
    */
   MUSTER_STATUS_PANIC = 13,
   /*
-   The handle was made before a `fork`, by the other process: make one here.
+   The handle was made before a `fork`, by the other process: make one here. Of
+   `muster_agent_start`: this process was forked from one that had an agent: exec first.
    */
   MUSTER_STATUS_WRONG_PROCESS = 14,
   /*
@@ -350,7 +352,7 @@ muster_status muster_client_call(const muster_client *client,
 
 /*
  A descriptor that is readable when there is something to take. It belongs to the call: never
- read or close it. -1 in a child after `fork`.
+ read or close it. -1 once the answer was taken, and in a child after `fork`.
  */
 int32_t muster_call_fd(const muster_call *call);
 
@@ -493,8 +495,9 @@ void muster_coordinator_free(muster_coordinator *coordinator);
 muster_status muster_encode(const char *text, muster_response **encoded, muster_error **error);
 
 /*
- Opens the stream of events after the cursor `since`, or of what comes next when that is
- NULL; of the types in the comma list `types`, or of all when that is NULL. Never waits.
+ Opens the stream of events after the cursor `since`, or of what comes next when that is NULL
+ or empty; of the types in the comma list `types`, or of all when that is NULL. Never waits:
+ an agent that has no room for one more connection now is tried again in a moment.
 
  From then on it connects again by itself, whenever it must, and goes on where it was: an
  agent that restarts is told as `MUSTER_KIND_RESET`, and so is every gap. Give it the
@@ -755,6 +758,9 @@ void muster_member_free(muster_member *member);
  it is not. It lives as long as the handle, and no longer than the process. `body` is the
  JSON of `POST /v1/apps/{app}`, or NULL. Free it with `muster_attached_free`, which detaches.
 
+ A child of `fork` that lives on without exec keeps the connection open: the app is up until
+ it ends as well, unless `body` names the process (`{"pid": 123}`), whose end the agent sees.
+
  `POST`, `PUT` and `DELETE` of `/v1/apps/...` by `muster_client_request` say more of it: its
  health, and how it ended.
  */
@@ -787,11 +793,19 @@ void muster_attached_free(muster_attached *attached);
  Starts a member inside of this process, on threads of its own: it takes no signals and
  writes no log. `settings` is TOML with the names of the agent's settings (see
  `muster agent --help`), or NULL; variables and files do not count. Returns once its local
- socket can be connected to, within `timeout_ms` (negative: as long as it takes).
+ socket can be connected to. When that takes longer than `timeout_ms` (negative: as long as
+ it takes) the member is ended, and it is `MUSTER_STATUS_AGENT_FAILED`.
 
  It serves the local socket as a sidecar does: use it by a client, and so can `muster
- members`. Any thread may use the handle, any number at once. After `fork` only the parent
- has the member; a child that does not exec keeps its descriptors open.
+ members`. Any thread may use the handle, any number at once. One thread and three
+ descriptors, which all agents of a process share, stay when the last was freed.
+
+ After `fork` only the parent has the member. A process that was forked from one that ever
+ started an agent can have none: it gets `MUSTER_STATUS_WRONG_PROCESS`. Exec first, as
+ `posix_spawn` does. A child that lives on without exec keeps the member's descriptors open:
+ when the parent dies, the others find it out by probes, within seconds and not at once, and
+ the path of its local socket can be connected to, though nobody answers. All of them close
+ on exec.
  */
 muster_status muster_agent_start(const char *settings,
                                  int64_t timeout_ms,
@@ -811,7 +825,8 @@ muster_status muster_agent_check(const muster_agent *agent, muster_error **error
 
 /*
  Has it say goodbye and end, and waits for that, at most `timeout_ms` (negative: as long as
- it takes). Said again after `MUSTER_STATUS_TIMEOUT`, it ends at once.
+ it takes). After `MUSTER_STATUS_TIMEOUT` the goodbye goes on: call it again to wait on, or
+ `muster_agent_free` to end it at once.
  */
 muster_status muster_agent_stop(const muster_agent *agent,
                                 int64_t timeout_ms,

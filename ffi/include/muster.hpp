@@ -25,12 +25,11 @@ inline constexpr milliseconds forever{-1};
 class error : public std::runtime_error {
 public:
   explicit error(muster_status status, muster_error *owned = nullptr)
-      : std::runtime_error(message(status, owned)), status_(status) {
-    if (const char *problem = muster_error_problem(owned)) {
-      problem_ = problem;
-    }
+      : std::runtime_error(message(status, owned)), status_(status), problem_(id(owned)) {
     muster_error_free(owned);
   }
+  error(muster_status status, const std::string &text)
+      : std::runtime_error(text), status_(status), problem_() {}
 
   muster_status status() const noexcept { return status_; }
 
@@ -41,6 +40,11 @@ private:
   static std::string message(muster_status status, const muster_error *error) {
     const char *text = muster_error_message(error);
     return text != nullptr ? text : muster_status_text(status);
+  }
+
+  static std::string id(const muster_error *error) {
+    const char *problem = muster_error_problem(error);
+    return problem != nullptr ? problem : "";
   }
 
   muster_status status_;
@@ -83,8 +87,18 @@ void done(Function function, Arguments... arguments) {
   }
 }
 
+// For C a text ends with its first zero byte: one that goes on after it is not cut in silence.
+inline const char *whole(const std::string &text) {
+  if (text.find('\0') != std::string::npos) {
+    throw error(MUSTER_STATUS_INVALID_ARGUMENT,
+                "a text has a zero byte in it, and would end there: give one without");
+  }
+  return text.c_str();
+}
+
+// A text that may be missing.
 inline const char *text(const std::string &text) {
-  return text.empty() ? nullptr : text.c_str();
+  return text.empty() ? nullptr : whole(text);
 }
 } // namespace detail
 
@@ -97,15 +111,15 @@ public:
 
   // The next event, if one is here.
   std::optional<event> next() {
-    return taken([&](muster_event **event, muster_error **failed) {
-      return muster_events_next(handle_.get(), event, failed);
+    return taken([&](muster_event **place, muster_error **failed) {
+      return muster_events_next(handle_.get(), place, failed);
     });
   }
 
   // The next event; nothing after that time, or when a signal came.
   std::optional<event> wait(milliseconds timeout = forever) {
-    return taken([&](muster_event **event, muster_error **failed) {
-      return muster_events_wait(handle_.get(), timeout.count(), event, failed);
+    return taken([&](muster_event **place, muster_error **failed) {
+      return muster_events_wait(handle_.get(), timeout.count(), place, failed);
     });
   }
 
@@ -160,7 +174,7 @@ public:
 
   muster::attached attach(const std::string &app, const std::string &body = {},
                           milliseconds timeout = milliseconds{10000}) const {
-    return detail::made<muster::attached>(muster_client_attach, get(), app.c_str(),
+    return detail::made<muster::attached>(muster_client_attach, get(), detail::whole(app),
                                           detail::text(body), std::int64_t{timeout.count()});
   }
 
@@ -168,13 +182,14 @@ public:
                            const std::string &body = {}, const std::string &content_type = {},
                            milliseconds timeout = milliseconds{10000}) const {
     return detail::made<muster::response>(
-        muster_client_request, get(), method.c_str(), path.c_str(), detail::text(content_type),
+        muster_client_request, get(), detail::whole(method), detail::whole(path),
+        detail::text(content_type),
         detail::text(body), std::int64_t{timeout.count()});
   }
 
   void set_tag(const std::string &key, const std::string &value,
                milliseconds timeout = milliseconds{10000}) const {
-    detail::done(muster_client_set_tag, get(), key.c_str(), value.c_str(),
+    detail::done(muster_client_set_tag, get(), detail::whole(key), detail::whole(value),
                  std::int64_t{timeout.count()});
   }
 
@@ -192,10 +207,16 @@ private:
 class agent {
 public:
   explicit agent(const std::string &settings = {}, milliseconds timeout = milliseconds{30000})
-      : handle_(detail::made<decltype(handle_)>(muster_agent_start, settings.c_str(),
+      : handle_(detail::made<decltype(handle_)>(muster_agent_start, detail::whole(settings),
                                                 std::int64_t{timeout.count()})) {}
 
-  std::string socket() const { return muster_agent_socket(handle_.get()); }
+  std::string socket() const {
+    const char *path = muster_agent_socket(handle_.get());
+    if (path == nullptr) {
+      throw error(MUSTER_STATUS_NULL_ARGUMENT, "this agent has moved to another owner: ask that");
+    }
+    return path;
+  }
 
   void stop(milliseconds timeout = milliseconds{65000}) const {
     detail::done(muster_agent_stop, static_cast<const muster_agent *>(handle_.get()),

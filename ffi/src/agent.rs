@@ -16,8 +16,14 @@ use crate::failure::{Failure, Status};
 use crate::origin::Origin;
 use crate::text::Text;
 
+#[cfg(test)]
+mod tests;
+
 /// What settings are called in messages: `settings:3:1`.
 const SETTINGS: &str = "settings";
+
+/// What to do where the agent is another process's.
+const ASK_IT: &str = "it runs there; a client of its socket can ask it from here";
 
 /// A member that runs until it is told to leave.
 #[derive(Debug)]
@@ -41,7 +47,9 @@ impl Agent {
     /// connected to.
     pub(crate) fn start(settings: &str, timeout_ms: i64) -> Result<Agent, Failure> {
         let settings = Settings::of_text(Path::new(SETTINGS), settings);
-        let settings = settings.map_err(|error| Failure::new(Status::Settings, error))?;
+        let settings = settings
+            .map_err(|error| Failure::new(Status::Settings, by_names(&error.to_string())))?;
+        let origin = Origin::of_agents()?;
         let (orders, life) = (Orders::default(), Arc::new(Life::default()));
         let (serving, socket) = channel();
         let (told, lived) = (orders.clone(), Arc::clone(&life));
@@ -51,7 +59,7 @@ impl Agent {
             .spawn(run);
         let thread = thread.map_err(|error| Failure::system("start a thread", error))?;
         let mut agent = Agent {
-            origin: Origin::here(),
+            origin,
             orders,
             life,
             thread: Mutex::new(Some(thread)),
@@ -69,11 +77,12 @@ impl Agent {
             }
             Err(RecvTimeoutError::Timeout) => {
                 let text = format!(
-                    "the agent did not come up within {} ms: it waits for an address that others \
-                     can reach, so give it `advertise`, or a `join` whose name resolves",
+                    "the agent did not come up within {} ms, and was ended: give it longer; if it \
+                     waits for an address that others can reach, give it `advertise`, or a `join` \
+                     whose name resolves",
                     deadline.waited().as_millis()
                 );
-                Err(Failure::new(Status::Timeout, text))
+                Err(Failure::new(Status::AgentFailed, text))
             }
             // It ended, and says how in a moment.
             Err(RecvTimeoutError::Disconnected) => {
@@ -85,7 +94,7 @@ impl Agent {
 
     /// Whether it runs; else how it ended.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        self.origin.check("agent")?;
+        self.origin.check("agent", ASK_IT)?;
         match &*self.life.lock() {
             None => Ok(()),
             Some(Ok(())) => Err(Failure::new(
@@ -96,9 +105,10 @@ impl Agent {
         }
     }
 
-    /// Says goodbye and ends; returns once it has. What it ended with otherwise is an error.
+    /// Says goodbye and ends; returns once it has. Said again, it waits on. What it ended with
+    /// otherwise is an error.
     pub(crate) fn stop(&self, timeout_ms: i64) -> Result<(), Failure> {
-        self.origin.check("agent")?;
+        self.origin.check("agent", ASK_IT)?;
         if self.life.lock().is_none() {
             self.orders.leave();
         }
@@ -179,5 +189,21 @@ fn failed(error: &AgentError) -> Failure {
         (_, 2) => Status::Settings,
         _ => Status::AgentFailed,
     };
-    Failure::new(status, error)
+    Failure::new(status, by_names(&error.to_string()))
+}
+
+/// A message that names settings as flags, with their names in TOML.
+fn by_names(message: &str) -> String {
+    let mut words: Vec<String> = message.split(' ').map(str::to_owned).collect();
+    for word in &mut words {
+        let is_flag = |byte: &u8| byte.is_ascii_lowercase() || *byte == b'-';
+        let end = word.bytes().take_while(is_flag).count();
+        if let Some(name) = word[..end]
+            .strip_prefix("--")
+            .filter(|name| !name.is_empty())
+        {
+            *word = format!("`{}`{}", name.replace('-', "_"), &word[end..]);
+        }
+    }
+    words.join(" ")
 }

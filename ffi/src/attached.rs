@@ -9,7 +9,10 @@ use crate::client::{Client, refusal};
 use crate::connection::{Deadline, Exchange, Progress, Woken};
 use crate::failure::Failure;
 use crate::http::Request;
-use crate::origin::Origin;
+use crate::origin::{MAKE_ONE, Origin};
+
+/// The media type of the answer that lasts as long as the app.
+const LINES: &str = "application/x-ndjson";
 
 /// An app of the agent's member, up as long as this lives.
 #[derive(Debug)]
@@ -34,15 +37,14 @@ impl Attached {
             body: body.map(|body| ("application/json", body.as_bytes())),
         };
         let deadline = Deadline::after(timeout_ms);
-        let begun = Exchange::begin(&client.socket, &request)?;
-        let silent = || Failure::silent(&client.socket, deadline.waited());
-        let mut exchange = begun.ok_or_else(silent)?;
+        let mut exchange = client.begin(&request, deadline)?;
         loop {
             let progress = exchange.receive()?;
-            let refused = exchange
-                .decoder
-                .head()
-                .is_some_and(|head| head.status != 200);
+            let head = exchange.decoder.head();
+            let refused = head.is_some_and(|head| head.status != 200);
+            if !refused && head.is_some_and(|head| head.media_type != LINES) {
+                return Err(Failure::not_muster(&client.socket, "it attaches no apps"));
+            }
             if !refused && exchange.body.contains(&b'\n') {
                 break;
             }
@@ -57,7 +59,9 @@ impl Attached {
                 }
                 Progress::Idle => match deadline.wait(exchange.as_fd())? {
                     Woken::Readable | Woken::Signal => {}
-                    Woken::Late => return Err(silent()),
+                    Woken::Late => {
+                        return Err(Failure::silent(&client.socket, deadline.waited()));
+                    }
                 },
             }
         }
@@ -78,7 +82,7 @@ impl Attached {
 
     /// Nothing while the app is up; else why it no longer is.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        self.origin.check("attached app")?;
+        self.origin.check("attached app", MAKE_ONE)?;
         let mut exchange = self.exchange.try_lock().map_err(|_| Failure::busy("app"))?;
         loop {
             let progress = exchange.receive()?;

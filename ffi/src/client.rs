@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use serde_json::Value;
 use crate::connection::{self, Deadline, Exchange, Progress, Woken};
 use crate::failure::{Failure, Problem, Status};
 use crate::http::{Head, Request};
-use crate::origin::Origin;
+use crate::origin::{MAKE_ONE, Origin};
 use crate::text::Text;
 
 /// How often it is looked for an agent that is not there yet, or whose queue is full.
@@ -23,6 +24,9 @@ const VERSION_MS: i64 = 2000;
 
 /// The media type of a problem document.
 const PROBLEM: &str = "application/problem+json";
+
+/// A problem that is told by nothing but its HTTP status (RFC 9457, section 4.2.1).
+const NO_KIND: &str = "about:blank";
 
 /// What a newer agent calls a path that it does not have.
 const NO_SUCH_ROUTE: &str = "urn:muster:problem:no-such-route";
@@ -49,7 +53,8 @@ pub struct Call {
     socket: PathBuf,
     /// Empty once the answer was taken.
     exchange: Mutex<Option<Exchange>>,
-    descriptor: std::os::fd::RawFd,
+    /// -1 once the answer was taken: its number may be another file's then.
+    descriptor: AtomicI32,
 }
 
 impl Client {
@@ -84,15 +89,7 @@ impl Client {
         timeout_ms: i64,
     ) -> Result<Response, Failure> {
         let deadline = Deadline::after(timeout_ms);
-        let mut exchange = loop {
-            match Exchange::begin(&self.socket, request)? {
-                Some(exchange) => break exchange,
-                None if deadline.is_over() => {
-                    return Err(Failure::silent(&self.socket, deadline.waited()));
-                }
-                None => thread::sleep(LOOK_AGAIN),
-            }
-        };
+        let mut exchange = self.begin(request, deadline)?;
         loop {
             match exchange.receive()? {
                 Progress::Done => return answer(&self.socket, exchange),
@@ -105,6 +102,23 @@ impl Client {
         }
     }
 
+    /// Sends a request, as soon as the agent has room for it.
+    pub(crate) fn begin(
+        &self,
+        request: &Request<'_>,
+        deadline: Deadline,
+    ) -> Result<Exchange, Failure> {
+        loop {
+            match Exchange::begin(&self.socket, request)? {
+                Some(exchange) => return Ok(exchange),
+                None if deadline.is_over() => {
+                    return Err(Failure::silent(&self.socket, deadline.waited()));
+                }
+                None => thread::sleep(LOOK_AGAIN),
+            }
+        }
+    }
+
     /// Asks, and goes on. [`Status::Again`]: the agent's queue is full, try in a moment.
     pub(crate) fn call(&self, request: &Request<'_>) -> Result<Call, Failure> {
         use std::os::fd::AsRawFd;
@@ -113,7 +127,7 @@ impl Client {
         Ok(Call {
             origin: Origin::here(),
             socket: self.socket.clone(),
-            descriptor: exchange.as_fd().as_raw_fd(),
+            descriptor: AtomicI32::new(exchange.as_fd().as_raw_fd()),
             exchange: Mutex::new(Some(exchange)),
         })
     }
@@ -129,15 +143,14 @@ impl Client {
         let json = response.media_type.as_str() == "application/json";
         let parsed = serde_json::from_str(response.body.as_str());
         parsed.map_err(|error| match json {
-            true => self.unreadable(error),
+            true => self.unreadable(format!("its answer is not whole JSON ({error})")),
             false => Failure::not_muster(&self.socket, "its answer is no JSON"),
         })
     }
 
     /// The answer is not what this version expects.
     pub(crate) fn unreadable(&self, reason: impl std::fmt::Display) -> Failure {
-        let version = self.agent_version();
-        Failure::other_version(&self.socket, &version, reason)
+        Failure::other_version(&self.socket, self.agent_version().as_deref(), reason)
     }
 
     /// A path that the agent lacks is a matter of versions where this library chose it.
@@ -149,21 +162,17 @@ impl Client {
     }
 
     /// What the agent says of itself.
-    fn agent_version(&self) -> String {
-        let status = self.request(&Request::get("/v1/status"), VERSION_MS);
-        let status = status.ok().and_then(|status| {
-            serde_json::from_str::<Value>(status.body.as_str()).ok()?["version"]
-                .as_str()
-                .map(str::to_owned)
-        });
-        status.unwrap_or_else(|| "unknown".to_owned())
+    fn agent_version(&self) -> Option<String> {
+        let status = self.request(&Request::get("/v1/status"), VERSION_MS).ok()?;
+        let status: Value = serde_json::from_str(status.body.as_str()).ok()?;
+        status["version"].as_str().map(str::to_owned)
     }
 }
 
 impl Call {
     pub(crate) fn descriptor(&self) -> i32 {
         if self.origin.is_here() {
-            self.descriptor
+            self.descriptor.load(Ordering::Relaxed)
         } else {
             -1
         }
@@ -171,7 +180,7 @@ impl Call {
 
     /// The answer, once it is whole.
     pub(crate) fn take(&self) -> Result<Response, Failure> {
-        self.origin.check("call")?;
+        self.origin.check("call", MAKE_ONE)?;
         let lock = self.exchange.try_lock();
         let mut exchange = lock.map_err(|_| Failure::busy("call"))?;
         loop {
@@ -184,11 +193,13 @@ impl Call {
                 Ok(Progress::Idle) => return Err(Failure::again()),
                 Ok(Progress::More) => {}
                 Ok(Progress::Done) => {
+                    self.descriptor.store(-1, Ordering::Relaxed);
                     let whole = exchange.take();
                     let whole = whole.ok_or_else(Failure::again)?;
                     return answer(&self.socket, whole);
                 }
                 Err(failure) => {
+                    self.descriptor.store(-1, Ordering::Relaxed);
                     *exchange = None;
                     return Err(failure);
                 }
@@ -229,6 +240,17 @@ fn answer(socket: &Path, exchange: Exchange) -> Result<Response, Failure> {
 
 /// What an answer that is none says.
 pub(crate) fn refusal(socket: &Path, head: &Head, body: &[u8]) -> Failure {
+    if head.media_type == PROBLEM && body.is_empty() {
+        let (kind, http_status) = (NO_KIND.to_owned(), head.status);
+        let text = format!(
+            "the agent refused with HTTP status {http_status} and no word why: an answer to HEAD \
+             has none, so ask with GET"
+        );
+        return Failure {
+            problem: Some(Problem { kind, http_status }),
+            ..Failure::new(Status::Refused, text)
+        };
+    }
     let document: Option<Value> = serde_json::from_slice(body).ok();
     let document = document.filter(|_| head.media_type == PROBLEM);
     let Some(document) = document else {

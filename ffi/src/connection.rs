@@ -64,7 +64,7 @@ impl Exchange {
         Ok(Some(Exchange {
             path: path.to_owned(),
             socket,
-            decoder: Decoder::new(),
+            decoder: Decoder::new(request.method),
             body: Vec::new(),
             buffer: vec![0; READ_BYTES],
         }))

@@ -143,7 +143,8 @@ pub struct Coordinator {
 impl Event {
     pub(crate) fn parse(message: &Message) -> Result<Event, String> {
         let data = &*message.data;
-        let document: Value = serde_json::from_str(data).map_err(|error| error.to_string())?;
+        let document: Value =
+            serde_json::from_str(data).map_err(|error| format!("it is not JSON ({error})"))?;
         let word = text(&document, "type")?;
         let kind = kind_of(word.as_str());
         let member = &document["member"];
@@ -197,7 +198,9 @@ impl Member {
 
 impl Members {
     pub(crate) fn parse(document: &Value, json: Text) -> Result<Members, String> {
-        let list = document["members"].as_array().ok_or("no list of members")?;
+        let list = document["members"]
+            .as_array()
+            .ok_or_else(|| lacking("members", "list"))?;
         let members: Result<Vec<Member>, String> = list.iter().map(Member::parse).collect();
         Ok(Members {
             view: number(document, "view")?,
@@ -215,7 +218,9 @@ impl Coordinator {
             name: text(document, "name")?,
             addr: document["addr"].as_str().map(Text::new),
             epoch: number(document, "epoch")?,
-            is_self: document["self"].as_bool().ok_or("no field \"self\"")?,
+            is_self: document["self"]
+                .as_bool()
+                .ok_or_else(|| lacking("self", "truth value"))?,
             json: Text::new(document.to_string()),
         })
     }
@@ -223,14 +228,16 @@ impl Coordinator {
 
 fn text(document: &Value, field: &str) -> Result<Text, String> {
     let found = document[field].as_str();
-    found
-        .map(Text::new)
-        .ok_or_else(|| format!("no text {field:?}"))
+    found.map(Text::new).ok_or_else(|| lacking(field, "text"))
 }
 
 fn number(document: &Value, field: &str) -> Result<u64, String> {
     let found = document[field].as_u64();
-    found.ok_or_else(|| format!("no number {field:?}"))
+    found.ok_or_else(|| lacking(field, "number"))
+}
+
+fn lacking(field: &str, kind: &str) -> String {
+    format!("its field {field:?} is missing or no {kind}")
 }
 
 /// What belongs to the type of an event: texts, numbers and truth values, as text.

@@ -25,7 +25,8 @@ pub enum Status {
     InvalidArgument = 12,
     /// A mistake inside of libmuster; the program goes on. Free the handle, and report it.
     Panic = 13,
-    /// The handle was made before a `fork`, by the other process: make one here.
+    /// The handle was made before a `fork`, by the other process: make one here. Of
+    /// `muster_agent_start`: this process was forked from one that had an agent: exec first.
     WrongProcess = 14,
     /// Another thread is using the handle now: a handle is for one thread at a time.
     Busy = 15,
@@ -90,6 +91,10 @@ impl Failure {
         Failure::new(Status::NotUtf8, text)
     }
 
+    pub(crate) fn empty(name: &str) -> Failure {
+        Failure::invalid(format!("the argument {name:?} is empty and must not be"))
+    }
+
     pub(crate) fn invalid(text: impl fmt::Display) -> Failure {
         Failure::new(Status::InvalidArgument, text)
     }
@@ -143,11 +148,20 @@ impl Failure {
         Failure::new(Status::NotMuster, text)
     }
 
-    pub(crate) fn other_version(socket: &Path, agent: &str, reason: impl fmt::Display) -> Failure {
+    /// Without the agent's version it could not be asked for, or not without waiting.
+    pub(crate) fn other_version(
+        socket: &Path,
+        agent: Option<&str>,
+        reason: impl fmt::Display,
+    ) -> Failure {
         let (socket, own) = (socket.display(), env!("CARGO_PKG_VERSION"));
+        let agent = match agent {
+            Some(version) => format!("version {version}"),
+            None => "`muster status` shows its version".to_owned(),
+        };
         let text = format!(
-            "the agent at {socket} (version {agent}) and this libmuster (version {own}) do not \
-             understand each other: {reason}; update the older of the two"
+            "the agent at {socket} ({agent}) and this libmuster (version {own}) do not understand \
+             each other: {reason}; update the older of the two"
         );
         Failure::new(Status::Version, text)
     }
@@ -269,7 +283,7 @@ impl Status {
             Status::NotUtf8 => c"a text is not UTF-8",
             Status::InvalidArgument => c"an argument cannot be taken",
             Status::Panic => c"a mistake inside of libmuster",
-            Status::WrongProcess => c"the handle belongs to another process",
+            Status::WrongProcess => c"it belongs to the process before a fork",
             Status::Busy => c"another thread uses the handle",
             Status::NoAgent => c"no agent listens there",
             Status::Denied => c"permission denied",

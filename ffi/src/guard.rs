@@ -171,6 +171,15 @@ impl<'a> Given<'a> {
         self.optional()?.ok_or_else(|| Failure::null(name))
     }
 
+    /// What has a place in a path: an empty text would make it another path.
+    pub(crate) fn filled(self) -> Result<&'a str, Failure> {
+        let name = self.name;
+        match self.required()? {
+            "" => Err(Failure::empty(name)),
+            text => Ok(text),
+        }
+    }
+
     pub(crate) fn optional(self) -> Result<Option<&'a str>, Failure> {
         let text = self.text.map(CStr::to_str).transpose();
         text.map_err(|_| Failure::not_utf8(self.name))

@@ -1,5 +1,8 @@
 //! HTTP/1.1 as far as a client of one request needs it: bytes in any pieces to one answer. No IO.
 
+#[cfg(test)]
+mod tests;
+
 /// Largest head of an answer.
 const HEAD_BYTES: usize = 64 * 1024;
 
@@ -47,11 +50,15 @@ pub(crate) struct Decoder {
     /// The head, or a line, that is not whole yet.
     partial: Vec<u8>,
     head: Option<Head>,
+    /// Whether the answer ends with its head, whatever that says of a body.
+    head_only: bool,
 }
 
 impl Decoder {
-    pub(crate) fn new() -> Decoder {
+    /// Of the answer to a request of that method.
+    pub(crate) fn new(method: &str) -> Decoder {
         Decoder {
+            head_only: method.eq_ignore_ascii_case("HEAD"),
             stage: Stage::Head,
             partial: Vec::new(),
             head: None,
@@ -130,7 +137,7 @@ impl Decoder {
         let media_type = media_type.to_ascii_lowercase();
         let chunked = value("transfer-encoding").is_some_and(|list| list.contains("chunked"));
         self.stage = match value("content-length") {
-            _ if matches!(status, 100..=199 | 204 | 304) => Stage::Done,
+            _ if self.head_only || matches!(status, 100..=199 | 204 | 304) => Stage::Done,
             _ if chunked => Stage::Size,
             Some(length) => counted(length.parse().map_err(|_| NotHttp("bad content-length"))?),
             None => Stage::Open,
@@ -242,8 +249,11 @@ impl<'a> Request<'a> {
         );
         let (media_type, body) = self.body.unwrap_or_default();
         if self.body.is_some() {
-            if media_type.is_empty() || !media_type.bytes().all(visible) {
-                return Err(format!("the content type {media_type:?} is none"));
+            let allowed = |byte: u8| visible(byte) || byte == b' ';
+            if media_type.trim().is_empty() || !media_type.bytes().all(allowed) {
+                return Err(format!(
+                    "the content type {media_type:?} is none: it has visible ASCII and spaces only"
+                ));
             }
             bytes.push_str(&format!("content-type: {media_type}\r\n"));
         }

@@ -25,7 +25,7 @@ use crate::connection::{ANSWER_BYTES, Deadline, Exchange, Progress, Woken};
 use crate::document::Event;
 use crate::failure::{Failure, Status};
 use crate::http::Request;
-use crate::origin::Origin;
+use crate::origin::{MAKE_ONE, Origin};
 
 /// The rests between tries to connect: the first, and the longest.
 const FIRST_REST: Duration = Duration::from_millis(50);
@@ -75,7 +75,7 @@ enum Link {
 }
 
 impl Events {
-    /// Connects at once; an error when nobody is there.
+    /// Connects at once, or soon when the agent's queue is full; an error when nobody is there.
     pub(crate) fn open(
         socket: PathBuf,
         since: Option<&str>,
@@ -90,7 +90,8 @@ impl Events {
             let number = EventData::new_u64(0);
             epoll::add(&epoll, descriptor, number, EventFlags::IN).map_err(system)?;
         }
-        let given = since.map(str::to_owned);
+        // Empty as the cursor of a stream that gave nothing yet.
+        let given = since.filter(|since| !since.is_empty()).map(str::to_owned);
         let mut watch = Watch {
             socket,
             types: types.map(str::to_owned),
@@ -161,7 +162,7 @@ impl Events {
     }
 
     fn lock(&self) -> Result<MutexGuard<'_, Watch>, Failure> {
-        self.origin.check("stream of events")?;
+        self.origin.check("stream of events", MAKE_ONE)?;
         self.watch
             .try_lock()
             .map_err(|_| Failure::busy("stream of events"))
@@ -187,7 +188,8 @@ impl Watch {
             self.cursor.clone_from(&message.id);
         }
         Event::parse(&message).map_err(|reason| {
-            Failure::other_version(&self.socket, "unknown", format!("an event has {reason}"))
+            let reason = format!("an event cannot be read, for {reason}");
+            Failure::other_version(&self.socket, None, reason)
         })
     }
 
@@ -223,8 +225,10 @@ impl Watch {
         for (sign, (name, value)) in ['?', '&'].into_iter().zip(since.chain(types)) {
             target.push_str(&format!("{sign}{name}={}", percent_encoded(value)));
         }
-        let begun = Exchange::begin(&self.socket, &Request::get(&target))?;
-        let exchange = begun.ok_or_else(|| Failure::silent(&self.socket, Duration::ZERO))?;
+        let Some(exchange) = Exchange::begin(&self.socket, &Request::get(&target))? else {
+            // Its queue is full: that passes.
+            return self.rest();
+        };
         let added = epoll::add(epoll, &exchange, EventData::new_u64(0), EventFlags::IN);
         added.map_err(|error| Failure::system("watch the connection", error))?;
         self.parser = sse::Parser::new();
@@ -287,18 +291,23 @@ impl Watch {
 
     /// The connection is gone. What passes is not told once an agent has answered.
     fn on_failure(&mut self, failure: Failure, epoll: &OwnedFd) -> Result<(), Failure> {
-        let again = Instant::now() + self.rest;
-        self.rest = (self.rest * 2).min(LONGEST_REST);
         if let Link::Up { exchange, .. } = &self.link {
             // It does not leave by itself when it is closed: a child may hold it as well.
             let _ = epoll::delete(epoll, exchange);
         }
-        self.link = Link::Down { again };
-        self.arm(again)?;
+        self.rest()?;
         match self.was_up && failure.is_passing() {
             true => Ok(()),
             false => Err(failure),
         }
+    }
+
+    /// Not connected until it is time to try again.
+    fn rest(&mut self) -> Result<(), Failure> {
+        let again = Instant::now() + self.rest;
+        self.rest = (self.rest * 2).min(LONGEST_REST);
+        self.link = Link::Down { again };
+        self.arm(again)
     }
 
     fn arm_for_silence(&self) -> Result<(), Failure> {
@@ -340,7 +349,7 @@ impl Watch {
 
 fn versioned(socket: &std::path::Path, failure: Failure) -> Failure {
     match is_no_such_route(&failure) {
-        true => Failure::other_version(socket, "unknown", &failure.message),
+        true => Failure::other_version(socket, None, &failure.message),
         false => failure,
     }
 }

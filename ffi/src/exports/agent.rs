@@ -7,11 +7,19 @@ export! {
     /// Starts a member inside of this process, on threads of its own: it takes no signals and
     /// writes no log. `settings` is TOML with the names of the agent's settings (see
     /// `muster agent --help`), or NULL; variables and files do not count. Returns once its local
-    /// socket can be connected to, within `timeout_ms` (negative: as long as it takes).
+    /// socket can be connected to. When that takes longer than `timeout_ms` (negative: as long as
+    /// it takes) the member is ended, and it is `MUSTER_STATUS_AGENT_FAILED`.
     ///
     /// It serves the local socket as a sidecar does: use it by a client, and so can `muster
-    /// members`. Any thread may use the handle, any number at once. After `fork` only the parent
-    /// has the member; a child that does not exec keeps its descriptors open.
+    /// members`. Any thread may use the handle, any number at once. One thread and three
+    /// descriptors, which all agents of a process share, stay when the last was freed.
+    ///
+    /// After `fork` only the parent has the member. A process that was forked from one that ever
+    /// started an agent can have none: it gets `MUSTER_STATUS_WRONG_PROCESS`. Exec first, as
+    /// `posix_spawn` does. A child that lives on without exec keeps the member's descriptors open:
+    /// when the parent dies, the others find it out by probes, within seconds and not at once, and
+    /// the path of its local socket can be connected to, though nobody answers. All of them close
+    /// on exec.
     fn muster_agent_start(
         settings: *const c_char,
         timeout_ms: i64,
@@ -33,7 +41,8 @@ export! {
     }
 
     /// Has it say goodbye and end, and waits for that, at most `timeout_ms` (negative: as long as
-    /// it takes). Said again after `MUSTER_STATUS_TIMEOUT`, it ends at once.
+    /// it takes). After `MUSTER_STATUS_TIMEOUT` the goodbye goes on: call it again to wait on, or
+    /// `muster_agent_free` to end it at once.
     fn muster_agent_stop(agent: Option<&Agent>, timeout_ms: i64) -> Status {
         agent.stop(timeout_ms)
     }

@@ -9,6 +9,9 @@ export! {
     /// it is not. It lives as long as the handle, and no longer than the process. `body` is the
     /// JSON of `POST /v1/apps/{app}`, or NULL. Free it with `muster_attached_free`, which detaches.
     ///
+    /// A child of `fork` that lives on without exec keeps the connection open: the app is up until
+    /// it ends as well, unless `body` names the process (`{"pid": 123}`), whose end the agent sees.
+    ///
     /// `POST`, `PUT` and `DELETE` of `/v1/apps/...` by `muster_client_request` say more of it: its
     /// health, and how it ended.
     fn muster_client_attach(
@@ -18,7 +21,7 @@ export! {
         timeout_ms: i64,
         attached: Out<'_, Attached>,
     ) -> Status {
-        let (app, body) = (app.required()?, body.optional()?);
+        let (app, body) = (app.filled()?, body.optional()?);
         attached.put(Attached::attach(client, app, body, timeout_ms)?);
         Ok(())
     }

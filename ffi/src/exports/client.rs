@@ -88,7 +88,7 @@ export! {
     }
 
     /// A descriptor that is readable when there is something to take. It belongs to the call: never
-    /// read or close it. -1 in a child after `fork`.
+    /// read or close it. -1 once the answer was taken, and in a child after `fork`.
     fn muster_call_fd(call: Option<&Call>) -> i32 {
         call.descriptor()
     }
@@ -158,7 +158,7 @@ export! {
         timeout_ms: i64,
         member: Out<'_, Member>,
     ) -> Status {
-        let target = format!("/v1/members/{}", percent_encoded(name.required()?));
+        let target = format!("/v1/members/{}", percent_encoded(name.filled()?));
         let document = client.document(&target, timeout_ms)?;
         member.put(Member::parse(&document).map_err(|reason| client.unreadable(reason))?);
         Ok(())
@@ -190,7 +190,7 @@ export! {
         value: *const c_char,
         timeout_ms: i64,
     ) -> Status {
-        let target = format!("/v1/tags/{}", percent_encoded(key.required()?));
+        let target = format!("/v1/tags/{}", percent_encoded(key.filled()?));
         let request = Request {
             method: "PUT",
             target: &target,
@@ -205,7 +205,7 @@ export! {
         key: *const c_char,
         timeout_ms: i64,
     ) -> Status {
-        let target = format!("/v1/tags/{}", percent_encoded(key.required()?));
+        let target = format!("/v1/tags/{}", percent_encoded(key.filled()?));
         let request = Request {
             method: "DELETE",
             target: &target,

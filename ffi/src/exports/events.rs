@@ -7,8 +7,9 @@ use crate::stream::Events;
 use crate::text::{Text, pointer};
 
 export! {
-    /// Opens the stream of events after the cursor `since`, or of what comes next when that is
-    /// NULL; of the types in the comma list `types`, or of all when that is NULL. Never waits.
+    /// Opens the stream of events after the cursor `since`, or of what comes next when that is NULL
+    /// or empty; of the types in the comma list `types`, or of all when that is NULL. Never waits:
+    /// an agent that has no room for one more connection now is tried again in a moment.
     ///
     /// From then on it connects again by itself, whenever it must, and goes on where it was: an
     /// agent that restarts is told as `MUSTER_KIND_RESET`, and so is every gap. Give it the

@@ -269,6 +269,7 @@ fn the_header_is_clean_in_both_languages_of_both_compilers() {
         ("gcc", "c", "c11", "muster.h"),
         ("clang", "c", "c11", "muster.h"),
         ("g++", "c++", "c++17", "muster.h"),
+        ("g++", "c++", "c++17", "muster.hpp"),
         ("clang++", "c++", "c++17", "muster.hpp"),
     ] {
         let file = folder.path().join("only");
@@ -276,7 +277,10 @@ fn the_header_is_clean_in_both_languages_of_both_compilers() {
         let mut command = Command::new(compiler);
         command
             .args(WARNINGS)
-            .args(["-fsyntax-only", "-x", language]);
+            .args(["-Wshadow", "-fsyntax-only", "-x", language]);
+        if compiler == "g++" {
+            command.arg("-Weffc++");
+        }
         run(command
             .arg(format!("-std={standard}"))
             .args(pkg_config(&["--cflags"]))

@@ -13,8 +13,8 @@ use super::{AgentError, live, system};
 use crate::api;
 use crate::settings::Settings;
 
-/// Orders that may wait: to leave, and to hurry.
-const ORDERS: usize = 2;
+/// Orders of a kind that may wait: another one says nothing more.
+const ORDERS: usize = 1;
 
 /// How the program tells its member to leave, or to end. A cheap clone, for any thread.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ pub struct Orders {
 impl Default for Orders {
     fn default() -> Orders {
         let (signals, arriving) = bounded(ORDERS);
-        let (end, ended) = bounded(1);
+        let (end, ended) = bounded(ORDERS);
         Orders {
             signals,
             arriving,
@@ -39,10 +39,11 @@ impl Default for Orders {
 }
 
 impl Orders {
-    /// Has the member say goodbye and end; said a second time, it ends at once.
+    /// Has the member say goodbye and end. Said again, also after a leave that was asked for over
+    /// the local socket, it goes on with that.
     pub fn leave(&self) {
-        // Full: it was told to hurry already.
-        let _ = self.signals.try_send(Signal::Terminate);
+        // Full: it was told already.
+        let _ = self.signals.try_send(Signal::Leave);
     }
 
     /// Has the member end as a process that is killed does: without a goodbye.

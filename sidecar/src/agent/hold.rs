@@ -68,7 +68,7 @@ pub(super) async fn until_attached(
             }
             Input::Lost(lost) => lost.apply(handle, handle.clock().now()),
             Input::Signal(Signal::Reload) => reload = Some(Signal::Reload),
-            Input::Signal(signal @ (Signal::Terminate | Signal::Interrupt)) => {
+            Input::Signal(signal @ (Signal::Terminate | Signal::Interrupt | Signal::Leave)) => {
                 tracing::info!(reason = signal.as_str(), "ended-before-app");
                 return end(requests);
             }

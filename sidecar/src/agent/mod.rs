@@ -261,7 +261,7 @@ async fn identify_unless(
     let ended = async {
         loop {
             match signals.recv().await {
-                Ok(Signal::Terminate | Signal::Interrupt) => return Ok(None),
+                Ok(Signal::Terminate | Signal::Interrupt | Signal::Leave) => return Ok(None),
                 Ok(Signal::Reload) => missed.set(Some(Signal::Reload)),
                 // Without a sender there will be no signal.
                 Err(_) => std::future::pending().await,

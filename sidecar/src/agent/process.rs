@@ -24,24 +24,23 @@ pub(super) enum Signal {
     Interrupt,
     /// HUP: read the settings again.
     Reload,
+    /// Of no process: leave, by whoever holds an embedded member; said again, it changes nothing.
+    Leave,
 }
 
 impl Signal {
-    const ALL: [Signal; 3] = [Signal::Terminate, Signal::Interrupt, Signal::Reload];
-
-    fn os(self) -> OsSignal {
-        match self {
-            Signal::Terminate => OsSignal::Term,
-            Signal::Interrupt => OsSignal::Int,
-            Signal::Reload => OsSignal::Hup,
-        }
-    }
+    const OF_SYSTEM: [(OsSignal, Signal); 3] = [
+        (OsSignal::Term, Signal::Terminate),
+        (OsSignal::Int, Signal::Interrupt),
+        (OsSignal::Hup, Signal::Reload),
+    ];
 
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Signal::Terminate => "TERM",
             Signal::Interrupt => "INT",
             Signal::Reload => "HUP",
+            Signal::Leave => "LEAVE",
         }
     }
 
@@ -50,18 +49,19 @@ impl Signal {
         match self {
             Signal::Reload => 129,
             Signal::Interrupt => 130,
-            Signal::Terminate => 143,
+            Signal::Terminate | Signal::Leave => 143,
         }
     }
 }
 
 /// Takes the signals of this process from now on.
 pub(super) fn signals(executor: &LocalExecutor<'static>) -> io::Result<Receiver<Signal>> {
-    let mut arriving = Signals::new(Signal::ALL.map(Signal::os))?;
+    let mut arriving = Signals::new(Signal::OF_SYSTEM.map(|(signal, _)| signal))?;
     let (sender, receiver) = bounded(SIGNALS);
     let forward = async move {
         while let Some(Ok(signal)) = arriving.next().await {
-            let Some(signal) = Signal::ALL.into_iter().find(|known| known.os() == signal) else {
+            let mut known = Signal::OF_SYSTEM.into_iter();
+            let Some((_, signal)) = known.find(|(known, _)| *known == signal) else {
                 continue;
             };
             if sender.send(signal).await.is_err() {

@@ -423,12 +423,13 @@ impl Running {
     fn on_signal(&mut self, signal: Signal, now: Time) {
         match signal {
             Signal::Reload => self.reload(now),
-            Signal::Terminate | Signal::Interrupt => {
+            Signal::Terminate | Signal::Interrupt | Signal::Leave => {
                 match self.handle.read(|node| node.lifecycle()) {
                     Lifecycle::Joining | Lifecycle::Member => {
                         report::leaving(signal.as_str(), None, self.log.is_some());
                         self.handle.change(|node| node.leave(now));
                     }
+                    Lifecycle::Leaving | Lifecycle::Left if signal == Signal::Leave => {}
                     Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => {
                         self.second_signal = Some(signal);
                     }

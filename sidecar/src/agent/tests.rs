@@ -247,6 +247,20 @@ fn a_second_signal_ends_at_once() {
 }
 
 #[test]
+fn a_leave_that_is_ordered_twice_is_one() {
+    Agents::run(async |agents| {
+        let a = agents.start("a.sock", &["--name", "a"]);
+        let b = agents.start("b.sock", &["--name", "b", "--join", &a.addr().await]);
+        b.sees("a", "alive").await;
+        a.sees("b", "alive").await;
+        b.signal(Signal::Leave).await;
+        b.signal(Signal::Leave).await;
+        b.life.await.expect("it said goodbye");
+        a.sees("b", "left").await;
+    });
+}
+
+#[test]
 fn the_older_of_two_with_one_name_stops_and_says_who_took_it() {
     Agents::run(async |agents| {
         let a = agents.start("a.sock", &["--name", "a"]);

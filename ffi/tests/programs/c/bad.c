@@ -54,14 +54,19 @@ static void address_of(const char *path, struct sockaddr_un *address) {
     memcpy(address->sun_path, path, strlen(path) + 1);
 }
 
-static void begin(struct peer *peer, const char *name) {
+/* Listens, and takes no connection yet. */
+static void listen_at(struct peer *peer, const char *name, int queue) {
     struct sockaddr_un address;
     snprintf(peer->path, sizeof peer->path, "%s/%s", folder, name);
     address_of(peer->path, &address);
     atomic_store(&peer->count, 0);
     peer->listener = socket(AF_UNIX, SOCK_STREAM, 0);
     CHECK(bind(peer->listener, (struct sockaddr *)&address, sizeof address) == 0);
-    CHECK(listen(peer->listener, 8) == 0);
+    CHECK(listen(peer->listener, queue) == 0);
+}
+
+static void begin(struct peer *peer, const char *name) {
+    listen_at(peer, name, 8);
     CHECK(pthread_create(&peer->thread, NULL, serve, peer) == 0);
 }
 
@@ -203,11 +208,103 @@ static void stream(void) {
     end(&peer);
 }
 
+/* What attaching an app comes to at a peer that answers so. */
+static void attaching(const char *answer, muster_status expected, const char *says) {
+    static int number;
+    char name[16];
+    snprintf(name, sizeof name, "a%d", number++);
+    struct peer peer = {.answers = {NULL, answer}};
+    begin(&peer, name);
+    muster_client *client = NULL;
+    muster_attached *app = NULL;
+    muster_error *error = NULL;
+    OK(muster_client_open(peer.path, 0, &client, &error));
+    muster_status status = muster_client_attach(client, "web", NULL, 300, &app, &error);
+    if (status != expected || !strstr(muster_error_message(error), says)) {
+        fprintf(stderr, "attach: %.60s: %s: %s\n", answer, muster_status_text((int)status),
+                muster_error_message(error));
+        exit(1);
+    }
+    muster_error_free(error);
+    muster_client_free(client);
+    end(&peer);
+}
+
+static void attachments(void) {
+    attaching("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n<html>",
+              MUSTER_STATUS_NOT_MUSTER, "attaches no apps");
+    attaching(JSON("{\"hello\":1}\n"), MUSTER_STATUS_NOT_MUSTER, "attaches no apps");
+    attaching("HTTP/1.1 200 OK\r\ncontent-type: application/x-ndjson\r\n\r\n",
+              MUSTER_STATUS_BROKEN, "did not keep the app");
+}
+
+/* No room for one more connection: a stream waits for it by itself, and so does an app. */
+static void crowd(void) {
+    const char event_x[] = EVENTS
+        "id: 1.1\nevent: x\ndata: {\"type\":\"x\",\"cursor\":\"1.1\",\"time\":\"t\",\"view\":1,"
+        "\"epoch\":1}\n\n";
+    /* First come those of the crowd, which are gone by then. */
+    struct peer peer = {.answers = {NULL, event_x, NULL, NULL, NULL, NULL, NULL, NULL}};
+    listen_at(&peer, "crowd", 0);
+    struct sockaddr_un address;
+    address_of(peer.path, &address);
+    int crowd = socket(AF_UNIX, SOCK_STREAM, 0);
+    CHECK(connect(crowd, (struct sockaddr *)&address, sizeof address) == 0);
+    muster_client *client = NULL;
+    muster_events *events = NULL;
+    muster_event *event = NULL;
+    muster_attached *app = NULL;
+    muster_error *error = NULL;
+    OK(muster_client_open(peer.path, 0, &client, &error));
+    OK(muster_client_watch(client, NULL, NULL, &events, &error));
+    CHECK(!muster_events_is_connected(events));
+    EXPECT(MUSTER_STATUS_AGAIN, muster_events_next(events, &event, &error));
+    EXPECT(MUSTER_STATUS_TIMEOUT, muster_events_wait(events, 200, &event, &error));
+    CHECK(muster_client_attach(client, "web", NULL, 300, &app, &error) == MUSTER_STATUS_SILENT);
+    CHECK(strstr(muster_error_message(error), "within 3") != NULL);
+    muster_error_free(error);
+    close(crowd);
+    CHECK(pthread_create(&peer.thread, NULL, serve, &peer) == 0);
+    OK(muster_events_wait(events, 10000, &event, &error));
+    CHECK(strcmp(muster_event_type(event), "x") == 0);
+    muster_event_free(event);
+    muster_events_free(events);
+    muster_client_free(client);
+    end(&peer);
+}
+
+/* An event that is none names what is wrong with it. */
+static void event(const char *answer, const char *says) {
+    static int number;
+    char name[16];
+    snprintf(name, sizeof name, "e%d", number++);
+    struct peer peer = {.answers = {NULL, answer}};
+    begin(&peer, name);
+    muster_client *client = NULL;
+    muster_events *events = NULL;
+    muster_event *event = NULL;
+    muster_error *error = NULL;
+    OK(muster_client_open(peer.path, 0, &client, &error));
+    OK(muster_client_watch(client, NULL, NULL, &events, &error));
+    muster_status status = muster_events_wait(events, 10000, &event, &error);
+    CHECK(status == MUSTER_STATUS_VERSION && event == NULL);
+    CHECK(strstr(muster_error_message(error), says) != NULL);
+    CHECK(strstr(muster_error_message(error), "`muster status` shows its version") != NULL);
+    muster_error_free(error);
+    muster_events_free(events);
+    muster_client_free(client);
+    end(&peer);
+}
+
 int main(int argc, char **argv) {
     CHECK(argc == 2);
     folder = argv[1];
     paths();
     answers();
     stream();
+    attachments();
+    crowd();
+    event(EVENTS "data: {1}\n\n", "an event cannot be read, for it is not JSON (key must");
+    event(EVENTS "data: {\"type\":\"x\"}\n\n", "its field \"cursor\" is missing or no text");
     return 0;
 }

@@ -21,6 +21,14 @@ static void arguments(muster_client *client) {
            muster_client_request(client, "GET", "/a\r\nb: c", NULL, NULL, 1000, &response, &error));
     EXPECT(MUSTER_STATUS_INVALID_ARGUMENT,
            muster_client_request(client, "PUT", "/", "a\nb", "", 1000, &response, &error));
+    /* What is empty would be another path. */
+    muster_member *member = NULL;
+    muster_attached *app = NULL;
+    EXPECT(MUSTER_STATUS_INVALID_ARGUMENT, muster_client_member(client, "", 1000, &member, &error));
+    EXPECT(MUSTER_STATUS_INVALID_ARGUMENT, muster_client_set_tag(client, "", "x", 1000, &error));
+    EXPECT(MUSTER_STATUS_INVALID_ARGUMENT, muster_client_remove_tag(client, "", 1000, &error));
+    EXPECT(MUSTER_STATUS_INVALID_ARGUMENT,
+           muster_client_attach(client, "", NULL, 1000, &app, &error));
     char *large = malloc(200001);
     CHECK(large != NULL);
     memset(large, 'x', 200000);
@@ -59,6 +67,12 @@ static void refusals(muster_client *client) {
     EXPECT(MUSTER_STATUS_REFUSED, muster_client_remove_tag(client, "none", 5000, &error));
     EXPECT(MUSTER_STATUS_REFUSED, muster_client_join(client, "no port", 5000, &error));
     CHECK(response == NULL);
+    /* An answer to HEAD has no words. */
+    CHECK(muster_client_request(client, "HEAD", "/v1/nothing", NULL, NULL, 5000, &response,
+                                &error) == MUSTER_STATUS_REFUSED);
+    CHECK(strcmp(muster_error_problem(error), "about:blank") == 0);
+    CHECK(muster_error_http_status(error) == 404);
+    muster_error_free(error);
 }
 
 static void answers(muster_client *client) {
@@ -103,6 +117,12 @@ static void answers(muster_client *client) {
     CHECK(strcmp(muster_response_media_type(response), "application/json") == 0);
     CHECK(strlen(muster_response_body(response)) == muster_response_length(response));
     CHECK(strstr(muster_response_body(response), "\"buddies\"") != NULL);
+    muster_response_free(response);
+    OK(muster_client_request(client, "HEAD", "/v1/ring", NULL, NULL, 5000, &response, &error));
+    CHECK(muster_response_http_status(response) == 200 && muster_response_length(response) == 0);
+    muster_response_free(response);
+    OK(muster_client_request(client, "PUT", "/v1/tags/role", "text/plain; charset=utf-8", "a", 5000,
+                             &response, &error));
     muster_response_free(response);
     OK(muster_client_remove_tag(client, "role", 5000, &error));
     OK(muster_encode("a b/\xc3\xb6", &response, &error));

@@ -80,6 +80,11 @@ static void resume(muster_events *events) {
     OK(muster_client_watch(client, NULL, "no-such-type", &second, &error));
     EXPECT(MUSTER_STATUS_REFUSED, muster_events_wait(second, 10000, &event, &error));
     muster_events_free(second);
+    /* The cursor of a stream that gave none yet is that of what comes next. */
+    OK(muster_client_watch(client, "", "member-updated", &second, &error));
+    EXPECT(MUSTER_STATUS_TIMEOUT, muster_events_wait(second, 100, &event, &error));
+    CHECK(muster_events_is_connected(second));
+    muster_events_free(second);
     /* A cursor that was never given is a gap. */
     OK(muster_client_watch(client, "1.1", NULL, &second, &error));
     event = await_kind(second, MUSTER_KIND_RESET);
@@ -185,6 +190,7 @@ static void forking(muster_events *events) {
         taken = muster_call_take(call, &response, NULL);
     }
     CHECK(taken == MUSTER_STATUS_OK && muster_response_http_status(response) == 200);
+    CHECK(muster_call_fd(call) == -1); /* its number may be another file's by now */
     muster_response_free(response);
     EXPECT(MUSTER_STATUS_INVALID_ARGUMENT, muster_call_take(call, &response, &error));
     muster_call_free(call);

@@ -43,5 +43,23 @@ int main(int, char **argv) {
     } catch (const muster::error &error) {
         check(error.status() == MUSTER_STATUS_SETTINGS, "settings");
     }
+    try {
+        client.set_tag("k", std::string("a\0b", 3));
+        check(false, "C would see half of it");
+    } catch (const muster::error &error) {
+        check(error.status() == MUSTER_STATUS_INVALID_ARGUMENT, "invalid");
+        check(std::string(error.what()).find("zero byte") != std::string::npos, "and why");
+    }
+    muster::agent moved("name = \"o\"\nbind = \"127.0.0.1:0\"\nsocket = \"" + std::string(argv[1]) +
+                        ".own\"\n");
+    muster::agent agent(std::move(moved));
+    check(agent.socket() == std::string(argv[1]) + ".own", "it moved");
+    try {
+        moved.socket();
+        check(false, "it has gone");
+    } catch (const muster::error &error) {
+        check(error.status() == MUSTER_STATUS_NULL_ARGUMENT, "nothing is there");
+    }
+    agent.stop();
     return 0;
 }
