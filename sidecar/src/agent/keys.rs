@@ -105,7 +105,7 @@ fn parse(path: &Path, text: &str, clock: &Clock) -> Result<Keyring, KeyFileError
         })?;
         let until = words.next().map(|word| {
             let seconds = word.strip_prefix("until=").and_then(|s| s.parse().ok());
-            seconds.map(|seconds| on_clock(UNIX_EPOCH + Duration::from_secs(seconds), clock))
+            seconds.map(|seconds| on_clock(Duration::from_secs(seconds), clock))
         });
         let until = match (until, words.next()) {
             (None, _) => None,
@@ -126,14 +126,14 @@ fn parse(path: &Path, text: &str, clock: &Clock) -> Result<Keyring, KeyFileError
     })
 }
 
-/// A wall time on the clock of the node; what has passed is now.
-fn on_clock(wall: SystemTime, clock: &Clock) -> Time {
-    let left = wall.duration_since(SystemTime::now()).unwrap_or_default();
-    clock.now() + left
+/// A Unix time on the clock of the node; what has passed is now.
+fn on_clock(unix: Duration, clock: &Clock) -> Time {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    clock.now() + unix.saturating_sub(now.unwrap_or_default())
 }
 
 /// The text of a ring, for its file.
-pub(super) fn render(ring: &Keyring, clock: &Clock) -> Zeroizing<String> {
+pub(crate) fn render(ring: &Keyring, clock: &Clock) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(FILE_BYTES as usize));
     text.push_str("# Keys of the cluster; the first one seals. Written by muster.\n");
     text.push_str(&format!("{GENERATION}{}\n", ring.generation()));
@@ -193,6 +193,20 @@ mod tests {
         );
         let left: Vec<_> = fs::read_dir(folder.path()).expect("a folder").collect();
         assert_eq!(left.len(), 1, "no part of a file stays behind");
+    }
+
+    #[test]
+    fn no_time_behind_a_key_is_too_late_or_too_early() {
+        let clock = Clock::start();
+        let key = |number| Key::new([number; 32]).reveal().to_string();
+        for (seconds, earliest) in [(0, clock.now()), (u64::MAX, Time::from_nanos(u64::MAX))] {
+            let text = format!("{}\n{} until={seconds}\n", key(1), key(2));
+            let ring = parse(Path::new("keys"), &text, &clock).expect("a ring");
+            let until = ring.infos().nth(1).and_then(|info| info.until);
+            assert!(until.is_some_and(|until| until >= earliest), "{until:?}");
+            let again = parse(Path::new("keys"), &render(&ring, &clock), &clock);
+            assert_eq!(again.expect("a ring").primary(), ring.primary());
+        }
     }
 
     #[test]

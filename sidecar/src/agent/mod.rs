@@ -40,6 +40,8 @@ pub(crate) use handle::Places;
 pub use handle::{Command, CommandError, Handle, Outcome, Request};
 pub use keys::KeyFileError;
 pub(crate) use keys::read as read_keys;
+#[cfg(feature = "fuzz")]
+pub(crate) use keys::render as render_keys;
 pub use memory::MemoryError;
 pub(crate) use memory::StoreFigures;
 pub use sockets::SocketsError;
