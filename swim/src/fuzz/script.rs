@@ -49,7 +49,7 @@ impl<'a> Script<'a> {
     }
 
     pub(super) fn duration(&mut self) -> Duration {
-        let millis = [0, 1, 5, 20, 60, 250, 1000, 2500, 5000, 20_000, 90_000];
+        let millis = [0, 1, 5, 20, 60, 150, 400, 1000, 2500, 6000];
         Duration::from_millis(self.choose(&millis))
     }
 }

@@ -18,8 +18,9 @@ pub fn node(input: &[u8]) {
     let mut world = begin(&mut script);
     while !script.is_over() && !world.is_spent() {
         step(&mut world, &mut script);
+        world.check();
     }
-    world.live(Duration::from_millis(300));
+    world.live(Duration::from_millis(20));
     (0..world.hosts.len()).for_each(|at| look(&world, at));
 }
 
@@ -52,11 +53,7 @@ fn begin(script: &mut Script<'_>) -> World {
     let hosts = 2 + usize::from(flags >> 5 & 1);
     let mut world = World::new(setup, hosts);
     if flags >> 6 & 1 == 0 {
-        for at in 1..hosts {
-            let seed = address(0).to_string();
-            world.call(at, |node, now| drop(node.join(&[seed], now)));
-        }
-        world.live(Duration::from_millis(400));
+        world.gather();
     }
     world
 }

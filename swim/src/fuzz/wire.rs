@@ -26,7 +26,7 @@ pub fn datagram(input: &[u8]) {
                 node.handle_datagram(address(8), bytes, now);
             });
         }
-        world.live(Duration::from_millis(30));
+        world.live(Duration::from_millis(20));
     }
     opens_only_as_it_was_sealed(input);
 }
@@ -63,7 +63,7 @@ pub fn stream(input: &[u8]) {
     if let Some((_, stream)) = world.insider.stream(&mut super::script::Script(&[])) {
         feed(&mut world, stream, input);
     }
-    world.live(Duration::from_millis(300));
+    world.live(Duration::from_millis(20));
 }
 
 fn feed(world: &mut World, stream: StreamId, input: &[u8]) {
@@ -80,6 +80,7 @@ pub fn handshake(input: &[u8]) {
             world.call(at, |node: &mut Node, now| {
                 node.handle_stream_data(stream, input, now);
             });
+            world.check();
         }
     }
     takes_anything(Channel::called, input);
@@ -150,9 +151,7 @@ fn meddled(input: &[u8]) {
 /// Two members that know each other, both with keys or both without.
 fn pair(keys: bool) -> World {
     let mut world = World::new(setup(keys), 2);
-    let seed = address(0).to_string();
-    world.call(1, |node, now| drop(node.join(&[seed], now)));
-    world.live(Duration::from_millis(60));
+    world.gather();
     world
 }
 

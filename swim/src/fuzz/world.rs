@@ -38,6 +38,8 @@ pub(super) struct Host {
     pub(super) node: Node,
     pub(super) addr: SocketAddr,
     pub(super) runs: bool,
+    /// Whether it was called since it was last looked at.
+    unchecked: bool,
     saves: VecDeque<SaveTicket>,
     kept: VecDeque<KeyTicket>,
     pub(super) resolving: VecDeque<String>,
@@ -75,6 +77,19 @@ pub(super) enum Segment {
     Connected,
     Data(Vec<u8>),
     Closed(StreamEnd),
+}
+
+impl Host {
+    fn check(&self) {
+        let node = &self.node;
+        node.check_invariants();
+        let ended = match node.lifecycle() {
+            Lifecycle::Joining | Lifecycle::Member | Lifecycle::Leaving => false,
+            Lifecycle::Left | Lifecycle::Removed => true,
+        };
+        assert_eq!(node.poll_timeout().is_none(), ended, "it has a deadline");
+        assert!(!ended || !self.runs, "it stops at its end");
+    }
 }
 
 /// The nodes, and all that is between them.
@@ -160,6 +175,7 @@ impl World {
             node,
             addr: address(at),
             runs: true,
+            unchecked: false,
             saves: VecDeque::new(),
             kept: VecDeque::new(),
             resolving: VecDeque::new(),
@@ -204,7 +220,7 @@ impl World {
         let result = act(&mut host.node, self.now);
         assert!(version(&host.node) >= before, "a version never runs back");
         self.drain(at);
-        self.check(at);
+        self.hosts[at].unchecked = true;
         Some(result)
     }
 
@@ -229,15 +245,13 @@ impl World {
         while self.hosts[at].node.poll_event().is_some() {}
     }
 
-    fn check(&self, at: usize) {
-        let node = &self.hosts[at].node;
-        node.check_invariants();
-        let ended = match node.lifecycle() {
-            Lifecycle::Joining | Lifecycle::Member | Lifecycle::Leaving => false,
-            Lifecycle::Left | Lifecycle::Removed => true,
-        };
-        assert_eq!(node.poll_timeout().is_none(), ended, "it has a deadline");
-        assert!(!ended || !self.hosts[at].runs, "it stops at its end");
+    /// Looks at those that were called since the last look.
+    pub(super) fn check(&mut self) {
+        for host in &mut self.hosts {
+            if std::mem::take(&mut host.unchecked) {
+                host.check();
+            }
+        }
     }
 
     fn act(&mut self, at: usize, action: Action) {
@@ -401,6 +415,7 @@ impl World {
             for at in 0..self.hosts.len() {
                 self.answer(at);
             }
+            self.check();
             let busy = !self.segments.is_empty()
                 || !self.datagrams.is_empty()
                 || (0..self.hosts.len()).any(|at| self.answers_wait(at));
@@ -413,6 +428,23 @@ impl World {
             self.wake();
         }
         self.now = self.now.max(until);
+        self.check();
+    }
+
+    /// All join the first one, and time passes until all know all, or for a while.
+    pub(super) fn gather(&mut self) {
+        let seed = address(0).to_string();
+        for at in 1..self.hosts.len() {
+            let seeds = [seed.clone()];
+            self.call(at, |node, now| drop(node.join(&seeds, now)));
+        }
+        for _ in 0..20 {
+            let all = self.hosts.len();
+            if self.hosts.iter().all(|host| host.node.present() == all) {
+                break;
+            }
+            self.live(Duration::from_millis(5));
+        }
     }
 
     /// Time passes with all nodes woken, and nothing arrives.
