@@ -1,11 +1,7 @@
 //! Many hosts, each with a sidecar of one cluster, and the questions that tests ask of all at once.
 
 use std::fmt::Write as _;
-use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -13,7 +9,7 @@ use tempfile::TempDir;
 use crate::host::Host;
 use crate::log::Mark;
 use crate::network::Network;
-use crate::{sweep, wait};
+use crate::{keys, sweep, wait};
 
 /// Where every sidecar listens.
 pub const PORT: u16 = 7946;
@@ -80,14 +76,6 @@ impl Options {
     }
 }
 
-/// Any key will do.
-fn write_key(path: &Path) {
-    let mut options = OpenOptions::new();
-    let file = options.write(true).create_new(true).mode(0o600).open(path);
-    let mut file = file.expect("the temporary folder can be written");
-    writeln!(file, "{}=", "A".repeat(43)).expect("the key file can be written");
-}
-
 /// A network of hosts with sidecars. Hosts are numbered from 1 and called `n1`, `n2`…
 #[derive(Debug)]
 pub struct Cluster {
@@ -104,7 +92,7 @@ impl Cluster {
         let prefix = sweep::owned("run-");
         let folder = tempfile::Builder::new().prefix(&prefix).tempdir();
         let folder = folder.expect("the temporary folder can be written");
-        write_key(&folder.path().join("keys"));
+        keys::write(&folder.path().join("keys"));
         let network = Network::new(options.hosts);
         let host = |number| {
             Host::new(

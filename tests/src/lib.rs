@@ -11,6 +11,7 @@ mod cluster;
 mod disk;
 mod host;
 mod http;
+pub mod keys;
 mod log;
 mod loopback;
 mod network;

@@ -7,6 +7,7 @@
 mod advertise;
 mod apps;
 mod clock;
+mod embedded;
 mod handle;
 mod hold;
 mod input;
@@ -25,7 +26,7 @@ mod tests;
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
-use std::path::{self, Path};
+use std::path::{self, Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -36,6 +37,7 @@ use smol::{LocalExecutor, Timer};
 pub use advertise::AdvertiseError;
 pub use apps::{AppCommand, Attached};
 pub use clock::Clock;
+pub use embedded::{Orders, run_embedded};
 pub(crate) use handle::Places;
 pub use handle::{Command, CommandError, Handle, Outcome, Request};
 pub use keys::KeyFileError;
@@ -154,8 +156,8 @@ pub fn run(settings: Settings) -> Result<(), AgentError> {
     let rest = Rest::new().map_err(system("wait for datagrams"))?;
     let life = async {
         let signals = process::signals(&executor).map_err(system("take signals"))?;
-        let log = Some(log.clone());
-        live(settings, Rc::clone(&executor), &rest, signals, log).await
+        let (log, executor) = (Some(log.clone()), Rc::clone(&executor));
+        live(settings, executor, &rest, signals, log, drop).await
     };
     let result = rest.block_on(api::in_turns(&executor, life));
     log.flush();
@@ -163,12 +165,15 @@ pub fn run(settings: Settings) -> Result<(), AgentError> {
 }
 
 /// One life of a member, on an executor that runs meanwhile, on the thread that rests there.
+/// `serving` is told the path of the local socket once the kernel takes connections to it. With a
+/// `log` the process is the member's own: its supervisor is spoken to.
 async fn live(
     settings: Settings,
     executor: Rc<LocalExecutor<'static>>,
     rest: &Rest,
     signals: Receiver<Signal>,
     log: Option<Log>,
+    serving: impl FnOnce(PathBuf),
 ) -> Result<(), AgentError> {
     let clock = Clock::start();
     let sockets = Sockets::open(settings.bind, rest)?;
@@ -200,6 +205,7 @@ async fn live(
     if let Some(http) = &http {
         announce_http(http);
     }
+    serving(socket);
 
     let events = EventLog::new(origin, settings.event_buffer);
     let (handle, requests) = Handle::new(node, Rc::new(events.into()), clock);
@@ -217,8 +223,10 @@ async fn live(
         access,
         until_stopped,
     ));
-    notify::ready();
-    let _watchdog = notify::watchdog(&executor, &handle);
+    let _watchdog = log.as_ref().and_then(|_| {
+        notify::ready();
+        notify::watchdog(&executor, &handle)
+    });
     let (mut missed, mut early, mut sockets) = (missed, Vec::new(), sockets);
     if let Some(app) = &settings.require {
         let addr = sockets.addr;

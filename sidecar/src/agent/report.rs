@@ -68,10 +68,12 @@ pub(super) fn event(event: &Event) {
     }
 }
 
-/// Says, to the supervisor too, that this member says goodbye.
-pub(super) fn leaving(reason: &str, app: Option<&str>) {
+/// Says that this member says goodbye, to the supervisor too if the process is its own.
+pub(super) fn leaving(reason: &str, app: Option<&str>, is_own: bool) {
     tracing::info!(reason, app, "leaving");
-    notify::stopping();
+    if is_own {
+        notify::stopping();
+    }
 }
 
 /// Says that nothing can be saved any more. Told once: everything after it fails too.

@@ -415,7 +415,7 @@ impl Running {
     }
 
     fn leave(&mut self, answer: Answer, now: Time) {
-        report::leaving("command", None);
+        report::leaving("command", None, self.log.is_some());
         self.leaving.push(answer);
         self.handle.change(|node| node.leave(now));
     }
@@ -426,7 +426,7 @@ impl Running {
             Signal::Terminate | Signal::Interrupt => {
                 match self.handle.read(|node| node.lifecycle()) {
                     Lifecycle::Joining | Lifecycle::Member => {
-                        report::leaving(signal.as_str(), None);
+                        report::leaving(signal.as_str(), None, self.log.is_some());
                         self.handle.change(|node| node.leave(now));
                     }
                     Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => {
@@ -465,7 +465,7 @@ impl Running {
             Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => true,
         });
         if !stays {
-            report::leaving("app-down", Some(app));
+            report::leaving("app-down", Some(app), self.log.is_some());
             let now = self.handle.clock().now();
             self.handle.change(|node| node.leave(now));
             self.drain_once();

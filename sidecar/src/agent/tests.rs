@@ -60,7 +60,7 @@ impl Agents {
         let settings = Settings::load_with(flags, |_| None).expect("allowed");
         let (signals, receiver) = bounded(8);
         let (executor, rest) = (Rc::clone(&self.executor), Rc::clone(&self.rest));
-        let life = async move { live(settings, executor, &rest, receiver, None).await };
+        let life = async move { live(settings, executor, &rest, receiver, None, drop).await };
         Agent {
             socket,
             signals,

@@ -528,7 +528,7 @@ fn with_query(path: &str, parameters: &[(String, String)]) -> String {
 }
 
 /// `text` as it may stand in a path segment or a query (RFC 3986: all but the unreserved bytes).
-fn percent_encoded(text: &str) -> String {
+pub fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

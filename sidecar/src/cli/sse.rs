@@ -21,6 +21,7 @@ pub struct Parser {
     building: Message,
     has_data: bool,
     ready: VecDeque<Message>,
+    last_id: Option<String>,
 }
 
 impl Parser {
@@ -44,6 +45,16 @@ impl Parser {
     /// The next whole message.
     pub fn take(&mut self) -> Option<Message> {
         self.ready.pop_front()
+    }
+
+    /// The last id of a whole message, also of one without data: from there the stream goes on.
+    pub fn last_id(&self) -> Option<&str> {
+        self.last_id.as_deref()
+    }
+
+    /// Bytes of a message that is not whole yet.
+    pub fn pending(&self) -> usize {
+        self.line.len() + self.building.data.len()
     }
 
     fn end_line(&mut self) {
@@ -71,6 +82,9 @@ impl Parser {
 
     fn end_message(&mut self) {
         let message = std::mem::take(&mut self.building);
+        if message.id.is_some() {
+            self.last_id.clone_from(&message.id);
+        }
         if std::mem::take(&mut self.has_data) {
             self.ready.push_back(message);
         }

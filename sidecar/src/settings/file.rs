@@ -25,10 +25,7 @@ pub(crate) enum Scope {
 /// Reads the settings of a file; what cannot be taken goes to `problems`.
 pub(super) fn read(path: &Path, scope: Scope, problems: &mut Vec<Problem>) -> Layer {
     match read_text(path) {
-        Ok(text) => {
-            let (document, table) = Document::parse(path, &text, problems);
-            from_table(&document, table.get_ref(), scope, problems)
-        }
+        Ok(text) => of_text(path, &text, scope, problems),
         Err(error) => {
             let path = path.display().to_string();
             let error = error.to_string();
@@ -39,6 +36,12 @@ pub(super) fn read(path: &Path, scope: Scope, problems: &mut Vec<Problem>) -> La
             Layer::default()
         }
     }
+}
+
+/// The settings that the text of the file at `path` gives.
+pub(super) fn of_text(path: &Path, text: &str, scope: Scope, problems: &mut Vec<Problem>) -> Layer {
+    let (document, table) = Document::parse(path, text, problems);
+    from_table(&document, table.get_ref(), scope, problems)
 }
 
 /// The settings that a table of a document gives.

@@ -250,6 +250,18 @@ impl Settings {
         problem::none_of(problems).map(|()| settings)
     }
 
+    /// What the text of a settings' file says, which is called `name` where something is wrong with
+    /// it; neither flags nor variables count.
+    pub fn of_text(name: &Path, text: &str) -> Result<Settings, SettingsError> {
+        let mut problems = Vec::new();
+        let layers = Layers {
+            file: file::of_text(name, text, Scope::Agent, &mut problems),
+            ..Layers::default()
+        };
+        let settings = merge(layers, &mut problems);
+        problem::none_of(problems).map(|()| settings)
+    }
+
     /// Reads the file again, with the flags and variables of the start. `self` is unchanged.
     pub fn reload(&self) -> Result<Settings, SettingsError> {
         let mut problems = Vec::new();

@@ -37,3 +37,15 @@ fn an_unfinished_message_is_not_given() {
     parser.push(b"\n");
     assert!(parser.take().is_some());
 }
+
+#[test]
+fn ids_count_with_and_without_data_once_the_message_is_whole() {
+    let mut parser = Parser::new();
+    parser.push(b"retry: 5\nid: 1.0\n");
+    assert_eq!(parser.last_id(), None);
+    parser.push(b"\n");
+    assert_eq!(parser.last_id(), Some("1.0"));
+    parser.push(b"data: x\n\n: keep-alive\nid: 1.7\n\nid: 1.8\n");
+    assert_eq!(parser.last_id(), Some("1.7"));
+    assert_eq!(parser.pending(), 0);
+}

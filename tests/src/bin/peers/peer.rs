@@ -99,6 +99,11 @@ impl Peer {
                 command
                     .arg("--data-dir")
                     .arg(folder.join(format!("{name}.data")));
+                let keys = folder.join(format!("{name}.keys"));
+                muster_tests::keys::write(&keys);
+                let owner = Some(Loopback::user(member));
+                std::os::unix::fs::chown(&keys, owner, None).expect("root may");
+                command.arg("--key-file").arg(keys);
             }
             Peer::Serf => {
                 let rpc = format!("{}:7373", Loopback::address(member));

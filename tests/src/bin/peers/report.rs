@@ -30,7 +30,7 @@ pub(crate) fn table(heading: &Heading, figures: &Figures) -> String {
         heading.repetitions
     );
     page.push_str(
-        "**Muster's datagrams are not encrypted**; kinship's are, Serf's and foca's are not. A line shows what 41 bytes more on each packet would make.\n\
+        "Muster and kinship are encrypted; Serf and foca are not.\n\
          Muster tells hints apart from verdicts; a peer's one death stands in both lines. `muster/serf` is the ratio of medians.\n\n",
     );
     for (peer, version) in &heading.peers {

@@ -176,8 +176,6 @@ fn quiet(peer: Peer, size: usize, spans: Spans, crowd: &Crowd, note: &mut impl F
     let cost = crowd.cost_since(&before);
     note(Figure::Packets, cost.packets);
     note(Figure::Bytes, cost.bytes);
-    let seal = if peer == Peer::Muster { 41.0 } else { 0.0 };
-    note(Figure::Sealed, cost.bytes + seal * cost.packets);
     note(Figure::Cpu, cost.cpu_ms);
     let (resident, proportional) = crowd.memory();
     // A member of kinship is a Python program: what it takes says nothing.
