@@ -18,8 +18,8 @@ pub fn datagram(input: &[u8]) {
         seal("n1").seal_datagram("n1", &mut sealed);
     }
     // Members that seal are slow to come together.
-    let seals = [true, false];
-    for keys in seals.into_iter().skip(usize::from(input.len() % 8 != 0)) {
+    let seals = input.len().is_multiple_of(8);
+    for keys in [false].into_iter().chain(seals.then_some(true)) {
         let mut world = pair(keys);
         for bytes in [input, &sealed] {
             world.call(0, |node, now| {
