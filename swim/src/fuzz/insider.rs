@@ -87,7 +87,7 @@ impl Insider {
         self.seal.open_datagram(datagram, &mut plain).ok()?;
         let at = script.below(plain.len().max(1));
         match script.below(4) {
-            0 => plain.truncate(at),
+            0 => plain.truncate(at.max(1)),
             1 => {
                 let rest = script.bytes();
                 plain.truncate(plain.len() - at);
