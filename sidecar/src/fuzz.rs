@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 
-use muster_swim::{KeyId, Keyring};
+use muster_swim::{KeyId, KeyInfo, Keyring};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use crate::agent::{Clock, KeyFileError, read_keys, render_keys};
@@ -63,8 +63,9 @@ pub fn key_file(input: &[u8]) {
 }
 
 /// A ring but for the times, which are read off a clock that goes on.
-fn outline(ring: &Keyring) -> (u64, Vec<(KeyId, bool)>) {
-    let keys = ring.infos().map(|info| (info.id, info.until.is_some()));
+fn outline(ring: &Keyring) -> (u64, Vec<(KeyId, bool, bool)>) {
+    let key = |info: KeyInfo| (info.id, info.until.is_some(), info.is_new);
+    let keys = ring.infos().map(key);
     (ring.generation(), keys.collect())
 }
 

@@ -44,4 +44,4 @@ pub use node::{
 pub use rng::Seed;
 pub use stats::{Dropped, Stats};
 pub use time::Time;
-pub use wire::sealing::{Key, KeyError, KeyId, KeyInfo, Keyring, Plaintext};
+pub use wire::sealing::{HeldKeys, Key, KeyError, KeyId, KeyInfo, Keyring, Plaintext};

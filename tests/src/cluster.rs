@@ -1,7 +1,9 @@
 //! Many hosts, each with a sidecar of one cluster, and the questions that tests ask of all at once.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -41,6 +43,8 @@ pub struct Options {
     pub non_voting: Vec<usize>,
     /// Whether those that may vote have a data directory.
     pub memory: bool,
+    /// Whether every sidecar has a file of settings, in which its key file stands if it has one.
+    pub settings: bool,
     /// Arguments of every `muster agent`, beside name, addresses, seeds, socket and data directory.
     pub arguments: Vec<String>,
 }
@@ -53,6 +57,7 @@ impl Default for Options {
             expect: None,
             non_voting: Vec::new(),
             memory: true,
+            settings: false,
             arguments: Vec::new(),
         }
     }
@@ -76,6 +81,10 @@ impl Options {
     }
 }
 
+fn key_file(folder: &Path, number: usize) -> PathBuf {
+    folder.join(format!("n{number}.etc")).join("keys")
+}
+
 /// A network of hosts with sidecars. Hosts are numbered from 1 and called `n1`, `n2`…
 #[derive(Debug)]
 pub struct Cluster {
@@ -92,7 +101,12 @@ impl Cluster {
         let prefix = sweep::owned("run-");
         let folder = tempfile::Builder::new().prefix(&prefix).tempdir();
         let folder = folder.expect("the temporary folder can be written");
-        keys::write(&folder.path().join("keys"));
+        for number in 1..=options.hosts {
+            let file = key_file(folder.path(), number);
+            let etc = file.parent().expect("it stands in a folder");
+            fs::create_dir(etc).expect("the temporary folder can be written");
+            keys::write(&file);
+        }
         let network = Network::new(options.hosts);
         let host = |number| {
             Host::new(
@@ -192,9 +206,19 @@ impl Cluster {
             .collect()
     }
 
-    /// The file with the key of the cluster.
-    pub fn key_file(&self) -> String {
-        self.folder.path().join("keys").display().to_string()
+    /// The key file of a host; all begin with the same key.
+    pub fn key_file(&self, number: usize) -> String {
+        let path = key_file(self.folder.path(), number);
+        path.display().to_string()
+    }
+
+    /// Writes the file of settings of a host.
+    pub fn write_settings(&self, number: usize, text: &str) {
+        fs::write(self.settings_file(number), text).expect("the test's folder can be written");
+    }
+
+    fn settings_file(&self, number: usize) -> PathBuf {
+        self.folder.path().join(format!("n{number}.toml"))
     }
 
     /// Starts the sidecar of a host with these seeds.
@@ -212,13 +236,16 @@ impl Cluster {
             let data = self.host(number).data().display().to_string();
             arguments.extend(["--data-dir".to_owned(), data]);
         }
-        if !self
+        if self.options.settings {
+            let path = self.settings_file(number).display().to_string();
+            arguments.extend(["--config".to_owned(), path]);
+        } else if !self
             .options
             .arguments
             .iter()
             .any(|word| word == "--plaintext")
         {
-            arguments.extend(["--key-file".to_owned(), self.key_file()]);
+            arguments.extend(["--key-file".to_owned(), self.key_file(number)]);
         }
         arguments.extend(self.options.arguments.iter().cloned());
         self.host_mut(number).start(&arguments);

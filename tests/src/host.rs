@@ -126,6 +126,11 @@ impl Host {
         self.signal(Signal::TERM);
     }
 
+    /// Has the sidecar read its settings and keys again (signal 1).
+    pub fn reload(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// Stops the sidecar without ending it.
     pub fn pause(&self) {
         self.signal(Signal::STOP);

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, List
 
 import pytest
 
@@ -87,3 +88,50 @@ def test_a_member_that_left_by_itself_says_so(tmp_path: Path) -> None:
     with pytest.raises(muster.AgentEnded):
         agent.check()
     agent.kill()
+
+
+def test_settings_are_paths_and_any_text(tmp_path: Path) -> None:
+    own = {**settings(tmp_path, "a"), "socket": tmp_path / "a.sock"}
+    with Agent(**own, tags={"note": 'ok 👍 "\\"'}) as agent:
+        assert agent.client().member("a").tags == {"note": 'ok 👍 "\\"'}
+
+
+def test_one_that_is_killed_while_it_says_goodbye(tmp_path: Path) -> None:
+    agent = Agent(**settings(tmp_path, "a"))
+    outcome: List[BaseException] = []
+
+    def stop() -> None:
+        try:
+            agent.stop()
+        except muster.MusterError as error:
+            outcome.append(error)
+
+    threads = [threading.Thread(target=stop) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    agent.kill()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert all(isinstance(error, muster.UsageError) for error in outcome), outcome
+    with pytest.raises(muster.UsageError, match="closed"):
+        agent.check()
+
+
+def test_a_forked_child_leaves_the_member_alone(tmp_path: Path) -> None:
+    with Agent(**settings(tmp_path, "a")) as agent:
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                agent.__exit__(None, None, None)
+                code = 0
+            finally:
+                os._exit(code)
+        assert os.waitpid(child, 0)[1] == 0
+        agent.check()
+
+
+def test_a_control_character_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(muster.SettingsError, match="tags.note"):
+        Agent(**settings(tmp_path, "a"), tags={"note": "\x7f"})

@@ -76,3 +76,38 @@ def test_a_restart_is_a_reset(sidecar: Any) -> None:
 def test_no_agent(tmp_path: Path) -> None:
     with pytest.raises(muster.NoAgent, match="muster agent"):
         aio.Client(tmp_path / "none")
+
+
+def test_one_task_at_a_time_and_any_may_close(sidecar: Any) -> None:
+    async def main() -> None:
+        client = aio.Client(sidecar.socket)
+        events = client.watch(types="app-up")
+        async def read() -> "list[Any]":
+            return [event async for event in events]
+
+        reader = asyncio.create_task(read())
+        while events._waiting is None:
+            await asyncio.sleep(0)
+        with pytest.raises(muster.WrongUse):
+            await events.next()
+        events.close()
+        assert await asyncio.wait_for(reader, 10) == []
+        assert len(await client.members()) == 1
+
+    asyncio.run(main())
+
+
+def test_an_app_and_the_rest_of_the_questions(sidecar: Any) -> None:
+    async def main() -> None:
+        client = aio.Client(sidecar.socket)
+        async with client.watch(types=["app-up", "app-down"]) as events:
+            with await client.attach("web"):
+                assert (await asyncio.wait_for(events.next(), 20)).app == "web"
+                assert events.is_connected and events.cursor
+            assert (await asyncio.wait_for(events.next(), 20)).type is muster.EventType.APP_DOWN
+        assert (await client.ring())["rings"] is not None
+        for refused in [client.evidence("n1"), client.remove("n1")]:
+            with pytest.raises(muster.Refused):
+                await refused
+
+    asyncio.run(main())

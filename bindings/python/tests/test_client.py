@@ -151,3 +151,90 @@ def test_ctrl_c_ends_a_wait(sidecar: Any) -> None:
     with sidecar.client().watch(types=["app-up"]) as events, pytest.raises(KeyboardInterrupt):
         events.wait(20)
     assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("kind", ["client", "agent"])
+def test_ctrl_c_ends_what_waits_inside_of_the_library(tmp_path: Path, kind: str) -> None:
+    def wait() -> None:
+        if kind == "client":
+            muster.Client(tmp_path / "none", wait=20)
+        else:
+            muster.Agent(bind="0.0.0.0:0", join=["nowhere.invalid:1"], plaintext="send", start_timeout=20)
+
+    main = threading.main_thread().ident
+    assert main is not None
+    threading.Timer(0.3, signal.pthread_kill, [main, signal.SIGINT]).start()
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        wait()
+    assert time.monotonic() - start < 10
+
+
+def test_another_thread_ends_a_stream(sidecar: Any) -> None:
+    events = sidecar.client().watch(types="app-up")
+    with contextlib.ExitStack() as at_end:
+        at_end.callback(events.close)
+        threading.Timer(0.3, events.close).start()
+        assert list(events) == []
+    with pytest.raises(muster.UsageError, match="closed"):
+        events.next_now()
+    assert events.fileno() == -1
+
+
+def test_streams_that_are_closed_in_the_middle_of_calls(sidecar: Any) -> None:
+    client = sidecar.client()
+    since = client.members().cursor
+    for _ in range(200):
+        events = client.watch(since=since)
+        reader = threading.Thread(target=lambda stream: list(stream), args=[events])
+        reader.start()
+        events.close()
+        reader.join(20)
+        assert not reader.is_alive()
+
+
+def test_exceptions_of_signal_handlers_lose_no_event(sidecar: Any) -> None:
+    class Now(Exception):
+        pass
+
+    def interrupt(*_: Any) -> None:
+        raise Now
+
+    client = sidecar.client()
+    with client.watch(since=client.members().cursor, types="member-updated") as events:
+        for number in range(300):
+            client.set_tag("n", str(number))
+        before = signal.signal(signal.SIGALRM, interrupt)
+        seen = []
+        try:
+            while not seen or seen[-1] != "299":
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, 0.0007)
+                    event = events.wait(20)
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                except Now:
+                    continue
+                assert event is not None and event.member is not None
+                seen.append(event.member.tags["n"])
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+    # What was a value when the handler raised is gone as any value would be: a few of them.
+    assert len(seen) > 250
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), 1e12, None])
+def test_patience_without_end(sidecar: Any, timeout: Any) -> None:
+    assert len(sidecar.client().members(timeout=timeout)) == 1
+
+
+def test_what_is_no_number_no_text_or_no_path(sidecar: Any) -> None:
+    client = sidecar.client()
+    for mistake in [
+        lambda: client.members(timeout=float("nan")),
+        lambda: client.set_tag("k", "\ud800"),
+        lambda: muster.Client(""),
+    ]:
+        with pytest.raises(muster.UsageError) as caught:
+            mistake()
+        assert caught.value.status == 12

@@ -9,13 +9,14 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use muster_swim::{
-    AppError, AskError, Epoch, Lifecycle, Name, Node, Quorum, RecoverError, SeedError, TagError,
-    Time, View,
+    AppError, AskError, Epoch, KeyRefusal, KeyReport, Lifecycle, Name, Node, Quorum, RecoverError,
+    SeedError, TagError, Time, View,
 };
 use smol::channel::{Receiver, Sender, bounded, unbounded};
 
 use super::apps::{AppCommand, Attached, Lost};
 use super::clock::Clock;
+use super::keys::KeyCommand;
 use super::memory::StoreFigures;
 use crate::api::events::EventLog;
 
@@ -96,6 +97,8 @@ pub enum Command {
     },
     /// Change something about an app.
     App(AppCommand),
+    /// Change the keys of the cluster, or see who has which.
+    Keys(KeyCommand),
     /// Rebuild a lost quorum.
     Recover {
         /// All members that answer.
@@ -112,6 +115,8 @@ pub enum Outcome {
     View(View),
     /// An app is attached, as long as this is held.
     Attached(Attached),
+    /// These have these keys now.
+    Keys(KeyReport),
 }
 
 /// Why a command was not carried out; nothing was changed.
@@ -132,6 +137,9 @@ pub enum CommandError {
     /// The coordinator could not be asked, or refused.
     #[error(transparent)]
     Ask(#[from] AskError),
+    /// The keys were not changed.
+    #[error(transparent)]
+    Keys(#[from] KeyRefusal),
     /// The quorum was not rebuilt.
     #[error(transparent)]
     Recover(#[from] RecoverError),
@@ -313,13 +321,15 @@ fn is_far_behind(deadline: Option<Time>, now: Time) -> bool {
 }
 
 /// What came of a question to the coordinator.
-pub(super) fn outcome(answer: muster_swim::Answer) -> Result<Outcome, CommandError> {
+pub(crate) fn outcome(answer: muster_swim::Answer) -> Result<Outcome, CommandError> {
     match answer {
         muster_swim::Answer::Current(view) | muster_swim::Answer::Removed(view) => {
             Ok(Outcome::View(view))
         }
-        // Nobody can ask for it over the local socket yet.
-        muster_swim::Answer::Keys(_) => Ok(Outcome::Done),
+        muster_swim::Answer::Keys(report) => match report.refused {
+            Some(refusal) => Err(refusal.into()),
+            None => Ok(Outcome::Keys(report)),
+        },
         muster_swim::Answer::Failed(error) => Err(error.into()),
     }
 }

@@ -109,6 +109,7 @@ fn apply(command: Command, app: &str, handle: &Handle) -> Result<Ended, CommandE
         Command::Leave => Ok(Ended::Yes),
         Command::SetTag { .. }
         | Command::RemoveTag { .. }
+        | Command::Keys(_)
         | Command::Join { .. }
         | Command::ConfirmView
         | Command::Remove { .. }

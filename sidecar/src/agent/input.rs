@@ -43,8 +43,8 @@ pub(super) enum Input {
     Stream(StreamId, StreamInput),
     /// A seed's addresses; none when its name has none.
     Resolved(String, Vec<SocketAddr>),
-    /// The key file was replaced, or not, for this reason.
-    KeysKept(KeyTicket, Result<(), String>),
+    /// The key file was replaced, or not.
+    KeysKept(KeyTicket, bool),
     /// A save is on the disk, or failed for this reason.
     Saved(SaveTicket, Result<(), String>),
 }

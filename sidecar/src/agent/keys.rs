@@ -2,8 +2,8 @@
 //! cluster change.
 //!
 //! One key in each line, in base64, the one that seals first; `until=SECONDS` behind a key is the
-//! Unix time at which it is forgotten. A line that begins with `#` says nothing, but `# generation
-//! N`, which counts the changes.
+//! Unix time at which it is forgotten, `new` says that it was added and nobody has sealed with it.
+//! A line that begins with `#` says nothing, but `# generation N`, which counts the changes.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -11,10 +11,49 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use muster_swim::{Key, KeyError, Keyring, Time};
+use muster_swim::{Key, KeyChange, KeyError, KeyId, KeyTicket, Keyring, Time};
+use smol::LocalExecutor;
+use smol::channel::{Sender, unbounded};
 use zeroize::Zeroizing;
 
 use super::Clock;
+use super::input::Input;
+
+/// What an operator wants done to the keys of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyCommand {
+    /// See who has which.
+    Look,
+    /// Have all have this one too.
+    Add(Key),
+    /// Have all seal with this one.
+    Use(KeyId),
+    /// Have all forget this one.
+    Remove {
+        /// Which.
+        id: KeyId,
+        /// For how long it still opens; `None`: as the setting says.
+        grace: Option<Duration>,
+        /// Also when somebody may need it.
+        force: bool,
+    },
+}
+
+impl KeyCommand {
+    /// The change, where nothing is said about how long with this grace.
+    pub(crate) fn with_grace(self, usual: Duration) -> KeyChange {
+        match self {
+            KeyCommand::Look => KeyChange::Look,
+            KeyCommand::Add(key) => KeyChange::Add(key),
+            KeyCommand::Use(id) => KeyChange::Use(id),
+            KeyCommand::Remove { id, grace, force } => KeyChange::Remove {
+                id,
+                grace: grace.unwrap_or(usual),
+                force,
+            },
+        }
+    }
+}
 
 /// Longest key file: eight keys and some remarks.
 const FILE_BYTES: u64 = 16 * 1024;
@@ -54,7 +93,9 @@ pub enum KeyFileError {
         error: KeyError,
     },
     /// What stands behind a key.
-    #[error("{path}:{line}: behind a key stands nothing but `until=SECONDS`, a Unix time")]
+    #[error(
+        "{path}:{line}: behind a key stands nothing but `new`, or `until=SECONDS`, a Unix time"
+    )]
     Words {
         /// The file.
         path: PathBuf,
@@ -86,8 +127,16 @@ pub(crate) fn read(path: &Path, clock: &Clock) -> Result<Keyring, KeyFileError> 
     parse(path, &text, clock)
 }
 
-fn parse(path: &Path, text: &str, clock: &Clock) -> Result<Keyring, KeyFileError> {
-    let (mut generation, mut keys) = (0, Vec::new());
+/// A key that nobody can guess.
+pub(crate) fn draw() -> io::Result<Key> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    super::draw(&mut *bytes)?;
+    Ok(Key::new(*bytes))
+}
+
+/// Reads a ring from a text that stands at `path`.
+pub(crate) fn parse(path: &Path, text: &str, clock: &Clock) -> Result<Keyring, KeyFileError> {
+    let (mut generation, mut keys, mut new) = (0, Vec::new(), Vec::new());
     for (at, line) in text.lines().enumerate() {
         let (line, at) = (line.trim(), at + 1);
         if let Some(number) = line.strip_prefix(GENERATION) {
@@ -103,33 +152,41 @@ fn parse(path: &Path, text: &str, clock: &Clock) -> Result<Keyring, KeyFileError
             line: at,
             error,
         })?;
-        let until = words.next().map(|word| {
-            let seconds = word.strip_prefix("until=").and_then(|s| s.parse().ok());
-            seconds.map(|seconds| on_clock(Duration::from_secs(seconds), clock))
-        });
-        let until = match (until, words.next()) {
+        let until = match (words.next(), words.next()) {
             (None, _) => None,
-            (Some(Some(until)), None) => Some(until),
-            (Some(_), _) => {
-                return Err(KeyFileError::Words {
+            (Some("new"), None) => {
+                new.push(key.id());
+                None
+            }
+            (Some(word), more) => {
+                let until = until(word, clock).filter(|_| more.is_none());
+                Some(until.ok_or_else(|| KeyFileError::Words {
                     path: path.into(),
                     line: at,
-                });
+                })?)
             }
         };
         keys.push((key, until));
     }
-    Keyring::new(generation, keys).map_err(|error| KeyFileError::Line {
+    let ring = Keyring::new(generation, keys).map_err(|error| KeyFileError::Line {
         path: path.into(),
         line: 0,
         error,
-    })
+    })?;
+    Ok(ring.with_new(&new))
 }
 
-/// A Unix time on the clock of the node; what has passed is now.
-fn on_clock(unix: Duration, clock: &Clock) -> Time {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    clock.now() + unix.saturating_sub(now.unwrap_or_default())
+fn until(word: &str, clock: &Clock) -> Option<Time> {
+    let seconds = word.strip_prefix("until=")?.parse().ok()?;
+    // A time that no clock can tell is no time.
+    let wall = UNIX_EPOCH.checked_add(Duration::from_secs(seconds))?;
+    Some(on_clock(wall, clock))
+}
+
+/// A wall time on the clock of the node; what has passed is now.
+fn on_clock(wall: SystemTime, clock: &Clock) -> Time {
+    let left = wall.duration_since(SystemTime::now()).unwrap_or_default();
+    clock.now() + left
 }
 
 /// The text of a ring, for its file.
@@ -143,6 +200,9 @@ pub(crate) fn render(ring: &Keyring, clock: &Clock) -> Zeroizing<String> {
             let wall = clock.wall(until).duration_since(UNIX_EPOCH);
             let seconds = wall.unwrap_or_default().as_secs();
             text.push_str(&format!(" until={seconds}"));
+        }
+        if info.is_new {
+            text.push_str(" new");
         }
         text.push('\n');
     }
@@ -166,6 +226,55 @@ pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// A ring on its way to its file.
+pub(super) struct Keep {
+    pub(super) ticket: KeyTicket,
+    pub(super) path: Option<PathBuf>,
+    pub(super) text: Zeroizing<String>,
+    pub(super) generation: u64,
+    pub(super) primary: KeyId,
+}
+
+/// Starts what writes rings, one after the other: the last one is what stands in the file.
+pub(super) fn keeper(executor: &LocalExecutor<'static>, inputs: Sender<Input>) -> Sender<Keep> {
+    let (sender, rings) = unbounded::<Keep>();
+    let keep = async move {
+        while let Ok(keep) = rings.recv().await {
+            let ticket = keep.ticket;
+            let done = keep.write().await;
+            let _ = inputs.send(Input::KeysKept(ticket, done)).await;
+        }
+    };
+    executor.spawn(keep).detach();
+    sender
+}
+
+impl Keep {
+    /// Whether it was written.
+    async fn write(self) -> bool {
+        let (generation, primary) = (self.generation, self.primary);
+        let (Some(path), text) = (self.path, self.text) else {
+            return true;
+        };
+        let shown = path.display().to_string();
+        match smol::unblock(move || replace(&path, &text)).await {
+            Ok(()) => tracing::info!(path = shown, generation, %primary, "keys-kept"),
+            Err(error) => {
+                tracing::error!(
+                    path = shown,
+                    %error,
+                    consequence = "this member goes on with the keys that it had and tells so",
+                    advice = "let this agent write the file and its folder; a file that is \
+                              mounted by itself cannot be replaced: mount its folder",
+                    "keys-not-kept"
+                );
+                return false;
+            }
+        }
+        true
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,7 +282,9 @@ mod tests {
     fn ring() -> Keyring {
         let key = |number| Key::new([number; 32]);
         let later = Time::from_nanos(3_600_000_000_000);
-        Keyring::new(7, vec![(key(1), None), (key(2), Some(later))]).expect("a ring")
+        let keys = vec![(key(1), None), (key(2), Some(later)), (key(3), None)];
+        let ring = Keyring::new(7, keys).expect("a ring");
+        ring.with_new(&[key(3).id()])
     }
 
     #[test]
@@ -185,6 +296,8 @@ mod tests {
         assert_eq!(mode, 0o600);
         let read = read(&path, &clock).expect("it is read");
         assert_eq!((read.generation(), read.primary()), (7, ring().primary()));
+        let new: Vec<_> = read.infos().map(|info| info.is_new).collect();
+        assert_eq!(new, [false, false, true]);
         let until: Vec<_> = read.infos().map(|info| info.until).collect();
         let seconds = until[1].expect("it ends").as_nanos() / 1_000_000_000;
         assert!(
@@ -193,20 +306,6 @@ mod tests {
         );
         let left: Vec<_> = fs::read_dir(folder.path()).expect("a folder").collect();
         assert_eq!(left.len(), 1, "no part of a file stays behind");
-    }
-
-    #[test]
-    fn no_time_behind_a_key_is_too_late_or_too_early() {
-        let clock = Clock::start();
-        let key = |number| Key::new([number; 32]).reveal().to_string();
-        for (seconds, earliest) in [(0, clock.now()), (u64::MAX, Time::from_nanos(u64::MAX))] {
-            let text = format!("{}\n{} until={seconds}\n", key(1), key(2));
-            let ring = parse(Path::new("keys"), &text, &clock).expect("a ring");
-            let until = ring.infos().nth(1).and_then(|info| info.until);
-            assert!(until.is_some_and(|until| until >= earliest), "{until:?}");
-            let again = parse(Path::new("keys"), &render(&ring, &clock), &clock);
-            assert_eq!(again.expect("a ring").primary(), ring.primary());
-        }
     }
 
     #[test]
@@ -230,7 +329,16 @@ mod tests {
             "{wrong}"
         );
         assert!(!wrong.contains("secret-but"));
-        assert!(said(&format!("{good} until=x"), 0o600).contains("FILE:1: behind a key"));
+        for more in [
+            "until=x",
+            "old",
+            "new until=1",
+            "until=99999999999999999999",
+            "until=1 new",
+        ] {
+            let said = said(&format!("{good} {more}"), 0o600);
+            assert!(said.contains("FILE:1: behind a key"), "{more}: {said}");
+        }
         assert!(said(&format!("{good}\n{good}"), 0o600).contains("is in the ring already"));
         fs::remove_file(&path).expect("it was there");
         let missing = read(&path, &clock).expect_err("nothing is there");

@@ -39,11 +39,13 @@ pub use apps::{AppCommand, Attached};
 pub use clock::Clock;
 pub use embedded::{Orders, run_embedded};
 pub(crate) use handle::Places;
+#[cfg(test)]
+pub(crate) use handle::outcome;
 pub use handle::{Command, CommandError, Handle, Outcome, Request};
-pub use keys::KeyFileError;
-pub(crate) use keys::read as read_keys;
 #[cfg(feature = "fuzz")]
 pub(crate) use keys::render as render_keys;
+pub use keys::{KeyCommand, KeyFileError};
+pub(crate) use keys::{draw as draw_key, parse as parse_keys, read as read_keys};
 pub use memory::MemoryError;
 pub(crate) use memory::StoreFigures;
 pub use sockets::SocketsError;
@@ -296,12 +298,16 @@ async fn identify(settings: &Settings, bound: SocketAddr) -> Result<Identity, Ad
 /// Randomness of the operating system.
 pub(crate) fn draw_seed() -> io::Result<Seed> {
     let mut seed = Seed([0; 32]);
-    let mut drawn = 0;
-    while drawn < seed.0.len() {
-        drawn +=
-            rustix::rand::getrandom(&mut seed.0[drawn..], rustix::rand::GetRandomFlags::empty())?;
-    }
+    draw(&mut seed.0)?;
     Ok(seed)
+}
+
+fn draw(bytes: &mut [u8]) -> io::Result<()> {
+    let (mut drawn, flags) = (0, rustix::rand::GetRandomFlags::empty());
+    while drawn < bytes.len() {
+        drawn += rustix::rand::getrandom(&mut bytes[drawn..], flags)?;
+    }
+    Ok(())
 }
 
 /// What this member remembers, and where it goes on remembering.

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use muster_swim::SeedError;
+use muster_swim::{Dropped, SeedError, Time};
 
 use super::notify;
 use crate::api::model::Event;
@@ -108,6 +109,45 @@ impl SeedWatch {
                     }
                 }
             }
+        }
+    }
+}
+
+/// How often it is told that strangers speak to this member.
+const STRANGERS: Duration = Duration::from_secs(60);
+
+/// Says that what somebody says cannot be opened here: otherwise only that one would know.
+#[derive(Debug, Default)]
+pub(super) struct StrangerWatch {
+    /// Of what came under an unknown key, and of what came without a seal.
+    seen: [u64; 2],
+    told: [Option<Time>; 2],
+}
+
+impl StrangerWatch {
+    /// Looks at the counters after something came `from` there.
+    pub(super) fn look(&mut self, dropped: &Dropped, from: Option<SocketAddr>, now: Time) {
+        let counted = [dropped.key, dropped.unsealed];
+        let why = [
+            "it is sealed with a key that this member has not, or no more",
+            "it is not sealed",
+        ];
+        for (kind, why) in why.into_iter().enumerate() {
+            let is_due = self.told[kind].is_none_or(|told| told + STRANGERS <= now);
+            let new = counted[kind].saturating_sub(self.seen[kind]);
+            if new == 0 || !is_due {
+                continue;
+            }
+            (self.seen[kind], self.told[kind]) = (counted[kind], Some(now));
+            tracing::warn!(
+                from = from.map(tracing::field::display),
+                why,
+                times = new,
+                advice = "if it is a member of this cluster, give it the key file of another \
+                          member: it has none, or was away for longer than --key-grace while the \
+                          key changed",
+                "stranger-refused"
+            );
         }
     }
 }
@@ -232,6 +272,48 @@ mod tests {
             line.contains("votes no more") && line.contains("make room"),
             "{line}"
         );
+    }
+
+    #[test]
+    fn strangers_are_told_once_a_minute_with_what_to_do() {
+        let mut watch = StrangerWatch::default();
+        let mut look = |key, unsealed, seconds| {
+            let dropped = Dropped {
+                key,
+                unsealed,
+                ..Dropped::default()
+            };
+            let from = SocketAddr::from(([10, 0, 0, 5], 7946));
+            let now = Time::ZERO + Duration::from_secs(seconds);
+            watch.look(&dropped, Some(from), now);
+        };
+        let lines = written(LevelFilter::INFO, LogFormat::Text, || {
+            look(0, 0, 1);
+            look(1, 0, 2);
+            look(7, 0, 61);
+            look(8, 1, 62);
+            look(8, 1, 500);
+        });
+        let said: Vec<String> = lines
+            .iter()
+            .map(|line| {
+                without_time(line)
+                    .split(" advice=")
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned()
+            })
+            .collect();
+        let unknown = "why=\"it is sealed with a key that this member has not, or no more\"";
+        assert_eq!(
+            said,
+            [
+                format!("WARN stranger-refused from=10.0.0.5:7946 {unknown} times=1"),
+                format!("WARN stranger-refused from=10.0.0.5:7946 {unknown} times=7"),
+                "WARN stranger-refused from=10.0.0.5:7946 why=\"it is not sealed\" times=1".into(),
+            ]
+        );
+        assert!(lines[0].contains("give it the key file of another member"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod reload;
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -18,9 +19,10 @@ use smol::{LocalExecutor, Task};
 use super::apps::Lost;
 use super::handle::{Command, CommandError, Handle, Outcome, Request, outcome};
 use super::input::{self, INPUTS, Input, Resolver, poll_channel};
+use super::keys::{self, Keep};
 use super::memory::{Store, Writer};
 use super::process::Signal;
-use super::report::{self, SeedWatch, SendWatch};
+use super::report::{self, SeedWatch, SendWatch, StrangerWatch};
 use super::sockets::{BATCH, Batch, Datagrams, Sockets};
 use super::streams::{StreamInput, Streams};
 use super::{AgentError, hold};
@@ -49,6 +51,7 @@ pub(super) struct Running {
     resolver: Resolver,
     seeds: SeedWatch,
     sending: SendWatch,
+    strangers: StrangerWatch,
     requests: Pin<Box<Receiver<Request>>>,
     lost: Pin<Box<Receiver<Lost>>>,
     signals: Pin<Box<Receiver<Signal>>>,
@@ -60,6 +63,8 @@ pub(super) struct Running {
     /// What saves; none without a data directory.
     memory: Option<Writer>,
     memory_failed: bool,
+    /// Takes the rings that are written to the key file.
+    keeper: Sender<Keep>,
     /// Saves that found no room on their way to the disk.
     unsaved: VecDeque<SaveTicket>,
     /// Who waits for an answer of the core.
@@ -71,8 +76,6 @@ pub(super) struct Running {
     at_start: Settings,
     current: Settings,
     log: Option<Log>,
-    sender: Sender<Input>,
-    executor: Rc<LocalExecutor<'static>>,
     _accepting: Task<()>,
 }
 
@@ -101,6 +104,7 @@ impl Running {
             handle.show_store(memory.figures());
         }
         let lost = handle.lost();
+        let keeper = keys::keeper(&executor, sender.clone());
         let accepting = executor.spawn(input::accept(sockets.listener, sender.clone()));
         Ok(Running {
             handle,
@@ -111,6 +115,8 @@ impl Running {
             resolver: Resolver::new(Rc::clone(&executor), sender.clone()),
             seeds: SeedWatch::default(),
             sending: SendWatch::default(),
+            strangers: StrangerWatch::default(),
+            keeper,
             requests: Box::pin(requests),
             lost: Box::pin(lost),
             signals: Box::pin(signals),
@@ -128,8 +134,6 @@ impl Running {
             at_start: settings.clone(),
             current: settings,
             log,
-            sender,
-            executor,
             _accepting: accepting,
         })
     }
@@ -249,7 +253,7 @@ impl Running {
                     .handle
                     .change(|node| node.handle_stream_accepted(from, now));
                 if let Some(id) = id {
-                    self.streams.adopt(id, stream);
+                    self.streams.adopt(id, stream, from);
                 }
             }
             Input::Stream(id, input) => self.on_stream(id, input, now),
@@ -260,19 +264,9 @@ impl Running {
                 self.watch_seeds();
             }
             Input::Saved(ticket, outcome) => self.on_saved(ticket, outcome, now),
-            Input::KeysKept(ticket, outcome) => {
-                let done = outcome.is_ok();
-                match outcome {
-                    Ok(()) => tracing::info!("keys-kept"),
-                    Err(error) => tracing::error!(
-                        %error,
-                        advice = "make the key file and its folder writable for this agent",
-                        "keys-not-kept"
-                    ),
-                }
-                self.handle
-                    .change(|node| node.handle_keys_kept(ticket, done, now));
-            }
+            Input::KeysKept(ticket, done) => self
+                .handle
+                .change(|node| node.handle_keys_kept(ticket, done, now)),
         }
     }
 
@@ -305,6 +299,7 @@ impl Running {
                 if let Some((datagram, from)) = self.received.get(at) {
                     self.handle
                         .change(|node| node.handle_datagram(from, datagram, now));
+                    self.watch_strangers(Some(from), now);
                 }
                 self.drain();
             }
@@ -339,6 +334,7 @@ impl Running {
             StreamInput::Data(chunk) => {
                 self.handle
                     .change(|node| node.handle_stream_data(id, &chunk.bytes, now));
+                self.watch_strangers(self.streams.opener(id), now);
             }
             StreamInput::Closed(end) => {
                 self.streams.close(id);
@@ -358,6 +354,10 @@ impl Running {
                 }
                 Command::Remove { name, force } => {
                     return self.ask(answer, |node| node.remove(&name, force, now));
+                }
+                Command::Keys(command) => {
+                    let change = command.with_grace(self.current.key_grace);
+                    return self.ask(answer, |node| node.change_keys(change, now));
                 }
                 Command::App(command) => {
                     // Whoever asks may have just let go of the same name.
@@ -435,6 +435,12 @@ impl Running {
                 }
             }
         }
+    }
+
+    fn watch_strangers(&mut self, from: Option<SocketAddr>, now: Time) {
+        let strangers = &mut self.strangers;
+        self.handle
+            .read(|node| strangers.look(&node.stats().dropped, from, now));
     }
 
     fn watch_seeds(&mut self) {

@@ -80,6 +80,8 @@ struct Open {
     outgoing: Sender<Vec<u8>>,
     waiting: Rc<Waiting>,
     is_connected: Rc<Cell<bool>>,
+    /// Who opened it, unless it was opened here.
+    from: Option<SocketAddr>,
     task: Task<()>,
 }
 
@@ -137,7 +139,7 @@ impl Streams {
     /// Opens a stream to `to`.
     pub(super) fn connect(&mut self, id: StreamId, to: SocketAddr) {
         let shared = self.shared.clone();
-        self.start(id, false, async move |outgoing, waiting, is_connected| {
+        self.start(id, None, async move |outgoing, waiting, is_connected| {
             let end = match connect(to).await {
                 Ok(stream) => {
                     is_connected.set(true);
@@ -157,9 +159,9 @@ impl Streams {
     }
 
     /// Carries a stream that somebody else opened.
-    pub(super) fn adopt(&mut self, id: StreamId, stream: Async<TcpStream>) {
+    pub(super) fn adopt(&mut self, id: StreamId, stream: Async<TcpStream>, from: SocketAddr) {
         let shared = self.shared.clone();
-        self.start(id, true, async move |outgoing, waiting, _| {
+        self.start(id, Some(from), async move |outgoing, waiting, _| {
             carry(id, stream, outgoing, waiting, shared).await;
         });
     }
@@ -218,7 +220,12 @@ impl Streams {
         self.open.len()
     }
 
-    fn start<F>(&mut self, id: StreamId, connected: bool, work: F)
+    /// Who opened a stream to here.
+    pub(super) fn opener(&self, id: StreamId) -> Option<SocketAddr> {
+        self.open.get(&id)?.from
+    }
+
+    fn start<F>(&mut self, id: StreamId, from: Option<SocketAddr>, work: F)
     where
         F: AsyncFnOnce(Receiver<Vec<u8>>, Rc<Waiting>, Rc<Cell<bool>>) + 'static,
     {
@@ -229,7 +236,7 @@ impl Streams {
             bytes: Cell::new(0),
             all,
         });
-        let is_connected = Rc::new(Cell::new(connected));
+        let is_connected = Rc::new(Cell::new(from.is_some()));
         let future = {
             let (waiting, is_connected) = (Rc::clone(&waiting), Rc::clone(&is_connected));
             async move { work(chunks, waiting, is_connected).await }
@@ -241,6 +248,7 @@ impl Streams {
                 outgoing,
                 waiting,
                 is_connected,
+                from,
                 task,
             },
         );

@@ -132,6 +132,17 @@ impl Caller {
         }
     }
 
+    /// Refuses whoever may only read what everybody may know.
+    pub(super) fn admit_secret(&self, access: &Access) -> Result<(), Problem> {
+        match self {
+            Caller::Local(_) => self.admit_change(access),
+            Caller::Remote(_) => Err(Problem::new(
+                Kind::ReadOnly,
+                "the TCP address does not show keys: ask for them on the agent's UNIX socket",
+            )),
+        }
+    }
+
     /// The process, for the log.
     pub(super) fn peer(&self) -> Option<&Peer> {
         match self {

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as Poller, Poll, Wake, Waker};
 
-use muster_swim::{AskError, Config, Identity, Instance, Memory, Name, Node, Tags, View};
+use muster_swim::{
+    AskError, Config, Identity, Instance, KeyRefusal, Memory, Name, Node, Tags, View,
+};
 use smol::channel::{Receiver, bounded};
 use smol::io::{AsyncRead, AsyncWrite};
 
@@ -19,7 +21,7 @@ use super::events::EventLog;
 use super::model::Event;
 use super::routes::{Context, Shared};
 use super::server::{Bounds, serve};
-use crate::agent::{Clock, Command, CommandError, Handle, Outcome, Request};
+use crate::agent::{Clock, Command, CommandError, Handle, KeyCommand, Outcome, Request};
 
 /// Events that the log keeps: few, so that cursors point before them too.
 const EVENTS: usize = 4;
@@ -175,7 +177,8 @@ impl Member {
         let mut any = false;
         while let Ok(Request { command, answer }) = self.requests.try_recv() {
             any = true;
-            asked.changed |= command != Command::ConfirmView;
+            let reads = [Command::ConfirmView, Command::Keys(KeyCommand::Look)];
+            asked.changed |= !reads.contains(&command);
             let _ = answer.try_send(self.apply(command));
             self.drain();
         }
@@ -204,6 +207,7 @@ impl Member {
             }
             Command::ConfirmView => return Ok(Outcome::View(View(1))),
             Command::Remove { name, .. } => return Err(AskError::NoSuchMember(name).into()),
+            Command::Keys(_) => return Err(KeyRefusal::NoKeys.into()),
             Command::Leave => return Err(CommandError::Stopping),
         }
         Ok(Outcome::Done)

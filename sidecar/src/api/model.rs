@@ -7,6 +7,7 @@
 mod agreed;
 mod apps;
 mod events;
+mod keys;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub use apps::{
     App, Apps, Attach, AttachedLine, ENDINGS, Ended, HEALTHS, Health, SignalWord, signal_name,
 };
 pub use events::{Cursor, CursorError, Details, EVENT_TYPES, Event, Grounds, RESET, Reset};
+pub use keys::{KEY_STATES, Key, KeyMember, Keys, PLAINTEXTS};
 
 use crate::agent::Clock;
 

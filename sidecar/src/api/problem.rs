@@ -8,6 +8,7 @@ use muster_swim::{AppError, AskError, RecoverError, SeedError, TagError};
 
 use super::access::Peer;
 use super::model;
+use super::routes::keys_refused;
 use crate::agent::CommandError;
 
 /// The media type of a problem document.
@@ -93,6 +94,20 @@ pub(super) enum Kind {
     Behind,
     /// A member that never votes cannot rebuild a quorum.
     NonVoting,
+    /// Nothing is sealed here: there are no keys to change.
+    NoKeys,
+    /// No key of this id is in the ring.
+    NoSuchKey,
+    /// The key seals, or somebody may seal with it.
+    KeyNeeded,
+    /// Somebody may lack the key that all are to use.
+    KeyLacking,
+    /// The ring has as many keys as it may.
+    KeysFull,
+    /// Another change of keys is under way.
+    KeysBusy,
+    /// The keys could not be drawn or written here.
+    KeysNotKept,
 }
 
 impl Problem {
@@ -113,7 +128,7 @@ impl Problem {
     pub(super) fn not_allowed(peer: &Peer, changes: bool) -> Problem {
         let own = rustix::process::geteuid().as_raw();
         let (what, setting) = match changes {
-            true => ("changes need", "allow"),
+            true => ("changes, and a look at the keys, need", "allow"),
             false => ("reading needs", "read"),
         };
         Problem::new(
@@ -159,6 +174,7 @@ impl Kind {
             | Kind::NoSuchMember
             | Kind::NoSuchTag
             | Kind::NoSuchApp
+            | Kind::NoSuchKey
             | Kind::NoEvidence => StatusCode::NOT_FOUND,
             Kind::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Kind::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -173,7 +189,12 @@ impl Kind {
             | Kind::NoSuchSurvivor
             | Kind::UnnamedSurvivor
             | Kind::Behind
-            | Kind::NonVoting => StatusCode::CONFLICT,
+            | Kind::NonVoting
+            | Kind::NoKeys
+            | Kind::KeyNeeded
+            | Kind::KeyLacking
+            | Kind::KeysFull
+            | Kind::KeysBusy => StatusCode::CONFLICT,
             Kind::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Kind::NoCoordinator
@@ -182,6 +203,7 @@ impl Kind {
             | Kind::WaitsForApp
             | Kind::NotReady
             | Kind::Stuck
+            | Kind::KeysNotKept
             | Kind::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Unanswered | Kind::ViewNotReached => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -227,6 +249,13 @@ impl Kind {
             Kind::UnnamedSurvivor => ("unnamed-survivor", "A member that answers is not named"),
             Kind::Behind => ("behind", "Another member knows more"),
             Kind::NonVoting => ("non-voting", "This member never votes"),
+            Kind::NoKeys => ("no-keys", "This member has no key"),
+            Kind::NoSuchKey => ("no-such-key", "No such key"),
+            Kind::KeyNeeded => ("key-needed", "The key is needed"),
+            Kind::KeyLacking => ("key-lacking", "Not everybody has the key"),
+            Kind::KeysFull => ("keys-full", "No room for this key"),
+            Kind::KeysBusy => ("keys-busy", "Keys are being changed"),
+            Kind::KeysNotKept => ("keys-not-kept", "The keys could not be kept"),
         }
     }
 }
@@ -248,6 +277,7 @@ impl From<CommandError> for Problem {
             }
             CommandError::Ask(error) => Problem::new(kind_of_ask(&error), text),
             CommandError::Recover(error) => Problem::new(kind_of_recover(&error), text),
+            CommandError::Keys(refusal) => keys_refused(&refusal),
             CommandError::Busy => Problem::new(Kind::TooManyWaiting, text),
             CommandError::WaitsForApp(_) => Problem::new(Kind::WaitsForApp, text),
             CommandError::Stopping => Problem::new(Kind::Stopping, text),

@@ -4,6 +4,7 @@ mod agreed;
 mod apps;
 mod bodies;
 mod filter;
+mod keys;
 mod probes;
 mod reading;
 mod waiting;
@@ -49,6 +50,9 @@ pub(super) enum Endpoint {
     Join,
     Leave,
     Recover,
+    Keys,
+    Key,
+    PrimaryKey,
     Description,
     Metrics,
     Healthz,
@@ -56,7 +60,7 @@ pub(super) enum Endpoint {
 }
 
 /// Every route: its path, where `{}` stands for one segment, and its methods.
-pub(super) const ROUTES: [(&str, Endpoint, &str); 18] = [
+pub(super) const ROUTES: [(&str, Endpoint, &str); 21] = [
     ("/v1/status", Endpoint::Status, READ),
     ("/v1/members", Endpoint::Members, READ),
     ("/v1/members/{name}", Endpoint::Member, "GET, HEAD, DELETE"),
@@ -71,6 +75,9 @@ pub(super) const ROUTES: [(&str, Endpoint, &str); 18] = [
     ("/v1/join", Endpoint::Join, "POST"),
     ("/v1/leave", Endpoint::Leave, "POST"),
     ("/v1/recover", Endpoint::Recover, "POST"),
+    ("/v1/keys", Endpoint::Keys, "GET, HEAD, POST"),
+    ("/v1/keys/{id}", Endpoint::Key, "DELETE"),
+    ("/v1/keys/{id}/primary", Endpoint::PrimaryKey, "PUT"),
     ("/v1/openapi.json", Endpoint::Description, READ),
     ("/metrics", Endpoint::Metrics, READ),
     ("/healthz", Endpoint::Healthz, READ),
@@ -100,6 +107,7 @@ pub(super) struct Context {
     pub(super) waiting_most: usize,
 }
 
+pub(super) use self::keys::refused as keys_refused;
 pub(super) use self::probes::why_not_ready;
 
 type Result<T> = std::result::Result<T, Problem>;
@@ -167,10 +175,17 @@ impl Context {
             .map_err(|error| Problem::invalid(format!("the query is no text: {error}")))?;
         if is_change(&head.method) {
             caller.admit_change(&self.access)?;
+        } else if endpoint == Endpoint::Keys {
+            caller.admit_secret(&self.access)?;
         }
         let deletes = head.method == Method::DELETE;
+        let posts = head.method == Method::POST;
         let takes_none = match endpoint {
-            Endpoint::Members | Endpoint::Events | Endpoint::Coordinator | Endpoint::Apps => false,
+            Endpoint::Members
+            | Endpoint::Events
+            | Endpoint::Coordinator
+            | Endpoint::Apps
+            | Endpoint::Key => false,
             Endpoint::Member => !deletes,
             Endpoint::Status
             | Endpoint::Evidence
@@ -181,6 +196,8 @@ impl Context {
             | Endpoint::Join
             | Endpoint::Leave
             | Endpoint::Recover
+            | Endpoint::Keys
+            | Endpoint::PrimaryKey
             | Endpoint::Description
             | Endpoint::Metrics
             | Endpoint::Healthz
@@ -229,6 +246,10 @@ impl Context {
                 self.command(Command::Recover { survivors }).await?;
                 self.status(StatusCode::ACCEPTED)
             }
+            Endpoint::Keys if posts => self.add_key(&head.headers, body).await,
+            Endpoint::Keys => self.keys().await,
+            Endpoint::Key => self.remove_key(&argument, &query).await,
+            Endpoint::PrimaryKey => self.use_key(&argument).await,
             Endpoint::Description => Ok(whole(
                 StatusCode::OK,
                 "application/json",

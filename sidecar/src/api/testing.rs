@@ -12,8 +12,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use muster_swim::{
-    Action, Config, Epoch, Identity, Instance, Memory, Name, Node, State, Stop, StreamEnd,
-    StreamId, Tags, Time, View,
+    Action, Config, Epoch, Identity, Instance, Key, Keyring, Memory, Name, Node, Plaintext, State,
+    Stop, StreamEnd, StreamId, Tags, Ticket, Time, View,
 };
 use smol::LocalExecutor;
 use smol::channel::{Receiver, Sender, bounded};
@@ -27,7 +27,7 @@ use super::http::{HttpListener, bind_http};
 use super::model::Event;
 use super::routes::Shared;
 use super::server::{Bounds, run};
-use crate::agent::{Clock, Command, CommandError, Handle, Outcome, Request};
+use crate::agent::{Clock, Command, CommandError, Handle, Outcome, Request, outcome};
 
 /// The instance of the member with the socket: the origin of its cursors.
 pub(super) const ORIGIN: u64 = 1_767_322_645_123_456;
@@ -42,6 +42,8 @@ pub(super) struct World {
     net: RefCell<Net>,
     requests: Receiver<Request>,
     asked: RefCell<VecDeque<Request>>,
+    /// Who waits to hear who has which key.
+    keying: RefCell<BTreeMap<Ticket, Sender<Result<Outcome, CommandError>>>>,
     _folder: TempDir,
 }
 
@@ -65,6 +67,11 @@ enum Delivery {
         of: usize,
         action: Action,
     },
+}
+
+/// A key that is known by its number.
+pub(super) fn key(number: u8) -> Key {
+    Key::new([number; 32])
 }
 
 /// Where member `number` listens.
@@ -108,6 +115,7 @@ impl World {
             net: RefCell::default(),
             requests,
             asked: RefCell::default(),
+            keying: RefCell::default(),
             _folder: folder,
         };
         world.drain(0);
@@ -131,6 +139,16 @@ impl World {
         self.call(number, |node, now| {
             node.join(&[addr(0).to_string()], now)
                 .expect("a valid seed");
+        });
+        self.settle();
+    }
+
+    /// Gives these keys to the member with the socket (0) or to a peer; they are known by numbers.
+    pub(super) fn set_keys(&self, number: usize, keys: &[u8], plaintext: Plaintext) {
+        let keys = keys.iter().map(|number| (key(*number), None)).collect();
+        let ring = Keyring::new(1, keys).expect("a ring");
+        self.call(number, |node, now| {
+            node.set_keys(Some(ring), plaintext, now)
         });
         self.settle();
     }
@@ -218,6 +236,13 @@ impl World {
                 self.asked.borrow_mut().push_back(request);
                 continue;
             }
+            if let Command::Keys(command) = request.command {
+                let change = command.with_grace(Duration::from_secs(3600));
+                let ticket = self.call(0, |node, now| node.change_keys(change, now));
+                self.keying.borrow_mut().insert(ticket, request.answer);
+                self.settle();
+                continue;
+            }
             let result = self.apply(request.command);
             self.settle();
             // Nobody waits any longer when the client went away.
@@ -269,8 +294,11 @@ impl World {
                     self.settle();
                 }
             }
-            Command::ConfirmView | Command::Remove { .. } | Command::Recover { .. } => {
-                unreachable!("the coordinator's answers are the test's to give")
+            Command::ConfirmView
+            | Command::Remove { .. }
+            | Command::Recover { .. }
+            | Command::Keys(_) => {
+                unreachable!("they are answered later, some by the test")
             }
         }
         Ok(Outcome::Done)
@@ -406,7 +434,15 @@ impl World {
                 let addresses: Vec<SocketAddr> = seed.parse().into_iter().collect();
                 self.call(of, |node, now| node.handle_resolved(&seed, &addresses, now));
             }
-            Action::Save { .. } | Action::KeepKeys { .. } | Action::Answered { .. } => {}
+            Action::KeepKeys { ticket, .. } => {
+                self.call(of, |node, now| node.handle_keys_kept(ticket, true, now));
+            }
+            Action::Answered { ticket, answer } => {
+                if let Some(place) = self.keying.borrow_mut().remove(&ticket) {
+                    place.try_send(outcome(answer)).expect("somebody waits");
+                }
+            }
+            Action::Save { .. } => {}
             Action::Stopped(Stop::Left | Stop::NameTaken { .. }) => {
                 self.net.borrow_mut().stopped |= of == 0;
             }
@@ -425,6 +461,7 @@ fn is_question(command: &Command) -> bool {
         Command::SetTag { .. }
         | Command::RemoveTag { .. }
         | Command::App(_)
+        | Command::Keys(_)
         | Command::Join { .. }
         | Command::Leave => false,
     }

@@ -6,6 +6,7 @@ mod bounds;
 mod changing;
 mod description;
 mod http;
+mod keys;
 mod reading;
 mod streaming;
 mod waiting;

@@ -1,6 +1,7 @@
 //! The client of an agent's local socket: HTTP/1.1 over a UNIX socket, typed.
 
 mod attached;
+mod keys;
 
 use std::fmt;
 use std::fs;

@@ -89,7 +89,7 @@ enum Command {
     Ring(ring::RingArgs),
     /// Check from here what operators get wrong, and say what to do about it
     Doctor(doctor::DoctorArgs),
-    /// Make a key for a cluster, and see which keys a file has
+    /// Make a key for a cluster, see who has which, and change the key of all without a pause
     Keys(keys::KeysArgs),
     /// Show or change the tags that this member publishes
     Tag(tag::TagArgs),
@@ -254,7 +254,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Recover(args) => ask(socket, async |client| recover::run(client, &args).await),
         Command::Ring(args) => ask(socket, async |client| ring::run(client, &args).await),
         Command::Doctor(args) => doctor::run(socket, &args),
-        Command::Keys(args) => keys::run(&args),
+        Command::Keys(args) => keys::run(socket, &args),
         Command::Tag(args) => ask(socket, async |client| tag::run(client, &args).await),
         Command::Attach(args) => attach::run(socket, &args),
         Command::Join(args) => ask(socket, async |client| join(client, &args.seeds).await),

@@ -1,7 +1,7 @@
 //! What an agent says to a client of its API, in the words of the command line.
 
 /// Words of the API, and those of the commands for the same.
-const WORDS: [(&str, &str); 8] = [
+const WORDS: [(&str, &str); 10] = [
     (
         "`GET /v1/coordinator?wait=true`",
         "`muster coordinator --wait`",
@@ -14,6 +14,11 @@ const WORDS: [(&str, &str); 8] = [
         "GET /v1/status and its member show which it has",
         "`muster tag list` shows which it has",
     ),
+    (
+        "DELETE /v1/keys/ID?grace=0s",
+        "`muster keys remove ID --grace 0s`",
+    ),
+    ("GET /v1/keys", "`muster keys list`"),
     ("GET /v1/status", "`muster status`"),
     ("GET /v1/members", "`muster members`"),
 ];

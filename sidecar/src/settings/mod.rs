@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use muster_swim::{Config, Name, Plaintext, TagError, Tags};
 use tracing::level_filters::LevelFilter;
@@ -36,7 +37,7 @@ pub(crate) use file::{Scope, from_table};
 pub(crate) use flags::ProtocolFlags;
 pub(crate) use layer::Layer;
 pub(crate) use protocol::{merge_protocol, protocol_of_file, protocol_of_flags};
-pub(crate) use values::{human, nearest, tidy_range};
+pub(crate) use values::{human, is_secret, key_grace, nearest, tidy_range};
 
 use layer::Given;
 
@@ -58,6 +59,8 @@ pub struct Settings {
     pub seeds: Vec<String>,
     /// Where the keys of the cluster stand; `None`: nothing is sealed.
     pub key_file: Option<PathBuf>,
+    /// How long a removed key still opens.
+    pub key_grace: Duration,
     /// What is done about traffic that is not sealed; `None`: nothing was said.
     pub plaintext: Option<Plaintext>,
     /// What this member publishes from the start.
@@ -88,6 +91,8 @@ pub struct Settings {
     pub swim: Config,
     /// The process with which the agent ends.
     pub parent: Option<Parent>,
+    /// Whether a variable that is not read may have a key.
+    key_in_sight: bool,
     /// Whether they are to be simulated.
     simulated: bool,
     given: Layers,
@@ -247,6 +252,8 @@ impl Settings {
         };
         let mut settings = merge(layers, &mut problems);
         settings.parent = flags.parent;
+        let is_set = |name: &&str| variable(name).is_some_and(|value| !value.is_empty());
+        settings.key_in_sight = MISTAKEN.iter().any(is_set);
         problem::none_of(problems).map(|()| settings)
     }
 
@@ -284,8 +291,13 @@ impl Settings {
                 .eq(reloaded.given.file.texts(name))
         };
         let fixed = TABLE.iter().map(|setting| setting.name);
-        let fixed =
-            fixed.filter(|name| !matches!(*name, "log_level" | "tags" | "key_file" | "plaintext"));
+        let is_read_again = |name: &str| {
+            matches!(
+                name,
+                "log_level" | "tags" | "key_file" | "key_grace" | "plaintext"
+            )
+        };
+        let fixed = fixed.filter(|name| !is_read_again(name));
         fixed.filter(|name| !same(name)).collect()
     }
 
@@ -332,6 +344,13 @@ impl Settings {
                  never votes forms no cluster; expect is of no use here",
             );
         }
+        if self.key_in_sight {
+            doubts.push(
+                "MUSTER_KEY, MUSTER_KEYS, MUSTER_SECRET or MUSTER_ENCRYPT is set, and no such \
+                 variable is read: keys stand in a file, named by key_file. If there is a key in \
+                 it, others may have seen it: unset it, and make another one",
+            );
+        }
         doubts
     }
 
@@ -344,6 +363,7 @@ impl Settings {
             advertise: None,
             seeds: Vec::new(),
             key_file: None,
+            key_grace: Duration::from_secs(24 * 3600),
             plaintext: None,
             tags: Tags::default(),
             data_dir: None,
@@ -359,6 +379,7 @@ impl Settings {
             preset,
             swim: preset.config(),
             parent: None,
+            key_in_sight: false,
             simulated: false,
             given,
         }
@@ -418,6 +439,20 @@ fn merge(layers: Layers, problems: &mut Vec<Problem>) -> Settings {
     settings
 }
 
+/// A key where the name of its file belongs. Never says which.
+const IN_SIGHT: &str = "key_file is to name a file, and this is a key itself. Arguments and \
+                        variables of a process can be seen by others: throw this key away, have \
+                        `muster keys generate FILE` write another one into a file with mode 0600, \
+                        and name that";
+
+/// Variables that are not read, and that somebody may put a key into.
+const MISTAKEN: [&str; 4] = [
+    "MUSTER_KEY",
+    "MUSTER_KEYS",
+    "MUSTER_SECRET",
+    "MUSTER_ENCRYPT",
+];
+
 /// The one that the highest layer with a good word for one chooses.
 fn preset_of(rising: &[&Layer], named: fn(&str) -> Option<Preset>) -> Preset {
     let mut falling = rising.iter().rev();
@@ -438,7 +473,12 @@ fn apply<'a>(
         let values = layer.values(setting.name);
         setting.begin(settings, !values.is_empty());
         for given in values {
-            if !setting.take(settings, &given.text) {
+            if setting.name == "key_file" && values::is_secret(&given.text) {
+                problems.push(Problem::Other {
+                    place: given.place.clone(),
+                    text: IN_SIGHT.to_owned(),
+                });
+            } else if !setting.take(settings, &given.text) {
                 problems.push(Problem::value(given, setting));
             }
             origins.insert(setting.name, given.clone());

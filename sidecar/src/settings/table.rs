@@ -164,6 +164,15 @@ pub static TABLE: &[Setting] = &[
         show: |_| "none: nothing is sealed".to_owned(),
     },
     Setting {
+        name: "key_grace",
+        doc: "How long a key that is removed still opens, so that members that are away now get in",
+        value_name: "DURATION",
+        form: Form::Duration,
+        allowed: Allowed::Words("0s to 30d; 0s: it is forgotten at once"),
+        take: |s, text| put(&mut s.key_grace, values::key_grace(text)),
+        show: |s| values::human(s.key_grace),
+    },
+    Setting {
         name: "plaintext",
         doc: "What is done about traffic that is not sealed: `send` sends it and understands both, \
               `accept` seals and understands both, `refuse` neither",

@@ -84,6 +84,34 @@ pub(super) fn directory(text: &str) -> Option<PathBuf> {
     (!text.is_empty() && !text.contains('\0')).then(|| text.into())
 }
 
+/// Longest grace of a removed key.
+const GRACE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How long a removed key still opens.
+pub(crate) fn key_grace(text: &str) -> Option<Duration> {
+    let grace = humantime::parse_duration(text).ok()?;
+    (grace <= GRACE).then_some(grace)
+}
+
+/// Whether this is a key rather than the name of a file that has one: 32 bytes in base64, with
+/// padding or without, or in hexadecimal digits.
+pub(crate) fn is_secret(text: &str) -> bool {
+    let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let digits = text.strip_suffix('=').unwrap_or(text);
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
+    let fits = digits.len() == 43 && digits.bytes().all(is_base64);
+    // A long path may look so, but hardly in all of this.
+    let kinds = [
+        u8::is_ascii_uppercase,
+        u8::is_ascii_lowercase,
+        u8::is_ascii_digit,
+    ];
+    let is_mixed = kinds
+        .iter()
+        .all(|kind| digits.bytes().any(|byte| kind(&byte)));
+    is_hex || fits && (text.ends_with('=') || is_mixed && !text.starts_with('/'))
+}
+
 pub(super) fn plaintext(text: &str) -> Option<Plaintext> {
     match text {
         "refuse" => Some(Plaintext::Refuse),

@@ -20,6 +20,10 @@ fn without_an_agent_every_command_says_where_it_looked() {
         "explain n1",
         "remove n1",
         "recover --survivors n1 --yes",
+        "keys list",
+        "keys use 0123456789abcdef",
+        "keys remove 0123456789abcdef",
+        "keys rotate",
     ] {
         let arguments: Vec<&str> = line.split_whitespace().collect();
         let output = output(muster(&arguments).env("MUSTER_SOCKET", &nowhere));

@@ -5,6 +5,7 @@ mod attach;
 mod commands;
 mod dev;
 mod harness;
+mod keys;
 mod memory;
 mod screen;
 mod simulate;

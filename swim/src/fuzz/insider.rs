@@ -176,7 +176,7 @@ impl World {
         let from = address(HOST);
         let stream = self.call(at, |node, now| node.handle_stream_accepted(from, now));
         if let Some(Some(stream)) = stream {
-            let (channel, first) = Channel::call(&mut self.insider.seal);
+            let (channel, first) = Channel::call(&mut self.insider.seal, false);
             self.insider.keep(at, stream, channel, first);
         }
     }

@@ -84,7 +84,7 @@ pub fn handshake(input: &[u8]) {
         }
     }
     takes_anything(Channel::called, input);
-    takes_anything(|| Channel::call(&mut seal("n1")).0, input);
+    takes_anything(|| Channel::call(&mut seal("n1"), true).0, input);
     meddled(input);
 }
 
@@ -121,7 +121,7 @@ fn meddled(input: &[u8]) {
         return;
     };
     let (mut ours, mut theirs) = (seal("n1"), seal("n2"));
-    let (mut caller, mut first) = Channel::call(&mut ours);
+    let (mut caller, mut first) = Channel::call(&mut ours, true);
     let mut called = Channel::called();
     let meddle = |bytes: &mut Vec<u8>| {
         let place = usize::from(*place) % bytes.len();

@@ -49,7 +49,8 @@ pub enum SeedError {
     /// It cannot open what this node says, or all is sealed there and nothing here.
     #[error(
         "it has not the key of this member: compare `muster keys list` here and there, and whether \
-         both have a --key-file"
+         both have a --key-file; if this member was away while the key changed, and longer than \
+         --key-grace, give it the key file of another member"
     )]
     OtherKey,
     /// It takes nobody in.

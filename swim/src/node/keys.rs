@@ -15,7 +15,7 @@ use crate::limits;
 use crate::members::{Name, Status};
 use crate::time::Time;
 use crate::wire::Frame;
-use crate::wire::sealing::{Key, KeyError, KeyId, Keyring, Plaintext, WireKey};
+use crate::wire::sealing::{HeldKeys, Key, KeyError, KeyId, Keyring, Plaintext, WireKey};
 
 /// The number of a ring that is to be kept; never used twice by one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,7 +26,7 @@ pub struct KeyTicket(pub u64);
 pub enum KeyChange {
     /// Nothing: only to see who has which. Members that are behind are told all the same.
     Look,
-    /// All are to have this key as well.
+    /// All are to have this key as well. When it is here already, those are told that lack it.
     Add(Key),
     /// All are to seal with this key, which all must have.
     Use(KeyId),
@@ -41,13 +41,20 @@ pub enum KeyChange {
     },
 }
 
-/// Which keys a member has.
+/// A member, and the keys that it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyHolder {
     /// Who.
     pub name: Name,
-    /// Its keys, the primary one first; `None`: it did not answer.
-    pub keys: Option<Vec<KeyId>>,
+    /// `None`: it did not answer, or could not open the question.
+    pub held: Option<HeldKeys>,
+}
+
+impl KeyHolder {
+    /// Its keys, the primary one first.
+    pub fn ids(&self) -> Option<&[KeyId]> {
+        self.held.as_ref().map(|held| &*held.ids)
+    }
 }
 
 /// What came of a change, or of a look.
@@ -66,24 +73,28 @@ pub enum KeyRefusal {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// This member has no key.
-    #[error("this member has no key: give it one with --key-file and tell it to reload")]
+    #[error(
+        "this member has no key, so that there is nothing to change: its traffic is not sealed"
+    )]
     NoKeys,
     /// Another change is under way here.
     #[error("another change of keys is under way here: try again when it is done")]
     Busy,
     /// It could not be kept here.
-    #[error("the key file could not be written; the log of this agent says why")]
+    #[error(
+        "the key file could not be written: nothing was changed; the log of this agent says why"
+    )]
     NotKept,
     /// These have not the key, or did not answer.
     #[error(
-        "{} cannot open what is sealed with it, or did not answer: nothing was changed; add it \
+        "cannot open what is sealed with it, or did not answer: {}. Nothing was changed; add it \
          again, or wait until they answer", list(.0)
     )]
     Lacking(Vec<Name>),
     /// These seal with the key, or did not answer.
     #[error(
-        "{} may need it still: nothing was changed; use another key first, wait until they \
-         answer, or force it", list(.0)
+        "may need it still, for they seal with it or did not answer: {}. Nothing was changed; use \
+         another key first, wait until they answer, or force it", list(.0)
     )]
     Needed(Vec<Name>),
 }
@@ -123,7 +134,7 @@ struct Round {
     change: KeyChange,
     waiting: BTreeSet<Name>,
     open: BTreeSet<Name>,
-    heard: BTreeMap<Name, Option<Vec<KeyId>>>,
+    heard: BTreeMap<Name, Option<HeldKeys>>,
 }
 
 impl Keying {
@@ -151,7 +162,7 @@ impl Node {
         self.seal.plaintext()
     }
 
-    /// Changes the keys of all members that are present. Answered by
+    /// Changes the keys of all members that are present, or in the view. Answered by
     /// [`Action::Answered`](super::Action) with an [`Answer::Keys`].
     pub fn change_keys(&mut self, change: KeyChange, now: Time) -> Ticket {
         self.enter(now);
@@ -162,7 +173,9 @@ impl Node {
             Some(KeyRefusal::Busy)
         } else {
             // What cannot be is said before anybody is asked.
-            self.changed_ring(&change, now).err().map(KeyRefusal::Key)
+            self.changed_ring(&change, false, now)
+                .err()
+                .map(KeyRefusal::Key)
         };
         if let Some(refused) = refused {
             let holders = Vec::new();
@@ -193,7 +206,10 @@ impl Node {
             self.take_ring(Some(ring), self.seal.plaintext(), now);
         }
         match then {
-            Then::Answer(stream) => self.say_keys(stream),
+            Then::Answer(stream) => {
+                self.say_keys(stream);
+                self.look_again(now);
+            }
             Then::Offer if done => self.begin_offering(now),
             Then::Offer => self.end_round_of_keys(Some(KeyRefusal::NotKept)),
         }
@@ -240,12 +256,20 @@ impl Node {
         self.actions.push_back(Action::KeepKeys { ticket, ring });
     }
 
-    fn changed_ring(&self, change: &KeyChange, now: Time) -> Result<Option<Keyring>, KeyError> {
+    /// The ring after a change; `None`: it is as it should be. `is_lacked`: somebody who answered
+    /// has not the key of this change, for its ring was changed as often in another way.
+    fn changed_ring(
+        &self,
+        change: &KeyChange,
+        is_lacked: bool,
+        now: Time,
+    ) -> Result<Option<Keyring>, KeyError> {
         let Some(ring) = self.seal.keyring() else {
             return Ok(None);
         };
         match change {
             KeyChange::Look => Ok(None),
+            KeyChange::Add(key) if ring.keeps(key.id()) => Ok(is_lacked.then(|| ring.renewed())),
             KeyChange::Add(key) => ring.with(key.clone()).map(Some),
             KeyChange::Use(id) if ring.primary() == *id => Ok(None),
             KeyChange::Use(id) => ring.with_primary(*id).map(Some),
@@ -256,14 +280,19 @@ impl Node {
         }
     }
 
-    /// Offers our ring to all that are present, and asks which they have.
+    /// Offers our ring to all that are present, and asks which they have. Who is only unreachable
+    /// from here, and is a member still, is asked too: it may go on elsewhere with the key it has.
     fn begin_offering(&mut self, now: Time) {
         let others = self.table.iter().filter(|member| {
+            let record = &member.statement.record;
             let present = match member.statement.status {
                 Status::Alive | Status::Suspect => true,
-                Status::Unreachable | Status::Left => false,
+                Status::Unreachable => {
+                    self.succeeds_a_member(record.name.as_str(), record.instance)
+                }
+                Status::Left => false,
             };
-            present && member.statement.record.name != self.me.name
+            present && record.name != self.me.name
         });
         let waiting = others.map(|member| member.statement.record.name.clone());
         let waiting = waiting.collect();
@@ -306,35 +335,49 @@ impl Node {
         }
     }
 
+    /// A change of somebody else's was kept, for which our own has waited.
+    fn look_again(&mut self, now: Time) {
+        let round = self.keying.round.as_ref();
+        let is_heard = round.is_some_and(|round| round.open.is_empty() && round.waiting.is_empty());
+        if is_heard && self.keying.kept.is_empty() {
+            self.begin_offering(now);
+        }
+    }
+
     /// All have answered, or had their time: the change is made, or told.
     fn on_round_heard(&mut self, now: Time) {
+        if !self.keying.kept.is_empty() {
+            // A newer ring is on its way to the disk: a change of ours begins with that one.
+            return;
+        }
         let Some(round) = &self.keying.round else {
             return;
         };
-        let name_if = |wanted: &dyn Fn(Option<&[KeyId]>) -> bool| -> Vec<Name> {
-            let found = round.heard.iter();
-            let found = found.filter(|(_, keys)| wanted(keys.as_deref()));
+        let (change, heard) = (round.change.clone(), &round.heard);
+        let who = |is_meant: &dyn Fn(&HeldKeys) -> bool| -> Vec<Name> {
+            let found = heard.iter();
+            let found = found.filter(|(_, held)| held.as_ref().is_none_or(is_meant));
             found.map(|(name, _)| name.clone()).collect()
         };
-        let lacks = |id: KeyId| move |keys: Option<&[KeyId]>| keys.is_none_or(|k| !k.contains(&id));
-        let seals =
-            |id: KeyId| move |keys: Option<&[KeyId]>| keys.is_none_or(|k| k.first() == Some(&id));
-        let refused = match &round.change {
-            KeyChange::Look | KeyChange::Add(_) => None,
-            KeyChange::Use(id) => Some(KeyRefusal::Lacking(name_if(&lacks(*id)))),
-            KeyChange::Remove { force: true, .. } => None,
-            KeyChange::Remove { id, .. } => Some(KeyRefusal::Needed(name_if(&seals(*id)))),
-        };
-        let refused = refused.filter(|refused| match refused {
-            KeyRefusal::Lacking(names) | KeyRefusal::Needed(names) => !names.is_empty(),
-            KeyRefusal::Key(_) | KeyRefusal::NoKeys | KeyRefusal::Busy | KeyRefusal::NotKept => {
-                true
+        let is_lacked = |id| heard.values().flatten().any(|held| held.lacks(id));
+        let (refused, is_lacked) = match &change {
+            KeyChange::Look | KeyChange::Remove { force: true, .. } => (None, false),
+            KeyChange::Add(key) => (None, is_lacked(key.id())),
+            KeyChange::Use(id) => {
+                let lacking = who(&|held| held.lacks(*id));
+                let refused = (!lacking.is_empty()).then_some(KeyRefusal::Lacking(lacking));
+                (refused, false)
             }
-        });
+            KeyChange::Remove { id, .. } => {
+                let needing = who(&|held| held.seals_with(*id));
+                let refused = (!needing.is_empty()).then_some(KeyRefusal::Needed(needing));
+                (refused, false)
+            }
+        };
         if refused.is_some() {
             return self.end_round_of_keys(refused);
         }
-        match self.changed_ring(&round.change.clone(), now) {
+        match self.changed_ring(&change, is_lacked, now) {
             Ok(Some(ring)) => {
                 // Only to tell all and hear of it: the change is made once.
                 if let Some(round) = &mut self.keying.round {
@@ -351,13 +394,19 @@ impl Node {
         let Some(mut round) = self.keying.round.take() else {
             return;
         };
-        let ours = self.seal.keyring();
-        let ours = ours.map(|ring| ring.infos().map(|info| info.id).collect());
-        round.heard.insert(self.me.name.clone(), ours);
+        round.heard.insert(self.me.name.clone(), self.held_keys());
         let holders = round.heard.into_iter();
-        let holders = holders.map(|(name, keys)| KeyHolder { name, keys });
+        let holders = holders.map(|(name, held)| KeyHolder { name, held });
         let holders = holders.collect();
         self.answer(round.ticket, Answer::Keys(KeyReport { holders, refused }));
+    }
+
+    fn held_keys(&self) -> Option<HeldKeys> {
+        self.seal.keyring().map(|ring| HeldKeys {
+            generation: ring.generation(),
+            ids: ring.infos().map(|info| info.id).collect(),
+            plaintext: self.seal.plaintext(),
+        })
     }
 
     fn keys_frame(&self, now: Time) -> Option<Frame> {
@@ -395,7 +444,7 @@ impl Node {
         if self.streams.key(stream).is_some() {
             self.tell_keys(stream, now);
         } else {
-            // Not sealed yet, as the keys are there and nobody uses them: nothing is told.
+            // There are no keys any more.
             self.end_stream(stream, StreamEnd::Closed, true, now);
         }
     }
@@ -436,27 +485,17 @@ impl Node {
     /// Answers an offer.
     fn say_keys(&mut self, stream: StreamId) {
         let serves = matches!(self.streams.purpose(stream), Some(Purpose::Serve(_)));
-        if let Some(ring) = self.seal.keyring().filter(|_| serves) {
-            let frame = Frame::KeysHeld {
-                generation: ring.generation(),
-                ids: ring.infos().map(|info| info.id).collect(),
-            };
-            self.send_frame(stream, &frame);
+        if let Some(held) = self.held_keys().filter(|_| serves) {
+            self.send_frame(stream, &Frame::KeysHeld(held));
         }
     }
 
     /// A member says which keys it has.
-    pub(super) fn on_keys_held(
-        &mut self,
-        stream: StreamId,
-        _generation: u64,
-        ids: Vec<KeyId>,
-        now: Time,
-    ) {
+    pub(super) fn on_keys_held(&mut self, stream: StreamId, held: HeldKeys, now: Time) {
         if let (Some(Purpose::Keys(offer)), Some(round)) =
             (self.streams.purpose(stream), &mut self.keying.round)
         {
-            round.heard.insert(offer.to.clone(), Some(ids));
+            round.heard.insert(offer.to.clone(), Some(held));
         }
         self.end_stream(stream, StreamEnd::Closed, true, now);
     }

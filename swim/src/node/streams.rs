@@ -405,9 +405,7 @@ impl Node {
                     keys,
                 },
             ) => self.on_keys(stream, &cluster, generation, &keys, now),
-            (Purpose::Keys(_), Frame::KeysHeld { generation, ids }) => {
-                self.on_keys_held(stream, generation, ids, now);
-            }
+            (Purpose::Keys(_), Frame::KeysHeld(held)) => self.on_keys_held(stream, held, now),
             (
                 Purpose::Serve(_)
                 | Purpose::Pull(_)

@@ -175,7 +175,7 @@ pub(crate) fn owned_frame(frame: Frame<RecordRef<'_>>) -> Frame {
             generation,
             keys,
         },
-        Frame::KeysHeld { generation, ids } => Frame::KeysHeld { generation, ids },
+        Frame::KeysHeld(held) => Frame::KeysHeld(held),
         Frame::Catch {
             cluster,
             lineage,
@@ -260,7 +260,7 @@ fn assert_frame_within_limits(frame: &Frame) {
         | Frame::Linked
         | Frame::Unlink
         | Frame::Keys { .. }
-        | Frame::KeysHeld { .. } => {}
+        | Frame::KeysHeld(_) => {}
         Frame::Cuts { cuts, .. } => {
             assert!(cuts.len() <= limits::CUTS);
             cuts.iter().for_each(|cut| assert_cut_within_limits(cut));

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::VERSION;
 use super::datagram::{DropReason, append, reachable};
 use super::message::{Entry, LineageTag, Outlook, Refusal};
-use super::sealing::{KeyId, WireKey};
+use super::sealing::{HeldKeys, WireKey};
 use crate::bounded::at_most;
 use crate::coordinator::{Cut, Lineage, Removal, RosterHead, Rosters, Standing, View};
 use crate::limits;
@@ -90,8 +90,8 @@ pub(crate) enum Frame<R = Record> {
         generation: u64,
         keys: Vec<WireKey>,
     },
-    /// "And these are mine", without the keys, the primary one first.
-    KeysHeld { generation: u64, ids: Vec<KeyId> },
+    /// "And these are mine", without the keys.
+    KeysHeld(HeldKeys),
 }
 
 #[derive(Deserialize)]
@@ -142,13 +142,6 @@ struct KeysBody {
     generation: u64,
     #[serde(deserialize_with = "at_most::<{ limits::KEYS }, _, _>")]
     keys: Vec<WireKey>,
-}
-
-#[derive(Deserialize)]
-struct KeysHeldBody {
-    generation: u64,
-    #[serde(deserialize_with = "at_most::<{ limits::KEYS }, _, _>")]
-    ids: Vec<KeyId>,
 }
 
 #[derive(Deserialize)]
@@ -343,8 +336,8 @@ pub(crate) fn encode_frame<R: Serialize>(frame: &Frame<R>) -> Vec<u8> {
             append(&(cluster, generation, keys), &mut bytes);
             KEYS
         }
-        Frame::KeysHeld { generation, ids } => {
-            append(&(generation, ids), &mut bytes);
+        Frame::KeysHeld(held) => {
+            append(held, &mut bytes);
             KEYS_HELD
         }
     };
@@ -570,10 +563,7 @@ fn decode_body<'a>(
                 keys,
             })
         }
-        KEYS_HELD => {
-            let KeysHeldBody { generation, ids } = whole(body)?;
-            Ok(Frame::KeysHeld { generation, ids })
-        }
+        KEYS_HELD => whole(body).map(Frame::KeysHeld),
         _ => Err(DropReason::Malformed),
     }
 }

@@ -154,7 +154,7 @@ fn keys_rotate_while_all_go_on_and_who_was_away_comes_in_with_the_old_one() {
             added
                 .holders
                 .iter()
-                .all(|one| one.keys == Some(vec![old, new])),
+                .all(|one| one.ids() == Some(&[old, new])),
             "{added:?}"
         );
         let used = change(&mut cluster, at, KeyChange::Use(new));
@@ -162,7 +162,7 @@ fn keys_rotate_while_all_go_on_and_who_was_away_comes_in_with_the_old_one() {
         assert!(
             used.holders
                 .iter()
-                .all(|one| one.keys == Some(vec![new, old])),
+                .all(|one| one.ids() == Some(&[new, old])),
             "{used:?}"
         );
         let removed = change(&mut cluster, at, remove(HOUR));
@@ -179,7 +179,7 @@ fn keys_rotate_while_all_go_on_and_who_was_away_comes_in_with_the_old_one() {
         cluster.run_for(HOUR + secs(60));
         let looked = change(&mut cluster, at, KeyChange::Look);
         assert!(
-            looked.holders.iter().all(|one| one.keys == Some(vec![new])),
+            looked.holders.iter().all(|one| one.ids() == Some(&[new])),
             "{looked:?}"
         );
         let late = Launch::numbered(30).keys(ring_of_old(), Plaintext::Refuse);
@@ -315,7 +315,7 @@ fn a_ring_of_absurdly_many_changes_is_not_taken() {
     cluster.set_keys(pids[3], Some(absurd), Plaintext::Refuse);
     let looked = change(&mut cluster, pids[3], KeyChange::Look);
     assert!(
-        looked.holders[..3].iter().all(|one| one.keys.is_none()),
+        looked.holders[..3].iter().all(|one| one.held.is_none()),
         "{looked:?}"
     );
     for pid in &pids[..3] {
@@ -323,4 +323,153 @@ fn a_ring_of_absurdly_many_changes_is_not_taken() {
         assert_eq!(held.infos().count(), 1);
         assert_eq!(cluster.node(*pid).stats().dropped.malformed, 1);
     }
+}
+
+/// Rotates from key 1 to key 2; the old one opens for another hour.
+fn rotate(cluster: &mut Cluster, at: Pid) {
+    let (old, new) = (key(1).id(), key(2).id());
+    let retire = KeyChange::Remove {
+        id: old,
+        grace: HOUR,
+        force: false,
+    };
+    for step in [KeyChange::Add(key(2)), KeyChange::Use(new), retire] {
+        assert_eq!(change(cluster, at, step).refused, None);
+    }
+}
+
+/// A member crashes, and all know.
+fn goes_away(cluster: &mut Cluster, at: Pid, away: Pid) {
+    cluster.crash(away);
+    let gone = |cluster: &Cluster| cluster.state(at, away) == Some(State::Dead);
+    must(cluster, secs(10), "it is gone", gone);
+    must(cluster, secs(10), "all know", Cluster::is_unanimous);
+    cluster.run_for(secs(2));
+}
+
+#[test]
+fn who_comes_back_gets_in_within_the_grace_and_is_given_the_ring() {
+    for seed in seeds(0..5) {
+        let (mut cluster, pids) = sealed(seed, 6);
+        let (at, away) = (pids[0], pids[4]);
+        goes_away(&mut cluster, at, away);
+        rotate(&mut cluster, at);
+        // The last minute of the grace.
+        cluster.run_for(HOUR - secs(60));
+        let back = cluster.restart(away);
+        must(&mut cluster, secs(30), "it is back", Cluster::is_unanimous);
+        let held = cluster.node(back).keyring().expect("it has keys");
+        assert_eq!(held.primary(), key(2).id());
+        // It forgets the old key when the others do.
+        cluster.run_for(secs(61));
+        for pid in cluster.up() {
+            let held = cluster.node(pid).keyring().expect("it has keys");
+            assert_eq!(held.infos().count(), 1);
+        }
+        cluster.check();
+    }
+}
+
+#[test]
+fn who_comes_back_after_the_grace_is_refused_and_both_sides_can_tell() {
+    for seed in seeds(0..5) {
+        let (mut cluster, pids) = sealed(seed, 6);
+        let (at, away) = (pids[0], pids[4]);
+        goes_away(&mut cluster, at, away);
+        rotate(&mut cluster, at);
+        cluster.run_for(HOUR + secs(60));
+        let before = cluster.node(at).stats().dropped.key;
+        let late = Launch::numbered(5).keys(ring(&[1]), Plaintext::Refuse);
+        let late = cluster.launch(late.seed(cluster.launched(at).addr));
+        cluster.run_for(secs(30));
+        assert_ne!(cluster.state(at, late), Some(State::Alive));
+        let error = cluster.node(late).seeds()[0].last_error.clone();
+        assert_eq!(error, Some(SeedError::OtherKey));
+        let text = error.expect("there is one").to_string();
+        assert!(text.contains("away while the key changed"), "{text}");
+        assert!(cluster.node(at).stats().dropped.key > before);
+        cluster.check();
+    }
+}
+
+#[test]
+fn of_two_changes_at_once_the_one_that_is_said_again_counts() {
+    for seed in seeds(0..5) {
+        let (mut cluster, pids) = sealed(seed, 5);
+        let ticket = cluster.change_keys(pids[0], KeyChange::Add(key(2)));
+        let other = cluster.change_keys(pids[3], KeyChange::Add(key(3)));
+        let reports = [(pids[0], ticket), (pids[3], other)];
+        let reports = reports.map(|(at, ticket)| report(&mut cluster, at, ticket));
+        let has_all = |report: &KeyReport, number| {
+            let ids = report.holders.iter().map(|one| one.ids());
+            let mut ids = ids.map(|ids| ids.expect("it answers"));
+            ids.all(|ids| ids.contains(&key(number).id()))
+        };
+        if !has_all(&reports[0], 2) {
+            let again = change(&mut cluster, pids[0], KeyChange::Add(key(2)));
+            assert_eq!(again.refused, None);
+            assert!(has_all(&again, 2), "{again:?}");
+        }
+        // Whoever says it once more changes nothing.
+        let before = cluster.node(pids[0]).keyring().expect("keys").generation();
+        change(&mut cluster, pids[0], KeyChange::Add(key(2)));
+        let after = cluster.node(pids[0]).keyring().expect("keys").generation();
+        assert_eq!(before, after);
+        let other = change(&mut cluster, pids[3], KeyChange::Add(key(3)));
+        assert!(has_all(&other, 2) && has_all(&other, 3), "{other:?}");
+        cluster.check();
+    }
+}
+
+#[test]
+fn while_encryption_is_turned_on_it_is_seen_who_is_how_far() {
+    let mut cluster = Cluster::new(7, options());
+    let pids = cluster.grow(5, |at| Launch::numbered(at + 1));
+    must(&mut cluster, secs(30), "all agree", Cluster::is_unanimous);
+    let none = change(&mut cluster, pids[0], KeyChange::Look);
+    assert_eq!(none.refused, Some(KeyRefusal::NoKeys));
+    for pid in &pids[..4] {
+        cluster.set_keys(*pid, Some(ring(&[1])), Plaintext::Send);
+    }
+    let how_far = |cluster: &mut Cluster| -> Vec<Option<Plaintext>> {
+        let looked = change(cluster, pids[0], KeyChange::Look);
+        let held = looked.holders.into_iter().map(|one| one.held);
+        held.map(|held| held.map(|held| held.plaintext)).collect()
+    };
+    let (send, accept) = (Some(Plaintext::Send), Some(Plaintext::Accept));
+    assert_eq!(how_far(&mut cluster), [send, send, send, send, None]);
+    cluster.set_keys(pids[4], Some(ring(&[1])), Plaintext::Send);
+    cluster.set_keys(pids[2], Some(ring(&[1])), Plaintext::Accept);
+    assert_eq!(how_far(&mut cluster), [send, send, accept, send, send]);
+    // What is secret is told under a seal, also to those who do not seal yet.
+    let added = change(&mut cluster, pids[0], KeyChange::Add(key(2)));
+    assert!(
+        added
+            .holders
+            .iter()
+            .all(|one| one.ids().map(<[_]>::len) == Some(2))
+    );
+}
+
+#[test]
+fn a_member_that_is_unreachable_and_not_removed_counts() {
+    let (mut cluster, pids) = sealed(5, 5);
+    assert_eq!(
+        change(&mut cluster, pids[0], KeyChange::Add(key(2))).refused,
+        None
+    );
+    // A partition, as this side sees it: nobody decides that they are gone.
+    for pid in &pids[1..] {
+        cluster.crash(*pid);
+    }
+    let hinted = |cluster: &Cluster| {
+        let mut gone = pids[1..].iter();
+        gone.all(|pid| cluster.state(pids[0], *pid) == Some(State::Unreachable))
+    };
+    must(&mut cluster, secs(60), "the hints come", hinted);
+    let used = change(&mut cluster, pids[0], KeyChange::Use(key(2).id()));
+    assert!(
+        matches!(&used.refused, Some(KeyRefusal::Lacking(names)) if names.len() == 4),
+        "{used:?}"
+    );
 }

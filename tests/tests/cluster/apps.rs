@@ -104,7 +104,7 @@ fn a_member_is_tied_to_the_app_that_it_requires_or_that_takes_it_along() {
     cluster.wait_all_agree();
     let marks = cluster.marks();
     let address = cluster.address(6, false).to_string();
-    let keys = cluster.key_file();
+    let keys = cluster.key_file(6);
     let mut arguments = vec!["--name", "n6", "--bind", &address, "--require", "web"];
     arguments.extend(["--key-file", &keys]);
     let seeds = cluster.seeds(false);

@@ -13,6 +13,7 @@ mod forming;
 mod fresh;
 mod growth;
 mod harness;
+mod keys;
 mod leave;
 mod links;
 mod load;

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
+use muster_tests::muster_binary;
+
 use crate::agent::Agent;
 use crate::{python, root, succeed};
 
@@ -76,7 +78,13 @@ fn join(outer: TcpStream, socket: &Path) -> io::Result<()> {
 
 #[test]
 fn the_socket_answers_as_described_whatever_it_is_asked() {
-    let agent = Agent::start();
+    let folder = tempfile::tempdir().expect("the temporary folder can be written");
+    let keys = folder.path().join("keys");
+    let mut generate = Command::new(muster_binary());
+    succeed(generate.args(["keys", "generate"]).arg(&keys));
+    let agent = Agent::start_with(|command| {
+        command.arg("--key-file").arg(&keys);
+    });
     let addr = bridge(agent.socket());
     let mut command = schemathesis(&format!("http://{addr}"));
     let report = succeed(command.current_dir(agent.folder.path()));

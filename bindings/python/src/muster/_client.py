@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import select
+import threading
 import time
 from types import TracebackType
 from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Type, TypeVar, Union
 
 from . import _lib, _questions, model
 from ._questions import Question
-from .errors import Refused, Silent, UsageError
+from .errors import Refused, VersionMismatch, WrongUse
 
 T = TypeVar("T")
-Path = Union[str, "os.PathLike[str]"]
+Path = Union[str, bytes, "os.PathLike[str]"]
 
 #: Seconds that an answer is waited for, unless told otherwise.
 PATIENCE = 10.0
@@ -24,6 +25,9 @@ LONG_PATIENCE = 65.0
 
 #: Seconds until an agent whose queue of connections is full is asked again.
 REST = 0.02
+
+#: Seconds that a system call waits at most: what is longer is waited for in parts.
+LONGEST = 86_400.0
 
 
 class Client:
@@ -119,14 +123,15 @@ class Client:
         return self._ask(_questions.anything(method, path, body, content_type), timeout)
 
     def watch(
-        self, *, since: Optional[str] = None, types: Optional[Iterable[str]] = None
+        self, *, since: Optional[str] = None, types: "Optional[str | Iterable[str]]" = None
     ) -> "Events":
         """What happens after the cursor ``since``, or from now on; of these types, or of all."""
-        return Events(self, since, types)
+        return Events(self._handle, since, types)
 
     def attach(self, app: str, *, timeout: Optional[float] = PATIENCE) -> "App":
-        """Attaches an app: all members are told that it is up, and at once when it is not."""
-        return App(self, app, timeout)
+        """Attaches an app: all members are told that it is up, and at once when it is not. It is up
+        as long as what is returned is held."""
+        return App(self._handle, app, timeout)
 
     def close(self) -> None:
         """Nothing is held; for ``with``."""
@@ -145,39 +150,33 @@ class Client:
     def _ask(self, question: Question[T], timeout: Optional[float]) -> T:
         # In Python, so that Ctrl-C and signal handlers are not held up.
         deadline = Deadline(timeout)
-        call: Any = None
-        while call is None:
-            _, call = _lib.attempt(
-                "muster_call",
-                _lib.lib.muster_client_call,
-                self._handle,
-                _lib.given(question.method),
-                _lib.given(question.path),
-                _lib.given(question.content_type),
-                _lib.given(question.body),
-            )
-            if call is None:
-                deadline.check(self.socket)
-                time.sleep(REST)
-        try:
-            while True:
-                _, response = _lib.attempt("muster_response", _lib.lib.muster_call_take, call)
-                if response is not None:
-                    return question.answer(self.socket, response)
-                deadline.check(self.socket)
-                deadline.wait(int(_lib.lib.muster_call_fd(call)))
-        except Refused as refused:
-            raise question.refused(self.socket, refused) from None
-        finally:
-            _lib.release(call)
+        while True:
+            call = question.begin(self._handle)
+            if call is not None:
+                try:
+                    return question.answer(self.socket, self._await(call, deadline))
+                except Refused as refused:
+                    error = question.refused(self.socket, refused)
+                    if error is not None:
+                        raise error from None
+            deadline.check(self.socket)
+            time.sleep(REST)
+
+    def _await(self, call: Any, deadline: "Deadline") -> Any:
+        while True:
+            _, response = _lib.attempt("muster_response", _lib.lib.muster_call_take, call)
+            if response is not None:
+                return response
+            deadline.check(self.socket)
+            deadline.wait(int(_lib.lib.muster_call_fd(call)))
 
 
 class Deadline:
     """A point in time until which is waited, or none."""
 
     def __init__(self, timeout: Optional[float]) -> None:
-        self._timeout = timeout
-        self._end = None if timeout is None else time.monotonic() + timeout
+        self._timeout = _lib.seconds(timeout)
+        self._end = None if self._timeout is None else time.monotonic() + self._timeout
 
     @property
     def is_over(self) -> bool:
@@ -186,51 +185,81 @@ class Deadline:
     def check(self, socket: str) -> None:
         """Raises when it is over."""
         if self.is_over:
-            raise Silent(
-                f"the agent at {socket} did not answer within {self._timeout} s; is it stopped or "
-                "overloaded?"
-            )
+            raise _questions.silent(socket, self._timeout)
 
-    def wait(self, descriptor: int) -> None:
-        """Returns when a descriptor is readable, or the time is over."""
+    def wait(self, *descriptors: int) -> None:
+        """Returns when one of the descriptors is readable, the time is over, or a long while is."""
         poller = select.poll()
-        poller.register(descriptor, select.POLLIN)
-        left = None if self._end is None else max(0.0, self._end - time.monotonic())
-        poller.poll(None if left is None else left * 1000 + 1)
+        for descriptor in descriptors:
+            poller.register(descriptor, select.POLLIN)
+        left = LONGEST if self._end is None else max(0.0, self._end - time.monotonic())
+        poller.poll(min(left, LONGEST) * 1000 + 1)
+
+
+class Bell:
+    """Wakes those who wait, once and for all."""
+
+    def __init__(self) -> None:
+        self.descriptor, self._writing = os.pipe()
+
+    def ring(self) -> None:
+        os.write(self._writing, b"!")
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
+        os.close(self._writing)
 
 
 class Events:
     """The events of an agent: an iterator that ends with ``close``, or never.
 
-    It connects again by itself and goes on where it was; what is lost for good, as when the agent
-    restarts, is told by a ``Reset``. For one thread at a time.
+    Once it is connected it connects again by itself and goes on where it was; what is lost for good,
+    as when the agent restarts, is told by a ``Reset``. For one thread at a time; any may close it.
     """
 
     def __init__(
-        self, client: Client, since: Optional[str], types: Optional[Iterable[str]]
+        self, client: Any, since: Optional[str], types: "Optional[str | Iterable[str]]"
     ) -> None:
-        listed = None if types is None else ",".join(str(kind) for kind in types)
-        handle = client._handle  # pyright: ignore[reportPrivateUsage]
-        self._handle: Any = _lib.made(
+        handle = _lib.made(
             "muster_events",
             _lib.lib.muster_client_watch,
-            handle,
+            client,
             _lib.given(since),
-            _lib.given(listed),
+            _lib.types_of(types),
         )
+        self._owned = _lib.Owned("stream of events", handle)
+        # An event stays in it until it is a value: an exception of a signal handler loses none.
+        self._slot = _lib.ffi.new("muster_event **")
+        self._turn = threading.Lock()
+        self._bell: Optional[Bell] = None
 
     def fileno(self) -> int:
         """A descriptor for select and the like: readable when ``next_now`` may have an event."""
-        return -1 if self._handle is None else int(_lib.lib.muster_events_fd(self._handle))
+        return int(_lib.lib.muster_events_fd(self._owned.use())) if self._owned.is_open else -1
 
     def next_now(self) -> Optional[model.Event]:
         """The next event, if one is here."""
-        if self._handle is None:
-            raise UsageError("this stream of events is closed: open another with watch()")
-        status, event = _lib.attempt(
-            "muster_event", _lib.lib.muster_events_next, self._handle
-        )
-        return event_from(event) if status == _lib.OK else None
+        if not self._turn.acquire(blocking=False):
+            raise WrongUse("another thread takes an event of this stream: it is for one at a time")
+        try:
+            return self._take(self._owned.use())
+        finally:
+            self._turn.release()
+
+    def _take(self, handle: Any) -> Optional[model.Event]:
+        slot = self._slot
+        if slot[0] == _lib.ffi.NULL:
+            _lib.asked(_lib.lib.muster_events_next, handle, slot)
+        if slot[0] == _lib.ffi.NULL:
+            return None
+        try:
+            event = event_from(slot[0])
+        except Exception:
+            # Given once: else the stream would not get past it.
+            _drop(slot)
+            raise
+        _drop(slot)
+        return event
 
     def wait(self, timeout: Optional[float] = None) -> Optional[model.Event]:
         """The next event; None when none came within so many seconds."""
@@ -239,33 +268,43 @@ class Events:
             event = self.next_now()
             if event is not None or deadline.is_over:
                 return event
-            deadline.wait(self.fileno())
+            bell = self._bell = self._bell or Bell()
+            # Held, so that nobody else gets its descriptor meanwhile.
+            handle = self._owned.use()
+            deadline.wait(int(_lib.lib.muster_events_fd(handle)), bell.descriptor)
 
     @property
     def cursor(self) -> Optional[str]:
         """Where another stream would go on."""
-        response = _lib.made("muster_response", _lib.lib.muster_events_cursor, self._handle)
-        cursor = _lib.body_of(response)
-        return None if cursor is None else str(cursor)
+        handle = self._owned.use()
+        response = _lib.made("muster_response", _lib.lib.muster_events_cursor, handle)
+        return _lib.body_of(response) or None
 
     @property
     def is_connected(self) -> bool:
         """Whether the agent is connected now."""
-        return self._handle is not None and bool(
-            _lib.lib.muster_events_is_connected(self._handle)
+        return self._owned.is_open and bool(
+            _lib.lib.muster_events_is_connected(self._owned.use())
         )
 
+    def hold(self) -> Any:
+        """What keeps the stream's descriptor as long as it is held."""
+        return self._owned.use()
+
     def close(self) -> None:
-        """Ends the stream."""
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            _lib.release(handle)
+        """Ends the stream, also of a thread that waits for an event."""
+        self._owned.close()
+        if self._bell is not None:
+            self._bell.ring()
 
     def __iter__(self) -> Iterator[model.Event]:
         return self
 
     def __next__(self) -> model.Event:
-        event = None if self._handle is None else self.wait()
+        try:
+            event = self.wait()
+        except _lib.Closed:
+            event = None
         if event is None:
             raise StopIteration
         return event
@@ -283,28 +322,23 @@ class Events:
 
 
 class App:
-    """An app that is up until it is closed or the process ends."""
+    """An app that is up until it is closed, nobody holds this any more, or the process ends."""
 
-    def __init__(self, client: Client, app: str, timeout: Optional[float]) -> None:
-        handle = client._handle  # pyright: ignore[reportPrivateUsage]
-        self._handle: Any = _lib.made(
-            "muster_attached",
-            _lib.lib.muster_client_attach,
-            handle,
-            _lib.given(app),
-            _lib.ffi.NULL,
-            _lib.milliseconds(timeout),
+    def __init__(self, client: Any, app: str, timeout: Optional[float]) -> None:
+        name, patience = _lib.given(app), _lib.milliseconds(timeout)
+        attach, nothing = _lib.lib.muster_client_attach, _lib.ffi.NULL
+        handle = _lib.patiently(
+            lambda: _lib.made("muster_attached", attach, client, name, nothing, patience)
         )
+        self._owned = _lib.Owned("app", handle)
 
     def check(self) -> None:
         """Raises when the app is no longer attached, as after a restart of the agent."""
-        _lib.done(_lib.lib.muster_attached_check, self._handle)
+        _lib.asked(_lib.lib.muster_attached_check, self._owned.use())
 
     def close(self) -> None:
         """Detaches it."""
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            _lib.release(handle)
+        self._owned.close()
 
     def __enter__(self) -> "App":
         return self
@@ -320,6 +354,16 @@ class App:
 
 def event_from(handle: Any) -> model.Event:
     """An event of the library as a value."""
-    event = model.event_of(json.loads(_lib.ffi.string(_lib.lib.muster_event_json(handle))))
-    _lib.release(handle)
-    return event
+    text = _lib.text(_lib.lib.muster_event_json(handle))
+    try:
+        return model.event_of(json.loads(text))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise VersionMismatch(
+            f"an event of the agent cannot be read ({error!r}): update the older of the agent and "
+            f"this package; it was {text}"
+        ) from error
+
+
+def _drop(slot: Any) -> None:
+    event, slot[0] = slot[0], _lib.ffi.NULL
+    _lib.lib.muster_event_free(event)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+import threading
 from importlib import import_module
-from typing import Any, Optional, Tuple
+from typing import Any, Callable, Iterable, List, Optional, Tuple, TypeVar
 
 from . import errors
 
@@ -14,6 +16,8 @@ from . import errors
 _native = import_module("muster._native")
 ffi: Any = _native.ffi
 lib: Any = _native.lib
+
+T = TypeVar("T")
 
 OK, AGAIN, TIMEOUT, INTERRUPTED = range(4)
 
@@ -30,12 +34,25 @@ def given(value: Optional[str]) -> Any:
         return ffi.NULL
     if "\0" in value:
         raise errors.UsageError("a text with a zero byte cannot be passed to Muster")
-    return ffi.new("char[]", value.encode("utf-8"))
+    try:
+        return ffi.new("char[]", value.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise errors.UsageError(f"{value!r} is no text: {error.reason}") from None
+
+
+def seconds(timeout: Optional[float]) -> Optional[float]:
+    """A patience; None for as long as it takes."""
+    if timeout is None or timeout == math.inf:
+        return None
+    if math.isnan(timeout):
+        raise errors.UsageError("the timeout is not a number: give seconds, or None for ever")
+    return max(0.0, float(timeout))
 
 
 def milliseconds(timeout: Optional[float]) -> int:
-    """Seconds, or None for as long as it takes, as the library wants it."""
-    return -1 if timeout is None else max(0, int(timeout * 1000))
+    """A patience as the library wants it."""
+    patience = seconds(timeout)
+    return -1 if patience is None else int(min(patience, 1e9) * 1000)
 
 
 def fail(status: int, error: Any) -> errors.MusterError:
@@ -54,12 +71,13 @@ def fail(status: int, error: Any) -> errors.MusterError:
         lib.muster_error_free(error)
 
 
-def done(function: Any, *arguments: Any) -> None:
-    """Calls what only has a status."""
+def asked(function: Any, *arguments: Any) -> int:
+    """Calls what only has a status; what asks to call again is no failure."""
     error = ffi.new("muster_error **")
-    status = function(*arguments, error)
-    if status != OK:
-        raise fail(status, error[0])
+    status = int(function(*arguments, error))
+    if status == OK or (status in (AGAIN, TIMEOUT, INTERRUPTED) and error[0] == ffi.NULL):
+        return status
+    raise fail(status, error[0])
 
 
 def attempt(kind: str, function: Any, *arguments: Any) -> Tuple[int, Any]:
@@ -81,14 +99,60 @@ def made(kind: str, function: Any, *arguments: Any) -> Any:
     return handle
 
 
-def release(handle: Any) -> None:
-    """Frees a handle now."""
-    ffi.release(handle)
+class Closed(errors.UsageError):
+    """What was asked is closed."""
+
+
+class Owned:
+    """A handle until it is closed. It is freed once no call of any thread uses it any more."""
+
+    def __init__(self, what: str, handle: Any) -> None:
+        self._what = what
+        self._handle = handle
+
+    @property
+    def is_open(self) -> bool:
+        return self._handle is not None
+
+    def use(self) -> Any:
+        """The handle, which lives at least as long as what is returned."""
+        handle = self._handle
+        if handle is None:
+            raise Closed(f"this {self._what} is closed: make another one")
+        return handle
+
+    def close(self) -> None:
+        self._handle = None
+
+
+def patiently(call: Callable[[], T]) -> T:
+    """Calls what may wait inside of the library, so that signal handlers run meanwhile, Ctrl-C's too.
+    What an interrupted call makes later is let go of."""
+    if threading.current_thread() is not threading.main_thread():
+        return call()
+    made: List[T] = []
+    failed: List[BaseException] = []
+    over = threading.Event()
+
+    def run() -> None:
+        try:
+            made.append(call())
+        except BaseException as error:  # For whoever waits.
+            failed.append(error)
+        finally:
+            over.set()
+
+    threading.Thread(target=run, name="muster-waits", daemon=True).start()
+    over.wait()
+    if failed:
+        raise failed[0]
+    return made[0]
 
 
 def open_client(socket: Optional[str], timeout: Optional[float]) -> Any:
     """A client handle."""
-    return made("muster_client", lib.muster_client_open, given(socket), milliseconds(timeout))
+    path, patience = given(socket), milliseconds(timeout)
+    return patiently(lambda: made("muster_client", lib.muster_client_open, path, patience))
 
 
 def body_of(response: Any) -> Any:
@@ -103,6 +167,18 @@ def body_of(response: Any) -> Any:
     return content.decode("utf-8", "replace")
 
 
-def path_of(socket: "Optional[str | os.PathLike[str]]") -> Optional[str]:
+def path_of(socket: "Optional[str | bytes | os.PathLike[Any]]") -> Optional[str]:
     """A path as text."""
-    return None if socket is None else os.fspath(socket)
+    if socket is None:
+        return None
+    path = os.fsdecode(socket)
+    if not path:
+        raise errors.UsageError("the path of the socket is empty: give one, or None")
+    return path
+
+
+def types_of(types: "Optional[str | Iterable[str]]") -> Any:
+    """Types of events as the library wants them."""
+    if types is None or isinstance(types, str):
+        return given(types)
+    return given(",".join(str(kind) for kind in types))

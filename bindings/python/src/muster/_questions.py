@@ -39,11 +39,33 @@ class Question(Generic[T]):
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _other_version(socket, f"its answer cannot be read ({error!r})") from error
 
-    def refused(self, socket: str, refused: errors.Refused) -> errors.MusterError:
-        """What to tell of a refusal."""
+    def begin(self, client: Any) -> Any:
+        """Asks; None when the agent's queue is full now."""
+        _, call = _lib.attempt(
+            "muster_call",
+            _lib.lib.muster_client_call,
+            client,
+            _lib.given(self.method),
+            _lib.given(self.path),
+            _lib.given(self.content_type),
+            _lib.given(self.body),
+        )
+        return call
+
+    def refused(self, socket: str, refused: errors.Refused) -> Optional[errors.MusterError]:
+        """What to tell of a refusal; None: ask again in a moment."""
+        if refused.problem == "too-many-connections":
+            return None
         if self.is_known and refused.problem == "no-such-route":
             return _other_version(socket, f"it has no {self.path}")
         return refused
+
+
+def silent(socket: str, timeout: Optional[float]) -> errors.Silent:
+    """The agent did not answer in time."""
+    return errors.Silent(
+        f"the agent at {socket} did not answer within {timeout} s; is it stopped or overloaded?"
+    )
 
 
 def _other_version(socket: str, reason: str) -> errors.VersionMismatch:

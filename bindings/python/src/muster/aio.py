@@ -7,11 +7,15 @@ from types import TracebackType
 from typing import Any, AsyncIterator, Dict, Iterable, Mapping, Optional, Type, TypeVar
 
 from . import _lib, _questions, model
-from ._client import LONG_PATIENCE, PATIENCE, REST, Path, event_from
+from ._client import LONG_PATIENCE, PATIENCE, REST, App, Path
+from ._client import Events as BlockingEvents
 from ._questions import Question
-from .errors import Refused, Silent, UsageError
+from .errors import Refused, WrongUse
 
 T = TypeVar("T")
+
+#: Events that are here already and come without giving other tasks a turn.
+AT_ONCE = 64
 
 
 class Client:
@@ -62,6 +66,14 @@ class Client:
         """The agent itself, as its document."""
         return await self._ask(_questions.status(), timeout)
 
+    async def ring(self, *, timeout: Optional[float] = PATIENCE) -> Dict[str, Any]:
+        """Who watches whom, as the agent's document."""
+        return await self._ask(_questions.ring(), timeout)
+
+    async def evidence(self, name: str, *, timeout: Optional[float] = PATIENCE) -> Dict[str, Any]:
+        """Why a member was suspected or removed, as the agent's document."""
+        return await self._ask(_questions.evidence(name), timeout)
+
     async def set_tag(self, key: str, value: str, *, timeout: Optional[float] = PATIENCE) -> None:
         """Publishes a tag of the agent's member, or changes it."""
         await self._ask(_questions.set_tag(key, value), timeout)
@@ -78,6 +90,15 @@ class Client:
         """Has the agent say goodbye and stop; returns once the others know."""
         await self._ask(_questions.leave(), timeout)
 
+    async def remove(self, name: str, *, timeout: Optional[float] = LONG_PATIENCE) -> None:
+        """Has the coordinator remove a member that is gone."""
+        await self._ask(_questions.remove(name), timeout)
+
+    async def attach(self, app: str, *, timeout: Optional[float] = PATIENCE) -> App:
+        """Attaches an app. Only this call takes a thread, until the agent has answered."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(None, App, self._handle, app, timeout)
+
     async def request(
         self,
         method: str,
@@ -91,18 +112,10 @@ class Client:
         return await self._ask(_questions.anything(method, path, body, content_type), timeout)
 
     def watch(
-        self, *, since: Optional[str] = None, types: Optional[Iterable[str]] = None
+        self, *, since: Optional[str] = None, types: "Optional[str | Iterable[str]]" = None
     ) -> "Events":
         """What happens after the cursor ``since``, or from now on; of these types, or of all."""
-        listed = None if types is None else ",".join(str(kind) for kind in types)
-        handle = _lib.made(
-            "muster_events",
-            _lib.lib.muster_client_watch,
-            self._handle,
-            _lib.given(since),
-            _lib.given(listed),
-        )
-        return Events(handle)
+        return Events(BlockingEvents(self._handle, since, types))
 
     async def __aenter__(self) -> "Client":
         return self
@@ -116,70 +129,87 @@ class Client:
         return None
 
     async def _ask(self, question: Question[T], timeout: Optional[float]) -> T:
+        patience = _lib.seconds(timeout)
         try:
-            return await asyncio.wait_for(self._answer(question), timeout)
+            return await asyncio.wait_for(self._answer(question), patience)
         except asyncio.TimeoutError:
-            raise Silent(
-                f"the agent at {self.socket} did not answer within {timeout} s; is it stopped or "
-                "overloaded?"
-            ) from None
+            raise _questions.silent(self.socket, patience) from None
 
     async def _answer(self, question: Question[T]) -> T:
-        call: Any = None
-        while call is None:
-            _, call = _lib.attempt(
-                "muster_call",
-                _lib.lib.muster_client_call,
-                self._handle,
-                _lib.given(question.method),
-                _lib.given(question.path),
-                _lib.given(question.content_type),
-                _lib.given(question.body),
-            )
-            if call is None:
-                await asyncio.sleep(REST)
+        while True:
+            call = question.begin(self._handle)
+            if call is not None:
+                try:
+                    return question.answer(self.socket, await self._await(call))
+                except Refused as refused:
+                    error = question.refused(self.socket, refused)
+                    if error is not None:
+                        raise error from None
+            await asyncio.sleep(REST)
+
+    async def _await(self, call: Any) -> Any:
         descriptor = int(_lib.lib.muster_call_fd(call))
-        try:
-            while True:
-                _, response = _lib.attempt("muster_response", _lib.lib.muster_call_take, call)
-                if response is not None:
-                    return question.answer(self.socket, response)
-                await readable(descriptor)
-        except Refused as refused:
-            raise question.refused(self.socket, refused) from None
-        finally:
-            _lib.release(call)
+        while True:
+            _, response = _lib.attempt("muster_response", _lib.lib.muster_call_take, call)
+            if response is not None:
+                return response
+            await readable(descriptor, asyncio.get_running_loop().create_future())
 
 
 class Events:
-    """The events of an agent: ``async for event in client.watch()``. For one task at a time."""
+    """The events of an agent: ``async for event in client.watch()``. For one task at a time; any may
+    close it."""
 
-    def __init__(self, handle: Any) -> None:
-        self._handle: Any = handle
+    def __init__(self, events: BlockingEvents) -> None:
+        self._events = events
+        self._waiting: "Optional[asyncio.Future[None]]" = None
+        self._at_once = 0
 
     async def next(self) -> model.Event:
         """The next event; waits for it."""
+        if self._waiting is not None:
+            raise WrongUse("another task waits for an event of this stream: it is for one at a time")
         while True:
-            if self._handle is None:
-                raise UsageError("this stream of events is closed: open another with watch()")
-            _, event = _lib.attempt("muster_event", _lib.lib.muster_events_next, self._handle)
+            event = self._events.next_now()
             if event is not None:
-                return event_from(event)
-            await readable(int(_lib.lib.muster_events_fd(self._handle)))
+                self._at_once += 1
+                return event
+            self._at_once = 0
+            # Held, so that nobody else gets its descriptor meanwhile.
+            held = self._events.hold()
+            self._waiting = asyncio.get_running_loop().create_future()
+            try:
+                await readable(int(_lib.lib.muster_events_fd(held)), self._waiting)
+            finally:
+                self._waiting = None
+
+    @property
+    def cursor(self) -> Optional[str]:
+        """Where another stream would go on."""
+        return self._events.cursor
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the agent is connected now."""
+        return self._events.is_connected
 
     def close(self) -> None:
-        """Ends the stream; not while a task waits for it."""
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            _lib.release(handle)
+        """Ends the stream, also of a task that waits for an event."""
+        self._events.close()
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
 
     def __aiter__(self) -> AsyncIterator[model.Event]:
         return self
 
     async def __anext__(self) -> model.Event:
-        if self._handle is None:
-            raise StopAsyncIteration
-        return await self.next()
+        if self._at_once >= AT_ONCE:
+            self._at_once = 0
+            await asyncio.sleep(0)
+        try:
+            return await self.next()
+        except _lib.Closed:
+            raise StopAsyncIteration from None
 
     async def __aenter__(self) -> "Events":
         return self
@@ -193,10 +223,9 @@ class Events:
         self.close()
 
 
-async def readable(descriptor: int) -> None:
-    """Returns when a descriptor is readable."""
+async def readable(descriptor: int, ready: "asyncio.Future[None]") -> None:
+    """Returns when a descriptor is readable, or somebody says so."""
     loop = asyncio.get_running_loop()
-    ready: "asyncio.Future[None]" = loop.create_future()
 
     def on_ready() -> None:
         if not ready.done():

@@ -18,29 +18,43 @@ class MusterError(Exception):
 class UsageError(MusterError, ValueError):
     """An argument cannot be taken."""
 
+    status = 12
+
 
 class NoAgent(MusterError, ConnectionError):
     """No agent listens there, or at any of the usual places: start one, or name another socket."""
+
+    status = 20
 
 
 class Denied(MusterError, PermissionError):
     """The system does not let this user connect to the socket."""
 
+    status = 21
+
 
 class NotMuster(MusterError):
     """What listens there is no Muster agent."""
+
+    status = 22
 
 
 class VersionMismatch(MusterError):
     """The agent is older or newer than this package, and lacks or changed what was asked for."""
 
+    status = 23
+
 
 class Broken(MusterError, ConnectionError):
     """The connection ended before the answer was complete: did the agent just stop?"""
 
+    status = 24
+
 
 class Silent(MusterError, TimeoutError):
     """The agent took the connection and did not answer in time."""
+
+    status = 25
 
 
 class Refused(MusterError):
@@ -49,6 +63,8 @@ class Refused(MusterError):
     >>> Refused("no", "urn:muster:problem:no-such-member", 404).problem
     'no-such-member'
     """
+
+    status = 26
 
     def __init__(self, message: str, problem: str = "", http_status: int = 0) -> None:
         super().__init__(message)
@@ -59,29 +75,43 @@ class Refused(MusterError):
 class WrongUse(MusterError, RuntimeError):
     """A handle is used by two threads at once, or in another process than the one that made it."""
 
+    status = 15
+
 
 class SystemFailed(MusterError, OSError):
     """The system refuses what is needed, such as one more descriptor."""
+
+    status = 27
 
 
 class LibraryPanic(MusterError):
     """A mistake inside of Muster itself: please report it."""
 
+    status = 13
+
 
 class SettingsError(MusterError, ValueError):
     """Settings of an embedded agent are wrong: the message lists all that are."""
+
+    status = 40
 
 
 class NameTaken(MusterError):
     """A newer member has taken the name of the embedded agent: do not start it again."""
 
+    status = 41
+
 
 class AgentFailed(MusterError):
     """The embedded agent could not start, or had to end."""
 
+    status = 42
+
 
 class AgentEnded(MusterError):
     """The embedded agent has ended."""
+
+    status = 43
 
 
 _BY_STATUS: Dict[int, Type[MusterError]] = {
@@ -116,5 +146,6 @@ def from_status(
         error = Silent(message)
     else:
         error = _BY_STATUS.get(status, MusterError)(message)
-    error.status = status
+    if status != 2:
+        error.status = status
     return error

@@ -154,9 +154,12 @@ def time_of(text: str) -> datetime:
 
     >>> time_of("2026-01-02T03:04:05.678Z").isoformat()
     '2026-01-02T03:04:05.678000+00:00'
+    >>> time_of("2026-01-02T03:04:05Z").second, time_of("2026-01-02T03:04:05.123456789Z").microsecond
+    (5, 123456)
     """
-    naive = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")
-    return naive.replace(tzinfo=timezone.utc)
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    second = datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    return second.replace(microsecond=int((fraction + "000000")[:6]))
 
 
 def member_of(raw: Json) -> Member:
@@ -204,7 +207,7 @@ def event_of(raw: Json) -> Event:
     }
     if kind is EventType.RESET:
         members = tuple(member_of(member) for member in raw["members"])
-        return Reset(**common, reason=raw["reason"], members=members)
+        return Reset(**common, reason=raw.get("reason", ""), members=members)
     return Event(**common)
 
 

@@ -2,8 +2,7 @@
 
 use muster_swim::{KeyTicket, Keyring, Plaintext, Time};
 
-use super::super::input::Input;
-use super::super::keys;
+use super::super::keys::{self, Keep};
 use super::Running;
 use crate::settings::SettingsError;
 
@@ -54,19 +53,16 @@ impl Running {
             .change(|node| node.set_keys(ring, plaintext, now));
     }
 
-    /// Writes the key file beside the loop.
+    /// Has the key file written beside the loop, one ring after the other.
     pub(super) fn keep_keys(&mut self, ticket: KeyTicket, ring: &Keyring) {
-        let path = self.current.key_file.clone();
-        let text = keys::render(ring, self.handle.clock());
-        let inputs = self.sender.clone();
-        let keep = async move {
-            let kept = match path {
-                Some(path) => smol::unblock(move || keys::replace(&path, &text)).await,
-                None => Ok(()),
-            };
-            let kept = kept.map_err(|error| error.to_string());
-            let _ = inputs.send(Input::KeysKept(ticket, kept)).await;
+        let keep = Keep {
+            ticket,
+            path: self.current.key_file.clone(),
+            text: keys::render(ring, self.handle.clock()),
+            generation: ring.generation(),
+            primary: ring.primary(),
         };
-        self.executor.spawn(keep).detach();
+        // Its task lives as long as the loop, and the core has few of them under way.
+        let _ = self.keeper.try_send(keep);
     }
 }

@@ -92,7 +92,7 @@ impl Context {
         };
         let view = match self.ask(command, REMOVAL).await? {
             Outcome::View(view) => view.0,
-            Outcome::Done | Outcome::Attached(_) => {
+            Outcome::Done | Outcome::Attached(_) | Outcome::Keys(_) => {
                 unreachable!("a removal is answered with its view")
             }
         };

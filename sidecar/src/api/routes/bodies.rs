@@ -6,6 +6,7 @@ use hyper::header::{CONTENT_TYPE, HeaderMap};
 use muster_swim::{Name, limits};
 use serde::de::DeserializeOwned;
 use smol::Timer;
+use zeroize::Zeroizing;
 
 use super::{Context, Result};
 use crate::api::model;
@@ -18,21 +19,29 @@ const JOIN_BYTES: usize = 2 * limits::SEEDS * limits::SEED_BYTES;
 /// their longest.
 const SURVIVORS_BYTES: usize = limits::MEMBERS * limits::NAME_BYTES / 2;
 
+/// Longest body with a key: its text, and an end of line.
+const KEY_BYTES: usize = 64;
+
 impl Context {
     pub(super) async fn tag_value<B>(&self, headers: &HeaderMap, body: B) -> Result<String>
     where
         B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>,
     {
-        // `curl -d VALUE` calls what it sends a form: the value is taken as it comes.
-        let types = [
-            "text/plain",
-            "application/octet-stream",
-            "application/x-www-form-urlencoded",
-        ];
-        expect_type(headers, &types)?;
+        expect_type(headers, &TEXT_TYPES)?;
         let bytes = self.read(body, limits::TAGS_BYTES).await?;
         String::from_utf8(bytes.into())
             .map_err(|_| Problem::invalid("the value of a tag is text: send it as UTF-8"))
+    }
+
+    /// The text of a key, or nothing. What is wrong with it is never said with the text itself.
+    pub(super) async fn secret<B>(&self, headers: &HeaderMap, body: B) -> Result<Zeroizing<String>>
+    where
+        B: Body<Data = Bytes, Error: std::error::Error + Send + Sync + 'static>,
+    {
+        expect_type(headers, &TEXT_TYPES)?;
+        let bytes = self.read(body, KEY_BYTES).await?;
+        let text = std::str::from_utf8(&bytes).map(|text| Zeroizing::new(text.to_owned()));
+        text.map_err(|_| Problem::invalid("a key is text: 44 characters of base64"))
     }
 
     pub(super) async fn seeds<B>(&self, headers: &HeaderMap, body: B) -> Result<Vec<String>>
@@ -141,6 +150,13 @@ impl Context {
         parsed(&bytes, example)
     }
 }
+
+/// `curl -d VALUE` calls what it sends a form: the value is taken as it comes.
+const TEXT_TYPES: [&str; 3] = [
+    "text/plain",
+    "application/octet-stream",
+    "application/x-www-form-urlencoded",
+];
 
 /// `curl -d '{...}'` calls what it sends a form, whatever it is.
 const JSON_TYPES: [&str; 2] = ["application/json", "application/x-www-form-urlencoded"];

@@ -218,6 +218,10 @@ fn strangers_read_and_do_not_change() {
             ("POST", "/v1/leave"),
             ("POST", "/v1/recover"),
             ("DELETE", "/v1/members/n1"),
+            ("GET", "/v1/keys"),
+            ("POST", "/v1/keys"),
+            ("PUT", "/v1/keys/0123456789abcdef/primary"),
+            ("DELETE", "/v1/keys/0123456789abcdef"),
         ] {
             let reply = ask_as(&world, stranger, method, path).await;
             let (kind, detail) = reply.problem();

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use muster_swim::{AppHealth, View};
+use muster_swim::{AppHealth, Plaintext, View};
 use serde_json::Value;
 
 use crate::agent::Outcome;
-use crate::api::model::{ENDINGS, EVENT_TYPES, HEALTHS, STATES};
+use crate::api::model::{ENDINGS, EVENT_TYPES, HEALTHS, KEY_STATES, PLAINTEXTS, STATES};
 use crate::api::routes::ROUTES;
 use crate::api::testing::client::{Connection, Stream, ask, get};
 use crate::api::testing::openapi::{DESCRIPTION, check_answer, paths, seen};
-use crate::api::testing::{World, addr};
+use crate::api::testing::{World, addr, key};
 
 #[test]
 fn the_file_has_every_route_and_no_other() {
@@ -59,6 +59,12 @@ fn the_file_has_the_words_of_the_program() {
     );
     let data = words(&format!("{schemas}/Event/properties/type/enum"));
     assert_eq!(data, EVENT_TYPES[..EVENT_TYPES.len() - 1]);
+    let state = words(&format!("{schemas}/Key/properties/state/enum"));
+    assert_eq!(state, KEY_STATES);
+    for schema in ["Keys", "KeyMember"] {
+        let plaintext = words(&format!("{schemas}/{schema}/properties/plaintext/enum"));
+        assert_eq!(plaintext, PLAINTEXTS);
+    }
     let app = format!("{schemas}/App/properties");
     assert_eq!(words(&format!("{app}/health/enum")), HEALTHS);
     assert_eq!(words(&format!("{app}/ended/enum")), ENDINGS);
@@ -98,6 +104,7 @@ fn every_operation_answers_as_described() {
             "/v1/apps",
             "/v1/members?app=web",
             "/v1/coordinator",
+            "/v1/keys",
             "/v1/openapi.json",
             "/metrics",
             "/healthz",
@@ -126,6 +133,15 @@ fn every_operation_answers_as_described() {
             // Checked as it comes.
             stream.next().await.expect("an event");
         }
+        world.set_keys(0, &[1], Plaintext::Send);
+        world.set_keys(1, &[1], Plaintext::Send);
+        let text = key(2).reveal();
+        ask(path, "POST", "/v1/keys", "", text.as_bytes()).await;
+        get(path, "/v1/keys").await;
+        let primary = format!("/v1/keys/{}/primary", key(2).id());
+        ask(path, "PUT", &primary, "", b"").await;
+        let old = format!("/v1/keys/{}", key(1).id());
+        ask(path, "DELETE", &old, "", b"").await;
         let seeds = format!(r#"{{"seeds":["{}"]}}"#, addr(1));
         ask(path, "POST", "/v1/join", JSON, seeds.as_bytes()).await;
         let removed = ask(path, "DELETE", "/v1/members/n1", "", b"");

@@ -16,7 +16,8 @@ impl Node {
         let Some(open) = self.streams.open.get_mut(&stream) else {
             return;
         };
-        let (channel, first) = Channel::call(&mut self.seal);
+        let insists = matches!(open.purpose, Purpose::Keys(_));
+        let (channel, first) = Channel::call(&mut self.seal, insists);
         open.channel = channel;
         let is_open = open.channel.is_open();
         if let Purpose::Probe { seq } = open.purpose {

@@ -7,6 +7,8 @@ use base64ct::{Base64, Encoding};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::Plaintext;
+use crate::bounded::at_most;
 use crate::limits;
 use crate::time::Time;
 
@@ -44,8 +46,11 @@ pub enum KeyError {
     #[error("no key {0} is in the ring; `muster keys list` shows those that are")]
     Unknown(KeyId),
     /// It seals what is sent.
-    #[error("the key {0} is the primary one: use another one first")]
+    #[error("the key {0} is the primary one, which seals: use another one first")]
     IsPrimary(KeyId),
+    /// It is the only one.
+    #[error("the key {0} is the last one: add another one and use that first")]
+    Last(KeyId),
 }
 
 impl Key {
@@ -133,6 +138,8 @@ struct Held {
     key: Key,
     /// When it is forgotten. Never of the primary one.
     until: Option<Time>,
+    /// It was added and nobody has sealed with it since. Never the primary one.
+    is_new: bool,
 }
 
 /// A key of a ring, without the key.
@@ -142,6 +149,30 @@ pub struct KeyInfo {
     pub id: KeyId,
     /// When it is forgotten, if it is.
     pub until: Option<Time>,
+    /// Whether it was added and has not been used since.
+    pub is_new: bool,
+}
+
+/// Which keys a member has, and what it does with them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldKeys {
+    /// How often its ring was changed.
+    pub generation: u64,
+    /// Its keys, the primary one first.
+    #[serde(deserialize_with = "at_most::<{ limits::KEYS }, _, _>")]
+    pub ids: Vec<KeyId>,
+    /// Whether it seals, and what it does about what is not sealed.
+    pub plaintext: Plaintext,
+}
+
+impl HeldKeys {
+    pub(crate) fn lacks(&self, id: KeyId) -> bool {
+        !self.ids.contains(&id)
+    }
+
+    pub(crate) fn seals_with(&self, id: KeyId) -> bool {
+        self.ids.first() == Some(&id)
+    }
 }
 
 /// A key on its way to another member, sealed.
@@ -150,6 +181,7 @@ pub(crate) struct WireKey {
     bytes: [u8; KEY_BYTES],
     /// In how many seconds it is forgotten, if it is.
     left_s: Option<u32>,
+    is_new: bool,
 }
 
 impl fmt::Debug for WireKey {
@@ -179,11 +211,20 @@ impl Keyring {
             if held.iter().any(|other| other.key == key) {
                 return Err(KeyError::Known(key.id()));
             }
-            let until = until.filter(|_| !held.is_empty());
-            held.push(Held { key, until });
+            let (until, is_new) = (until.filter(|_| !held.is_empty()), false);
+            held.push(Held { key, until, is_new });
         }
         let generation = generation.min(limits::KEY_CHANGES);
         Ok(Keyring { generation, held })
+    }
+
+    /// The same, where those were added and have not been used since.
+    #[must_use]
+    pub fn with_new(mut self, ids: &[KeyId]) -> Keyring {
+        for held in self.held.iter_mut().skip(1) {
+            held.is_new = held.until.is_none() && ids.contains(&held.key.id());
+        }
+        self
     }
 
     /// Counts the changes.
@@ -201,6 +242,7 @@ impl Keyring {
         self.held.iter().map(|held| KeyInfo {
             id: held.key.id(),
             until: held.until,
+            is_new: held.is_new,
         })
     }
 
@@ -212,10 +254,20 @@ impl Keyring {
             .map_or(KeyId([0; 8]), |held| held.key.id())
     }
 
-    /// The same with one more key, which opens and does not seal.
+    /// The same with one more key, which opens and does not seal. One that was about to be
+    /// forgotten stays.
     pub fn with(&self, key: Key) -> Result<Keyring, KeyError> {
-        let held = self.held.iter().map(|held| (held.key.clone(), held.until));
-        Keyring::new(self.next_generation(), held.chain([(key, None)]).collect())
+        let mut held = self.held.clone();
+        if let Some(at) = held.iter().position(|held| held.key == key) {
+            if held.remove(at).until.is_none() {
+                return Err(KeyError::Known(key.id()));
+            }
+        } else if held.len() >= limits::KEYS {
+            return Err(KeyError::TooMany);
+        }
+        let (until, is_new) = (None, true);
+        held.push(Held { key, until, is_new });
+        Ok(self.changed(held))
     }
 
     /// The same with this key as the primary one.
@@ -223,33 +275,42 @@ impl Keyring {
         let at = self.place_of(id)?;
         let mut held = self.held.clone();
         let mut chosen = held.remove(at);
-        chosen.until = None;
+        (chosen.until, chosen.is_new) = (None, false);
         held.insert(0, chosen);
-        Ok(Keyring {
-            generation: self.next_generation(),
-            held,
-        })
+        Ok(self.changed(held))
     }
 
     /// The same without this key, at once or from `until`.
     pub fn without(&self, id: KeyId, until: Option<Time>) -> Result<Keyring, KeyError> {
         let at = self.place_of(id)?;
+        if self.held.len() == 1 {
+            return Err(KeyError::Last(id));
+        }
         if at == 0 {
             return Err(KeyError::IsPrimary(id));
         }
         let mut held = self.held.clone();
         match until {
-            Some(_) => held[at].until = until,
+            Some(_) => (held[at].until, held[at].is_new) = (until, false),
             None => drop(held.remove(at)),
         }
-        Ok(Keyring {
-            generation: self.next_generation(),
-            held,
-        })
+        Ok(self.changed(held))
     }
 
-    fn next_generation(&self) -> u64 {
-        (self.generation + 1).min(limits::KEY_CHANGES)
+    /// The same keys as one more change: they count before what others have under this generation.
+    pub(crate) fn renewed(&self) -> Keyring {
+        self.changed(self.held.clone())
+    }
+
+    /// Whether it has this key, and keeps it.
+    pub(crate) fn keeps(&self, id: KeyId) -> bool {
+        let mut infos = self.infos();
+        infos.any(|info| info.id == id && info.until.is_none())
+    }
+
+    fn changed(&self, held: Vec<Held>) -> Keyring {
+        let generation = (self.generation + 1).min(limits::KEY_CHANGES);
+        Keyring { generation, held }
     }
 
     fn place_of(&self, id: KeyId) -> Result<usize, KeyError> {
@@ -279,11 +340,17 @@ impl Keyring {
 
     /// Whether it counts before another one: it was changed more often, or as often and has all of
     /// the other's keys and more. So a file that was changed by hand counts for its own member, and
-    /// gives others what they lack, but takes nothing from them.
+    /// gives others what they lack, but takes nothing from them. Keys that are about to be
+    /// forgotten count for nothing: nobody gets them back from one whose clock is behind.
     pub(crate) fn outranks(&self, other: &Keyring) -> bool {
-        let has = |key: &Key| self.keys().any(|ours| ours == key);
-        let is_more = self.held.len() > other.held.len() && other.keys().all(has);
+        let has = |key: &Key| self.lasting().any(|ours| ours == key);
+        let is_more = self.lasting().count() > other.lasting().count() && other.lasting().all(has);
         self.generation > other.generation || self.generation == other.generation && is_more
+    }
+
+    fn lasting(&self) -> impl Iterator<Item = &Key> {
+        let lasting = self.held.iter().filter(|held| held.until.is_none());
+        lasting.map(|held| &held.key)
     }
 
     /// What it looks like on a stream.
@@ -292,6 +359,7 @@ impl Keyring {
         let wire = |held: &Held| WireKey {
             bytes: held.key.0,
             left_s: held.until.map(left),
+            is_new: held.is_new,
         };
         self.held.iter().map(wire).collect()
     }
@@ -304,6 +372,12 @@ impl Keyring {
     ) -> Result<Keyring, KeyError> {
         let until = |left: u32| now + std::time::Duration::from_secs(left.into());
         let read = |key: &WireKey| (Key(key.bytes), key.left_s.map(until));
-        Keyring::new(generation, keys.iter().map(read).collect())
+        let ring = Keyring::new(generation, keys.iter().map(read).collect())?;
+        let new = keys.iter().filter(|key| key.is_new);
+        let new: Vec<KeyId> = new.map(|key| Key(key.bytes).id()).collect();
+        Ok(ring.with_new(&new))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,11 +27,12 @@ use blake2::digest::{FixedOutput, KeyInit, Update};
 use chacha20poly1305::XChaCha20Poly1305;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub(crate) use datagram::Origin;
 pub(crate) use keyring::WireKey;
-pub use keyring::{Key, KeyError, KeyId, KeyInfo, Keyring};
+pub use keyring::{HeldKeys, Key, KeyError, KeyId, KeyInfo, Keyring};
 pub(crate) use stream::{Channel, Fault};
 
 use crate::members::Name;
@@ -39,7 +40,7 @@ use crate::time::Time;
 use replay::Windows;
 
 /// What is done about traffic that is not sealed, while there is a key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Plaintext {
     /// It is dropped, and none is sent.
     #[default]
@@ -48,6 +49,17 @@ pub enum Plaintext {
     Accept,
     /// It is understood and sent, what is sealed is understood as well: the first step.
     Send,
+}
+
+impl Plaintext {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Plaintext::Refuse => "refuse",
+            Plaintext::Accept => "accept",
+            Plaintext::Send => "send",
+        }
+    }
 }
 
 /// All that a node needs to seal and to open.

@@ -107,9 +107,10 @@ impl Channel {
         }
     }
 
-    /// A stream that this node opened, and what is to be sent on it first.
-    pub(crate) fn call(seal: &mut Seal) -> (Channel, Vec<u8>) {
-        if !seal.seals() {
+    /// A stream that this node opened, and what is to be sent on it first. What `insists` on a seal
+    /// has one as soon as there is a key, also while nothing else is sealed.
+    pub(crate) fn call(seal: &mut Seal, insists: bool) -> (Channel, Vec<u8>) {
+        if !(seal.seals() || insists && seal.keys.is_some()) {
             return (Channel::at(Stage::Asking), Vec::new());
         }
         let rng = seal.rng.random();

@@ -117,7 +117,7 @@ struct Pair {
 impl Pair {
     fn new(caller: Seal, callee: Seal, cut: usize) -> Result<Pair, Fault> {
         let (mut caller, callee) = (caller, callee);
-        let (call, first) = Channel::call(&mut caller);
+        let (call, first) = Channel::call(&mut caller, false);
         let mut pair = Pair {
             seals: [caller, callee],
             ends: [call, Channel::called()],

@@ -8,7 +8,7 @@ use super::*;
 use crate::coordinator::VoterId;
 use crate::members::Status;
 use crate::time::Time;
-use crate::wire::sealing::{Key, Keyring};
+use crate::wire::sealing::{HeldKeys, Key, Keyring, Plaintext};
 use crate::wire::{Entry, Refusal, RelayTarget};
 
 /// A message and the file that holds its bytes.
@@ -257,11 +257,12 @@ fn frame_after(frame: &Frame) -> Option<Frame> {
         Frame::Link { .. } => Some(Frame::Linked),
         Frame::Linked => Some(Frame::Unlink),
         Frame::Unlink => Some(keys_frame()),
-        Frame::Keys { .. } => Some(Frame::KeysHeld {
+        Frame::Keys { .. } => Some(Frame::KeysHeld(HeldKeys {
             generation: 3,
             ids: vec![Key::new([7; 32]).id()],
-        }),
-        Frame::KeysHeld { .. } => None,
+            plaintext: Plaintext::Accept,
+        })),
+        Frame::KeysHeld(_) => None,
     }
 }
 
@@ -321,7 +322,7 @@ fn frame_samples(frame: &Frame) -> Vec<(String, Frame)> {
         Frame::Linked => vec![("linked".to_owned(), frame.clone())],
         Frame::Unlink => vec![("unlink".to_owned(), frame.clone())],
         Frame::Keys { .. } => vec![("keys".to_owned(), frame.clone())],
-        Frame::KeysHeld { .. } => vec![("keys-held".to_owned(), frame.clone())],
+        Frame::KeysHeld(_) => vec![("keys-held".to_owned(), frame.clone())],
         Frame::Catch { .. } | Frame::Cuts { .. } | Frame::Roster { .. } | Frame::Letter { .. } => {
             samples::frame_samples(frame)
         }
@@ -450,11 +451,13 @@ fn kept(file: &str) -> Vec<u8> {
         .collect()
 }
 
-/// Two keys, of which one is forgotten in an hour.
+/// Three keys, of which one is forgotten in an hour and one is new.
 fn keys_frame() -> Frame {
     let later = Time::from_nanos(3_600_000_000_000);
-    let keys = vec![(Key::new([7; 32]), None), (Key::new([8; 32]), Some(later))];
-    let ring = Keyring::new(3, keys).expect("a ring");
+    let keys = [(7, None), (8, Some(later)), (9, None)];
+    let keys = keys.map(|(number, until)| (Key::new([number; 32]), until));
+    let ring = Keyring::new(3, keys.to_vec()).expect("a ring");
+    let ring = ring.with_new(&[Key::new([9; 32]).id()]);
     Frame::Keys {
         cluster: name("prod"),
         generation: ring.generation(),

@@ -370,7 +370,7 @@ pub(super) fn frame_samples(frame: &Frame) -> Vec<(String, Frame)> {
         | Frame::Linked
         | Frame::Unlink
         | Frame::Keys { .. }
-        | Frame::KeysHeld { .. } => Vec::new(),
+        | Frame::KeysHeld(_) => Vec::new(),
     }
 }
 

@@ -439,6 +439,6 @@ pub(super) fn fit_frame(frame: &mut Frame, node: &Node) {
         | Frame::Linked
         | Frame::Unlink
         | Frame::Keys { .. }
-        | Frame::KeysHeld { .. } => {}
+        | Frame::KeysHeld(_) => {}
     }
 }
