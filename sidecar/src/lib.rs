@@ -7,5 +7,7 @@
 pub mod agent;
 pub mod api;
 pub mod cli;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod log;
 pub mod settings;

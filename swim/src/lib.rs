@@ -9,6 +9,8 @@ pub mod config;
 mod coordinator;
 mod detector;
 pub mod event;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod gossip;
 pub mod limits;
 pub mod members;

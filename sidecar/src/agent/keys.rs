@@ -190,7 +190,7 @@ fn on_clock(wall: SystemTime, clock: &Clock) -> Time {
 }
 
 /// The text of a ring, for its file.
-pub(super) fn render(ring: &Keyring, clock: &Clock) -> Zeroizing<String> {
+pub(crate) fn render(ring: &Keyring, clock: &Clock) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(FILE_BYTES as usize));
     text.push_str("# Keys of the cluster; the first one seals. Written by muster.\n");
     text.push_str(&format!("{GENERATION}{}\n", ring.generation()));

@@ -42,6 +42,8 @@ pub(crate) use handle::Places;
 #[cfg(test)]
 pub(crate) use handle::outcome;
 pub use handle::{Command, CommandError, Handle, Outcome, Request};
+#[cfg(feature = "fuzz")]
+pub(crate) use keys::render as render_keys;
 pub use keys::{KeyCommand, KeyFileError};
 pub(crate) use keys::{draw as draw_key, parse as parse_keys, read as read_keys};
 pub use memory::MemoryError;

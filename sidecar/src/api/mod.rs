@@ -8,6 +8,8 @@ mod access;
 mod attached;
 mod door;
 pub mod events;
+#[cfg(feature = "fuzz")]
+pub(crate) mod fuzz;
 mod http;
 mod listing;
 mod metrics;

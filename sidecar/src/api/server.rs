@@ -227,7 +227,7 @@ async fn on_accept_error(door: DoorName, error: &io::Error) {
 }
 
 /// Serves one connection to its end.
-async fn serve<D: Door>(
+pub(super) async fn serve<D: Door>(
     stream: D::Stream,
     context: Rc<Context>,
     bounds: Bounds,

@@ -31,6 +31,8 @@ use clap_complete::Shell;
 
 use self::client::{Client, ClientError};
 use self::output::{Format, say};
+#[cfg(feature = "fuzz")]
+pub(crate) use self::simulate::check_only;
 use crate::{agent, settings};
 
 const EXAMPLES: &str = "\

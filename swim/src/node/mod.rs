@@ -497,6 +497,8 @@ impl Node {
         self.check_links();
         self.agreed.check_invariants();
         if !self.is_active() {
+            assert!(self.timers.first().is_none(), "its timers end with it");
+            assert_eq!(self.streams.len(), 0, "its streams end with it");
             return;
         }
         for member in self.table.iter().filter(|member| member.is_suspect()) {

@@ -218,8 +218,11 @@ impl Node {
         self.actions.push_back(Action::Stopped(stop));
     }
 
+    /// Of a node that is done nothing more is to be waited for.
     pub(super) fn set_timer(&mut self, timer: Timer, at: Time) {
-        self.timers.set(timer, at);
+        if self.is_active() {
+            self.timers.set(timer, at);
+        }
     }
 }
 

@@ -423,13 +423,17 @@ impl Node {
         }
     }
 
-    /// Opens a stream; `None` when there are too many.
+    /// Opens a stream; `None` when there are too many, or this node is done: the word that ended it
+    /// may have been the first half of what a datagram says.
     pub(super) fn open_stream(
         &mut self,
         to: SocketAddr,
         purpose: Purpose,
         now: Time,
     ) -> Option<StreamId> {
+        if !self.is_active() {
+            return None;
+        }
         let Some(stream) = self.streams.add(purpose) else {
             self.stats.dropped.busy += 1;
             return None;

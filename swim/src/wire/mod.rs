@@ -4,6 +4,8 @@
 //! [body]`; headers, messages and bodies are `postcard`. [`sealing`] is around the plain datagram
 //! and the bytes of a stream.
 
+#[cfg(any(test, feature = "fuzz"))]
+pub(crate) mod accepted;
 mod datagram;
 mod errand;
 mod frame;
@@ -12,9 +14,6 @@ pub(crate) mod sealing;
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-pub(crate) use tests::{owned_frame, owned_update};
 
 pub(crate) use datagram::{Datagram, DropReason, decode, encode_head, encode_update, is_reachable};
 pub(crate) use errand::{Errand, Question, Reply};

@@ -32,7 +32,7 @@ Exit status: 0 all properties held, 1 one was violated (which, and how to replay
 failed otherwise, 2 wrong usage, scenario or settings.";
 
 /// Arguments of `muster simulate`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct SimulateArgs {
     /// A built-in scenario or experiment, or a file of a scenario: a path with a `/` or that ends

@@ -78,6 +78,16 @@ impl SimulateError {
     }
 }
 
+/// Reads a scenario file and checks all of it; runs nothing. Gives all that is wrong with it.
+#[cfg(feature = "fuzz")]
+pub(crate) fn check_only(path: &str) -> Result<Scenario, Vec<crate::settings::Problem>> {
+    match Plan::new(path, &SimulateArgs::default()) {
+        Ok(plan) => Ok(plan.scenario),
+        Err(PlanError::Refused(problems)) => Err(problems),
+        Err(PlanError::NoSuchScenario { word, .. }) => unreachable!("{word} is a path"),
+    }
+}
+
 /// Runs what was asked for and prints what came of it.
 pub(super) fn run(args: &SimulateArgs) -> Result<(), Failure> {
     let Some(word) = &args.scenario else {

@@ -10,9 +10,8 @@ use crate::limits;
 use crate::members::{Incarnation, Instance, Tags};
 use crate::node::{Action, Identity, Memory, Node, Stop, StreamId};
 use crate::time::Time;
-use crate::wire::{
-    ClusterId, Frame, FrameReader, Message, Update, decode, owned_frame, owned_update,
-};
+use crate::wire::accepted::{owned_frame, owned_update};
+use crate::wire::{ClusterId, Frame, FrameReader, Message, Update, decode};
 
 /// A datagram that the node sent.
 #[derive(Clone, Debug, PartialEq)]

@@ -42,6 +42,16 @@ fn a_node_alone_leaves_at_once() {
     assert_eq!(node.deadline(), None);
 }
 
+/// Found by fuzzing: the datagram that ended a goodbye also showed a table that differed.
+#[test]
+fn a_node_that_left_opens_no_stream_and_waits_for_nothing() {
+    let mut node = Driven::new();
+    node.call(Node::leave);
+    node.actions();
+    node.call(|node, now| node.pull_news(address(11), now));
+    assert_eq!((node.actions(), node.deadline()), (vec![], None));
+}
+
 /// A stalled buddy finds the goodbye when it goes on; nobody waits for it.
 #[test]
 fn a_suspected_buddy_is_told_and_not_waited_for() {

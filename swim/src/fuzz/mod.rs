@@ -1,0 +1,13 @@
+//! What the fuzz targets call (`tests/fuzz` of the source): any bytes are taken, and what must hold
+//! of every input is asserted.
+//!
+//! A panic, an endless loop and an absurd allocation are findings; so is each assertion.
+
+mod insider;
+mod script;
+mod steps;
+mod wire;
+mod world;
+
+pub use steps::node;
+pub use wire::{datagram, handshake, stream};
