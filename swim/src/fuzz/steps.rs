@@ -1,5 +1,5 @@
-//! Anything in any order, to two or three nodes: what their network, their callers and somebody with
-//! a key can do to them.
+//! Anything in any order, to two or three nodes: what their network, their callers and somebody
+//! with a key can do to them.
 
 use std::time::Duration;
 
