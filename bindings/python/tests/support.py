@@ -69,6 +69,14 @@ def sidecar(cluster: Callable[..., Sidecar]) -> Sidecar:
 
 
 @pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """What runs in the background of a shell ignores Ctrl-C, and Python keeps to that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(autouse=True)
 def names_of_doctests(request: pytest.FixtureRequest, doctest_namespace: Dict[str, Any]) -> None:
     """What the docstrings call SOCKET and OTHER_SOCKET."""
     if type(request.node).__name__ == "DoctestItem":

@@ -223,7 +223,7 @@ fn knock(to: SocketAddr, over: &AtomicBool) {
     let open = |n: usize| {
         let mut stream = TcpStream::connect_timeout(&to, patience).ok()?;
         // Half of them begin a handshake.
-        let _ = stream.write_all(if n % 2 == 0 {
+        let _ = stream.write_all(if n.is_multiple_of(2) {
             b""
         } else {
             b"\x01\x00\xff\xff\x00"
@@ -374,7 +374,7 @@ fn another_key_and_another_cluster_of_the_same_key_stay_outside() {
     let mut file = file.expect("the temporary folder can be written");
     writeln!(file, "{}A=", "B".repeat(42)).expect("the key file can be written");
     let other = other.display().to_string();
-    let common = cluster.key_file();
+    let common = cluster.key_file(1);
     for (number, key, of) in [(4, &other, "muster"), (5, &common, "another")] {
         let bind = cluster.address(number, false).to_string();
         let seed = cluster.address(1, false).to_string();

@@ -26,7 +26,12 @@ fn all_killed_at_once_go_on_at_new_addresses_with_the_same_history() {
         });
         for number in 1..=5 {
             cluster.network().set_hosts_file(number, &known);
-            cluster.start_with(number, &format!("n{number}"), second, &[seed.clone()]);
+            cluster.start_with(
+                number,
+                &format!("n{number}"),
+                second,
+                std::slice::from_ref(&seed),
+            );
         }
         cluster.wait_all_see_all();
         let after = cluster.wait_all_agree();
