@@ -225,8 +225,8 @@ impl Node {
         self.arm_keys();
     }
 
-    /// The key under which a stream is sealed, while the ring has it: a stream may outlive its key, and
-    /// whoever holds one then is told no key and has none taken.
+    /// The key under which a stream is sealed, while the ring has it: a stream may outlive its
+    /// key, and whoever holds one then is told no key and has none taken.
     fn key_in_force(&self, stream: StreamId) -> Option<KeyId> {
         let ring = self.seal.keyring()?;
         let key = self.streams.key(stream)?;
