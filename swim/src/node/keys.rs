@@ -225,14 +225,6 @@ impl Node {
         self.arm_keys();
     }
 
-    /// The key under which a stream is sealed, while the ring has it: a stream may outlive its
-    /// key, and whoever holds one then is told no key and has none taken.
-    fn key_in_force(&self, stream: StreamId) -> Option<KeyId> {
-        let ring = self.seal.keyring()?;
-        let key = self.streams.key(stream)?;
-        ring.keys().any(|held| held.id() == key).then_some(key)
-    }
-
     fn arm_keys(&mut self) {
         match self.seal.keyring().and_then(Keyring::next_expiry) {
             Some(at) => self.set_timer(Timer::Keys, at),
@@ -428,7 +420,7 @@ impl Node {
 
     /// Keys are told on sealed streams only.
     fn tell_keys(&mut self, stream: StreamId, now: Time) {
-        if self.key_in_force(stream).is_some()
+        if self.streams.key(stream).is_some()
             && let Some(frame) = self.keys_frame(now)
         {
             self.send_frame(stream, &frame);
@@ -475,7 +467,7 @@ impl Node {
             self.stats.dropped.malformed += 1;
             return self.end_stream(stream, StreamEnd::Closed, true, now);
         };
-        if self.key_in_force(stream).is_none() || *cluster != self.cluster {
+        if self.streams.key(stream).is_none() || *cluster != self.cluster {
             self.stats.dropped.unsealed += 1;
             return self.end_stream(stream, StreamEnd::Closed, true, now);
         }

@@ -105,6 +105,12 @@ impl Seal {
         self.keys.as_ref().map(|keys| &keys.ring)
     }
 
+    /// Whether what is sealed under this key still opens.
+    pub(crate) fn has(&self, id: KeyId) -> bool {
+        let ring = self.keyring();
+        ring.is_some_and(|ring| ring.keys().any(|key| key.id() == id))
+    }
+
     pub(crate) fn plaintext(&self) -> Plaintext {
         self.plaintext
     }

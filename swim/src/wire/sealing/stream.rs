@@ -172,9 +172,14 @@ impl Channel {
         sealed
     }
 
-    /// Takes bytes as they come.
+    /// Takes bytes as they come. A stream ends with its key: whoever still holds one that was
+    /// opened under a key which is gone is neither heard nor told anything.
     pub(crate) fn take(&mut self, seal: &mut Seal, data: &[u8]) -> Taken {
         let mut taken = Taken::default();
+        if self.key.is_some_and(|key| !seal.has(key)) {
+            taken.fault = Some(Fault::Dropped(DropReason::Key));
+            return taken;
+        }
         if let Stage::Plain = self.stage {
             taken.plain.extend_from_slice(data);
             return taken;

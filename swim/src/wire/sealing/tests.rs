@@ -203,6 +203,25 @@ fn an_ended_or_changed_message_of_a_stream_ends_it() {
 }
 
 #[test]
+fn a_stream_ends_with_its_key() {
+    let mut pair = Pair::new(seal(1, &[1]), seal(2, &[2, 1]), 9).expect("both have a key");
+    let ring = |keys: &[u8]| {
+        let keys = keys.iter().map(|key| (Key::new([*key; 32]), None));
+        Some(Keyring::new(2, keys.collect()).expect("a ring"))
+    };
+    pair.seals[1].set(ring(&[3, 1]), Plaintext::Refuse);
+    let words = pair.ends[0].seal(b"words".to_vec());
+    let (_, heard) = pair.carry(1, &words, 100).expect("the key is still there");
+    assert_eq!(heard, b"words");
+    for removed in [ring(&[3, 2]), None] {
+        pair.seals[1].set(removed, Plaintext::Accept);
+        let words = pair.ends[0].seal(b"words".to_vec());
+        let fault = pair.carry(1, &words, 100).expect_err("it is closed");
+        assert_eq!(fault, Fault::Dropped(DropReason::Key));
+    }
+}
+
+#[test]
 fn a_key_is_shown_only_when_asked_and_read_back() {
     let key = Key::new([7; 32]);
     let text = key.reveal();
