@@ -15,6 +15,7 @@ from ._questions import Question
 from .errors import Refused, VersionMismatch, WrongUse
 
 T = TypeVar("T")
+C = TypeVar("C", bound="Closing")
 Path = Union[str, bytes, "os.PathLike[str]"]
 
 #: Seconds that an answer is waited for, unless told otherwise.
@@ -30,7 +31,25 @@ REST = 0.02
 LONGEST = 86_400.0
 
 
-class Client:
+class Closing:
+    """What ``with`` closes at its end."""
+
+    def close(self) -> None:
+        """Nothing is held; for ``with``."""
+
+    def __enter__(self: C) -> C:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[Type[BaseException]],
+        error: Optional[BaseException],
+        trace: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+
+class Client(Closing):
     """A way to one agent, for any number of threads.
 
     ``socket`` is the path of its socket; without one it is looked for at ``MUSTER_SOCKET`` and the
@@ -133,20 +152,6 @@ class Client:
         as long as what is returned is held."""
         return App(self._handle, app, timeout)
 
-    def close(self) -> None:
-        """Nothing is held; for ``with``."""
-
-    def __enter__(self) -> "Client":
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
-
     def _ask(self, question: Question[T], timeout: Optional[float]) -> T:
         # In Python, so that Ctrl-C and signal handlers are not held up.
         deadline = Deadline(timeout)
@@ -210,7 +215,7 @@ class Bell:
         os.close(self._writing)
 
 
-class Events:
+class Events(Closing):
     """The events of an agent: an iterator that ends with ``close``, or never.
 
     Once it is connected it connects again by itself and goes on where it was; what is lost for good,
@@ -309,19 +314,8 @@ class Events:
             raise StopIteration
         return event
 
-    def __enter__(self) -> "Events":
-        return self
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
-
-
-class App:
+class App(Closing):
     """An app that is up until it is closed, nobody holds this any more, or the process ends."""
 
     def __init__(self, client: Any, app: str, timeout: Optional[float]) -> None:
@@ -339,17 +333,6 @@ class App:
     def close(self) -> None:
         """Detaches it."""
         self._owned.close()
-
-    def __enter__(self) -> "App":
-        return self
-
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
-        self.close()
 
 
 def event_from(handle: Any) -> model.Event:
