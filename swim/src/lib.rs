@@ -26,6 +26,7 @@ mod wire;
 pub use config::{Config, ConfigError, Parts, Tell};
 pub use coordinator::{
     Epoch, Evidence, Finding, Lineage, Reason, Standing, Testimony, Verdict, View, VoterId,
+    VoterKey,
 };
 pub use event::{
     AppDownCause, DeadCause, Event, EventKind, MemberInfo, RemovedCause, Silence, State,

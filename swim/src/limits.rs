@@ -46,11 +46,14 @@ pub const DATAGRAM_HEAD_BYTES: usize = 216;
 /// The longest update that fits into any datagram. A longer record travels by stream only.
 pub const UPDATE_BYTES: usize = PLAIN_DATAGRAM_BYTES - DATAGRAM_HEAD_BYTES;
 
+/// A signature of a voter, with its public key.
+pub const SIGNATURE_BYTES: usize = 96;
+
 /// Largest letter of the consensus that goes by datagram; a longer one goes by stream.
-pub const DATAGRAM_LETTER_BYTES: usize = UPDATE_BYTES;
+pub const DATAGRAM_LETTER_BYTES: usize = UPDATE_BYTES - SIGNATURE_BYTES;
 
 /// Largest cut that is pushed by datagram; a longer one is announced and pulled.
-pub const DATAGRAM_CUT_BYTES: usize = UPDATE_BYTES;
+pub const DATAGRAM_CUT_BYTES: usize = UPDATE_BYTES - SIGNATURE_BYTES;
 
 /// Most updates decoded from one datagram: as many as fit, the smallest has 8 bytes.
 pub const DATAGRAM_UPDATES: usize = DATAGRAM_BYTES / 8;
@@ -218,7 +221,7 @@ pub const LOG_CUTS: usize = 512;
 pub const LOG_BYTES: usize = 256 * 1024;
 
 /// Largest body of a stream frame that carries cuts.
-pub const FRAME_CUTS_BYTES: usize = CUTS_BYTES + CUT_BYTES + 1024;
+pub const FRAME_CUTS_BYTES: usize = CUTS_BYTES + CUT_BYTES + CUTS * SIGNATURE_BYTES + 1024;
 
 /// Members, or removed lives, in one frame of a roster: with the longest names, and the head, it
 /// keeps [`FRAME_STATE_BYTES`].

@@ -30,7 +30,7 @@ use std::path::{self, Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use muster_swim::{Identity, Instance, Memory, NewError, Node, Seed, SeedError};
+use muster_swim::{Identity, Instance, Memory, NewError, Node, Seed, SeedError, VoterKey};
 use smol::channel::{Receiver, bounded};
 use smol::{LocalExecutor, Timer};
 
@@ -302,6 +302,13 @@ pub(crate) fn draw_seed() -> io::Result<Seed> {
     Ok(seed)
 }
 
+/// What makes a new memory of a voter its own.
+fn draw_key() -> io::Result<VoterKey> {
+    let mut seed = Zeroizing::new([0; 32]);
+    draw(&mut *seed)?;
+    Ok(VoterKey::from_seed(&seed))
+}
+
 fn draw(bytes: &mut [u8]) -> io::Result<()> {
     let (mut drawn, flags) = (0, rustix::rand::GetRandomFlags::empty());
     while drawn < bytes.len() {
@@ -319,12 +326,12 @@ fn remember(
         let memory = if settings.non_voting {
             Memory::never_votes()
         } else {
-            Memory::volatile(instance)
+            Memory::volatile(draw_key().map_err(MemoryError::Random)?)
         };
         return Ok((memory, None));
     };
     let (store, memory) = Store::open(dir, &settings.cluster, &settings.name)?;
-    tracing::info!(dir = %dir.display(), voter = memory.id.0, "memory-opened");
+    tracing::info!(dir = %dir.display(), voter = memory.id().0, "memory-opened");
     Ok((memory, Some(store)))
 }
 

@@ -103,7 +103,7 @@ impl Member {
             tags: Tags::new([("zone", "west")]).expect("a valid tag"),
         };
         let log = Rc::new(RefCell::new(EventLog::new(identity.instance.0, EVENTS)));
-        let memory = Memory::volatile(identity.instance);
+        let memory = Memory::volatile(VoterKey::from_seed(&[1; 32]));
         let node = Node::new(Config::local(), identity, memory, 1, clock.now());
         let node = node.expect("settings within their ranges");
         let (handle, requests) = Handle::new(node, log, clock);

@@ -76,7 +76,7 @@ impl Lineage {
 }
 
 /// The memory of a voter: its data directory, or its process when it has none. A voter that lost
-/// its memory is another voter. 0 never votes.
+/// its memory is another voter. A hash of the public key that belongs to the memory; 0 never votes.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

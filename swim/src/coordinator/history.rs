@@ -7,6 +7,7 @@ use super::cut::{Change, Cut, Lineage, View};
 use super::evidence::Evidence;
 use super::roster::{Roster, Turn};
 use super::rosters::Rosters;
+use super::signing::Signature;
 use crate::limits;
 use crate::members::{Instance, Name};
 use crate::time::Time;
@@ -16,8 +17,8 @@ use crate::time::Time;
 pub(crate) struct History {
     roster: Arc<Roster>,
     rosters: Rosters,
-    /// The last cuts, oldest first; the last one led to the roster.
-    cuts: VecDeque<(Arc<Cut>, usize)>,
+    /// The last cuts, oldest first, with their sizes; the last one led to the roster.
+    cuts: VecDeque<(Signed, usize)>,
     bytes: usize,
     /// The last files of cases, oldest first: also of members that are forgotten.
     files: VecDeque<File>,
@@ -35,13 +36,16 @@ pub(crate) struct File {
     pub(crate) evidence: Arc<Evidence>,
 }
 
+/// A committed cut, and the signature of a voter that says so.
+pub(crate) type Signed = (Arc<Cut>, Signature);
+
 /// What somebody who is behind needs.
 #[derive(Clone, Debug)]
 pub(crate) enum CatchUp {
     /// Nothing: it is not behind.
     Nothing,
     /// These cuts, the first of them leading to the view after its own.
-    Cuts(Vec<Arc<Cut>>),
+    Cuts(Vec<Signed>),
     /// All: it is too far behind, or of another lineage.
     Roster,
 }
@@ -95,7 +99,12 @@ impl History {
     }
 
     /// Applies the next cut, of which `bytes` is the encoding.
-    pub(crate) fn apply(&mut self, cut: Arc<Cut>, bytes: &Arc<[u8]>, now: Time) -> Arc<[Turn]> {
+    pub(crate) fn apply(
+        &mut self,
+        (cut, signature): Signed,
+        bytes: &Arc<[u8]>,
+        now: Time,
+    ) -> Arc<[Turn]> {
         let (cut, turns) = self.rosters.apply(&mut self.roster, cut, bytes);
         let view = self.view();
         for change in &cut.changes {
@@ -118,7 +127,7 @@ impl History {
             }
         }
         self.bytes += bytes.len();
-        self.cuts.push_back((cut, bytes.len()));
+        self.cuts.push_back(((cut, signature), bytes.len()));
         while self.cuts.len() > limits::CUTS || self.bytes > limits::CUTS_BYTES {
             let Some((_, bytes)) = self.cuts.pop_front() else {
                 break;
@@ -143,7 +152,7 @@ impl History {
             _ => {
                 let first = self.cuts.len() - behind;
                 let missing = self.cuts.iter().skip(first);
-                CatchUp::Cuts(missing.map(|(cut, _)| Arc::clone(cut)).collect())
+                CatchUp::Cuts(missing.map(|(signed, _)| signed.clone()).collect())
             }
         }
     }

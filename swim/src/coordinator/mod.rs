@@ -13,6 +13,7 @@ mod history;
 mod index;
 mod roster;
 mod rosters;
+mod signing;
 mod voters;
 
 #[cfg(test)]
@@ -23,8 +24,12 @@ pub(crate) use cut::{Change, Cut, Office, Voter, Voters};
 pub use cut::{Epoch, Lineage, Verdict, View, VoterId};
 pub(crate) use docket::{Docket, Order, Report, Ruling, Summons, removals_after};
 pub use evidence::{Evidence, Finding, Reason, Testimony};
-pub(crate) use history::{CatchUp, History};
+pub(crate) use history::{CatchUp, History, Signed};
 pub use roster::Standing;
 pub(crate) use roster::{Removal, Roster, RosterHead, Turn};
 pub(crate) use rosters::Rosters;
+pub use signing::VoterKey;
+#[cfg(test)]
+pub(crate) use signing::key_of;
+pub(crate) use signing::{Said, Signature};
 pub(crate) use voters::{Candidate, choose as choose_voters, suitable as suitable_voters};

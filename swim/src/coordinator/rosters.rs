@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::{Mutex, PoisonError};
 
 use super::cut::{Cut, Lineage, View};
+use super::history::Signed;
 use super::roster::{Roster, Turn};
+use super::signing::{Said, Signature, VoterKey};
 
 /// Makes the next roster of one and a cut. Histories of one simulation may share it: then all that
 /// apply the same cut to the same roster hold one and the same next one, and the cut is applied
@@ -19,7 +21,7 @@ pub(crate) struct Rosters {
 }
 
 /// Cuts as somebody told them: those that led to a view of this lineage and to the next ones.
-pub(crate) type Told = (Lineage, View, Vec<Arc<Cut>>);
+pub(crate) type Told = (Lineage, View, Vec<Signed>);
 
 #[cfg(feature = "sim")]
 #[derive(Debug, Default)]
@@ -27,6 +29,8 @@ struct Shared {
     steps: VecDeque<Step>,
     /// What was told last, with its encoding.
     told: VecDeque<(Box<[u8]>, Told)>,
+    /// What was signed last, or found to be signed.
+    signed: VecDeque<(Said, Signature)>,
 }
 
 /// A cut that was applied, or a roster that came as a whole.
@@ -54,6 +58,20 @@ const STEPS: usize = 64;
 #[cfg(feature = "sim")]
 const TOLD: usize = 16;
 
+/// So many signatures are remembered: what is signed is looked at soon after, often by many.
+#[cfg(feature = "sim")]
+const SIGNED: usize = 64;
+
+#[cfg(feature = "sim")]
+impl Shared {
+    fn note_signed(&mut self, said: Said, signature: Signature) {
+        if self.signed.len() >= SIGNED {
+            self.signed.pop_front();
+        }
+        self.signed.push_back((said, signature));
+    }
+}
+
 impl Rosters {
     /// One that is shared by all its clones.
     #[cfg(feature = "sim")]
@@ -77,7 +95,7 @@ impl Rosters {
                 return Ok(told.clone());
             }
             let mut told = decode(bytes)?;
-            for cut in &mut told.2 {
+            for (cut, _) in &mut told.2 {
                 let mut applied = shared.steps.iter().filter_map(|step| step.applied.as_ref());
                 if let Some(applied) = applied.find(|applied| applied.cut == *cut) {
                     *cut = Arc::clone(&applied.cut);
@@ -90,6 +108,35 @@ impl Rosters {
             return Ok(told);
         }
         decode(bytes)
+    }
+
+    /// A voter says something.
+    pub(crate) fn sign(&self, key: &VoterKey, said: Said) -> Signature {
+        let signature = key.sign(&said);
+        #[cfg(feature = "sim")]
+        if let Some(shared) = &self.shared {
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            shared.note_signed(said, signature);
+        }
+        signature
+    }
+
+    /// Whether a signature stands under this, unless that is known.
+    pub(crate) fn holds(&self, signature: &Signature, said: Said) -> bool {
+        #[cfg(feature = "sim")]
+        if let Some(shared) = &self.shared {
+            let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = shared.signed.iter().rev();
+            if known.any(|known| *known == (said, *signature)) {
+                return true;
+            }
+            let holds = signature.holds(&said);
+            if holds {
+                shared.note_signed(said, *signature);
+            }
+            return holds;
+        }
+        signature.holds(&said)
     }
 
     /// The encoding of a cut.

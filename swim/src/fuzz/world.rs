@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::insider::Insider;
 use crate::config::Config;
+use crate::coordinator::VoterKey;
 use crate::limits;
 use crate::members::{Instance, Name, Tags};
 use crate::node::{
@@ -162,7 +163,7 @@ impl World {
         let memory = match self.setup.votes {
             true => Memory {
                 durable: true,
-                ..Memory::volatile(instance)
+                ..Memory::volatile(VoterKey::from_seed(&[at as u8; 32]))
             },
             false => Memory::never_votes(),
         };

@@ -15,7 +15,8 @@ use super::stands::{Stand, state_under};
 use super::voting::{Saves, Voting};
 use super::{Lifecycle, Node, Timer};
 use crate::coordinator::{
-    Change, Cut, History, Lineage, Office, Roster, Rosters, Turn, Verdict, View, VoterId,
+    Change, Cut, History, Lineage, Office, Roster, Rosters, Signature, Signed, Turn, Verdict, View,
+    VoterId, VoterKey,
 };
 use crate::event::{DeadCause, EventKind, MemberInfo, RemovedCause, State};
 use crate::limits;
@@ -28,6 +29,8 @@ use crate::wire::{Errand, LineageTag, Message, Outlook};
 pub(super) struct Agreed {
     /// Which memory this node votes with.
     pub(super) voter: VoterId,
+    /// With what it signs.
+    pub(super) key: Option<VoterKey>,
     pub(super) history: Option<History>,
     /// Where its rosters come from.
     pub(super) rosters: Rosters,
@@ -60,7 +63,8 @@ pub(super) struct Agreed {
 impl Agreed {
     pub(super) fn new(memory: &Memory) -> Agreed {
         Agreed {
-            voter: memory.id,
+            voter: memory.id(),
+            key: memory.key.clone(),
             history: None,
             rosters: Rosters::default(),
             voting: None,
@@ -197,8 +201,8 @@ impl Node {
         }
     }
 
-    /// Applies the next cut, tells what it means, passes it on.
-    pub(super) fn apply(&mut self, cut: &Arc<Cut>, now: Time) {
+    /// Applies the next cut, which is signed, tells what it means, passes it on.
+    pub(super) fn apply(&mut self, (cut, signature): &Signed, bytes: &Arc<[u8]>, now: Time) {
         let subjects = cut.changes.iter();
         let ids = self
             .table
@@ -210,8 +214,7 @@ impl Node {
         let Some(history) = &mut self.agreed.history else {
             return;
         };
-        let bytes = self.agreed.rosters.encoding(cut);
-        let turns = history.apply(Arc::clone(cut), &bytes, now);
+        let turns = history.apply((Arc::clone(cut), *signature), bytes, now);
         self.events.reserve(before.len());
         // Turns come in the order of the changes.
         let mut subjects = cut.changes.iter().zip(ids).peekable();
@@ -224,10 +227,16 @@ impl Node {
         if let Some(office) = &cut.office {
             self.tell_coordinator(office, now);
         }
-        self.push_cut(&bytes);
+        self.push_cut(bytes, *signature);
         self.tell_rest(before, told, now);
         self.tell_apps_after(apps, now);
         self.on_new_view(now);
+    }
+
+    #[cfg(test)]
+    pub(super) fn apply_unsigned(&mut self, cut: Cut, now: Time) {
+        let bytes = cut.encoded();
+        self.apply(&(Arc::new(cut), Signature::made_up()), &bytes, now);
     }
 
     /// The first roster that this node holds.
@@ -553,11 +562,12 @@ impl Node {
 
     /// Who first hears of a cut passes it on at once, to its successors, which alone reach
     /// everybody, and to random members (DESIGN 4.2).
-    fn push_cut(&mut self, bytes: &[u8]) {
+    fn push_cut(&mut self, bytes: &[u8], signature: Signature) {
         let fits = bytes.len() <= limits::DATAGRAM_CUT_BYTES;
         let errand = Errand::Cut {
             view: self.agreed.view(),
             cut: if fits { bytes.to_vec() } else { Vec::new() },
+            signature,
         };
         for to in self.push_targets(self.config.gossip_fanout.max(1)) {
             self.send_plain(to, Message::Errand(errand.clone()));

@@ -7,15 +7,15 @@ use std::time::Duration;
 use super::Node;
 use super::keys::KeyReport;
 use crate::config::ConfigError;
-use crate::coordinator::{Epoch, Evidence, Lineage, Standing, View, VoterId};
+use crate::coordinator::{Epoch, Evidence, Lineage, Standing, View, VoterId, VoterKey};
 use crate::members::{Instance, Name};
 use crate::time::Time;
 
 /// What a voter remembers over a restart, as its caller kept it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// Which memory it is: drawn when it was new. [`VoterId::NEVER`]: this member never votes.
-    pub id: VoterId,
+    /// What makes it its own: drawn when it was new. `None`: this member never votes.
+    pub key: Option<VoterKey>,
     /// Whether it outlives the process. If not, no [`Action::Save`](super::Action) is asked for.
     pub durable: bool,
     /// All that was saved, in order of the keys.
@@ -24,9 +24,9 @@ pub struct Memory {
 
 impl Memory {
     /// Of a member that votes, and forgets when its process ends.
-    pub fn volatile(instance: Instance) -> Memory {
+    pub fn volatile(key: VoterKey) -> Memory {
         Memory {
-            id: VoterId(instance.0),
+            key: Some(key),
             durable: false,
             stored: Vec::new(),
         }
@@ -35,6 +35,12 @@ impl Memory {
     /// Of a member that never votes.
     pub fn never_votes() -> Memory {
         Memory::default()
+    }
+
+    /// Which memory it is.
+    pub fn id(&self) -> VoterId {
+        let key = self.key.as_ref();
+        key.map_or(VoterId::NEVER, VoterKey::id)
     }
 }
 

@@ -10,7 +10,10 @@ use super::Node;
 use super::agreement::Quorum;
 use super::rates::Share;
 use super::streams::{Purpose, StreamId};
-use crate::coordinator::{CatchUp, Cut, Lineage, Removal, Roster, RosterHead, Standing, View};
+use super::voting::encode_roster;
+use crate::coordinator::{
+    CatchUp, Cut, Lineage, Removal, Roster, RosterHead, Said, Signature, Signed, Standing, View,
+};
 use crate::limits;
 use crate::members::Name;
 use crate::time::Time;
@@ -230,26 +233,26 @@ impl Node {
             CatchUp::Nothing | CatchUp::Cuts(_) if lineage != Some(history.lineage()) => Vec::new(),
             CatchUp::Nothing => vec![cuts_frame(history.lineage(), view.next(), Vec::new())],
             CatchUp::Cuts(cuts) => vec![cuts_frame(history.lineage(), view.next(), cuts)],
-            CatchUp::Roster => roster_frames(history.roster()),
+            CatchUp::Roster => {
+                let roster = history.roster();
+                let view = history.view();
+                let said = |lineage| Said::roster(lineage, view, &encode_roster(roster));
+                let signature = self.votes().then(|| self.sign(said)).flatten();
+                roster_frames(roster, signature)
+            }
         };
         self.send_bytes(stream, frames);
     }
 
     /// The cuts that were missing.
-    pub(super) fn on_cuts(
-        &mut self,
-        lineage: Lineage,
-        first: View,
-        cuts: Vec<Arc<Cut>>,
-        now: Time,
-    ) {
+    pub(super) fn on_cuts(&mut self, lineage: Lineage, first: View, cuts: Vec<Signed>, now: Time) {
         let ours = self.agreed.history.as_ref().map(|held| held.lineage());
         if ours != Some(lineage) {
             return;
         }
         let mut leads_to = first;
-        for cut in cuts {
-            if leads_to == self.agreed.view().next() && !self.take_cut(&cut, now) {
+        for signed in cuts {
+            if leads_to == self.agreed.view().next() && !self.take_cut(&signed, now) {
                 break;
             }
             leads_to = leads_to.next();
@@ -257,14 +260,14 @@ impl Node {
         self.agree(now);
     }
 
-    /// A part of a roster; true with the last one.
+    /// A part of a roster, the last one with what was signed; true with the last one.
     pub(super) fn on_roster(
         &mut self,
         stream: StreamId,
         head: Box<RosterHead>,
         standings: Vec<Standing>,
         removed: Vec<Removal>,
-        last: bool,
+        last: Option<Option<Signature>>,
         now: Time,
     ) -> bool {
         let Some(catch) = self.catch_on(stream) else {
@@ -280,9 +283,9 @@ impl Node {
         catch.head = Some(head);
         catch.standings.extend(standings);
         catch.removed.extend(removed);
-        if !last {
+        let Some(signature) = last else {
             return false;
-        }
+        };
         let Catch {
             head,
             standings,
@@ -290,14 +293,14 @@ impl Node {
         } = std::mem::take(catch);
         let roster = head.and_then(|head| Roster::from_parts(*head, standings, removed));
         match roster {
-            Some(roster) => self.consider(roster, now),
+            Some(roster) => self.consider(roster, signature, now),
             None => self.stats.dropped.malformed += 1,
         }
         true
     }
 
     /// Whether a roster that somebody sent takes the place of ours.
-    pub(super) fn consider(&mut self, theirs: Roster, now: Time) {
+    pub(super) fn consider(&mut self, theirs: Roster, signature: Option<Signature>, now: Time) {
         let Some(ours) = self.agreed.roster() else {
             self.adopt(theirs, now);
             return self.agree(now);
@@ -307,7 +310,12 @@ impl Node {
             return;
         }
         let takes = if our == their {
-            theirs.head.view > ours.head.view
+            let later = theirs.head.view > ours.head.view;
+            if later && !self.believes(&theirs, signature, now) {
+                self.stats.dropped.forged += 1;
+                return self.ask_voter(now);
+            }
+            later
         } else if our.family == their.family {
             // Somebody rebuilt a quorum. Where one is held that was without need, and what was
             // decided here stays; nor do views ever go back.
@@ -328,6 +336,38 @@ impl Node {
         if takes {
             self.adopt(theirs, now);
             self.agree(now);
+        }
+    }
+
+    /// Whether a later roster of this history is taken. Who hears of a quorum and missed more cuts
+    /// than others keep takes it from a voter that it knows only; who has lost sight of the quorum
+    /// believes whom it finds, as one that joins.
+    fn believes(&self, theirs: &Roster, signature: Option<Signature>, now: Time) -> bool {
+        if self.quorum(now) != Quorum::Held {
+            return true;
+        }
+        let Some((ours, signature)) = self.agreed.roster().zip(signature) else {
+            return false;
+        };
+        let (lineage, view) = (theirs.head.lineage, theirs.head.view);
+        signature.is_of(&ours.head.voters.voters)
+            && signature.is_of(&theirs.head.voters.voters)
+            && self.agreed.rosters.holds(
+                &signature,
+                Said::roster(lineage, view, &encode_roster(theirs)),
+            )
+    }
+
+    /// Asks a voter, who can sign what it tells.
+    fn ask_voter(&mut self, now: Time) {
+        let mut voters = self.other_voters();
+        voters.retain(|name| self.table.get(name.as_str()).is_some());
+        if voters.is_empty() {
+            return;
+        }
+        let name = voters.swap_remove(self.rng.below(voters.len()));
+        if let Some(member) = self.table.get(name.as_str()) {
+            self.catch_up(member.statement.record.addr, PATIENCE, now);
         }
     }
 
@@ -375,7 +415,7 @@ impl Node {
         &mut self,
         tag: LineageTag,
         view: View,
-        bytes: &[u8],
+        (bytes, signature): (&[u8], Signature),
         (from, at): (&str, SocketAddr),
         now: Time,
     ) {
@@ -387,21 +427,30 @@ impl Node {
         }
         match postcard::take_from_bytes::<Cut>(bytes) {
             Ok((cut, [])) => {
-                self.take_cut(&Arc::new(cut), now);
+                self.take_cut(&(Arc::new(cut), signature), now);
                 self.agree(now);
             }
             Ok(_) | Err(_) => self.stats.dropped.malformed += 1,
         }
     }
 
-    /// Applies the next cut as somebody told it; false when it cannot be the next one.
-    fn take_cut(&mut self, cut: &Arc<Cut>, now: Time) -> bool {
-        let roster = self.agreed.roster();
-        if !roster.is_some_and(|roster| roster.can_follow(cut)) {
+    /// Applies the next cut as somebody told it; false when it cannot be the next one, or no voter
+    /// says that it is.
+    fn take_cut(&mut self, signed: &Signed, now: Time) -> bool {
+        let (cut, signature) = signed;
+        let Some(roster) = self.agreed.roster().filter(|roster| roster.can_follow(cut)) else {
             self.stats.dropped.malformed += 1;
             return false;
+        };
+        let (lineage, view) = (roster.head.lineage, roster.head.view.next());
+        let bytes = self.agreed.rosters.encoding(cut);
+        let is_voters = signature.is_of(&roster.head.voters.voters);
+        let said = Said::cut(lineage, view, &bytes);
+        if !is_voters || !self.agreed.rosters.holds(signature, said) {
+            self.stats.dropped.forged += 1;
+            return false;
         }
-        self.apply(cut, now);
+        self.apply(signed, &bytes, now);
         true
     }
 }
@@ -411,7 +460,7 @@ fn is_alone(roster: &Roster) -> bool {
     roster.standings().len() <= 1
 }
 
-fn cuts_frame(lineage: Lineage, first: View, cuts: Vec<Arc<Cut>>) -> Vec<u8> {
+fn cuts_frame(lineage: Lineage, first: View, cuts: Vec<Signed>) -> Vec<u8> {
     let frame: Frame = Frame::Cuts {
         lineage,
         first,
@@ -421,7 +470,7 @@ fn cuts_frame(lineage: Lineage, first: View, cuts: Vec<Arc<Cut>>) -> Vec<u8> {
 }
 
 /// A roster in frames that each keep their limit.
-fn roster_frames(roster: &Roster) -> Vec<Vec<u8>> {
+fn roster_frames(roster: &Roster, signature: Option<Signature>) -> Vec<Vec<u8>> {
     let removed: Vec<Removal> = roster.removed().cloned().collect();
     let mut parts: Vec<(Vec<Standing>, Vec<Removal>)> = roster
         .standings()
@@ -445,6 +494,7 @@ fn roster_frames(roster: &Roster) -> Vec<Vec<u8>> {
                 standings,
                 removed,
                 last: at + 1 == count,
+                signature: signature.filter(|_| at + 1 == count),
             };
             encode_frame(&frame)
         })

@@ -233,7 +233,7 @@ impl Node {
             instance: identity.instance,
             incarnation: Incarnation::default(),
             tags: identity.tags,
-            voter: memory.id,
+            voter: memory.id(),
             returns: 0,
             apps: Apps::default(),
         };
@@ -296,7 +296,7 @@ impl Node {
             node.on_new_view(now);
             // What was stored may have condemned lives as new as this one: nobody knows of it yet.
             node.events.clear();
-            if memory.id != VoterId::NEVER {
+            if memory.id() != VoterId::NEVER {
                 // Not before it was told of its seeds.
                 node.timers.set(Timer::Found, now);
             }

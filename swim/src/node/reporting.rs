@@ -178,11 +178,16 @@ impl Node {
         match errand {
             Errand::Found { seq } => self.on_found(seq, from, at, now),
             Errand::Grant { seq } => self.on_grant(seq, from, now),
-            Errand::Cut { view, cut } => self.on_cut(tag, view, &cut, (from, at), now),
+            Errand::Cut {
+                view,
+                cut,
+                signature,
+            } => self.on_cut(tag, view, (&cut, signature), (from, at), now),
             Errand::Letter {
                 configuration,
                 bytes,
-            } => self.on_letter(from, tag, configuration, &bytes, now),
+                signature,
+            } => self.on_letter(from, tag, configuration, (&bytes, &signature), now),
             Errand::Report { .. }
             | Errand::Reported { .. }
             | Errand::Summon { .. }

@@ -336,10 +336,12 @@ impl Node {
                     tag,
                     configuration,
                     bytes,
+                    signature,
                 },
             ) => {
                 if cluster == self.cluster {
-                    self.on_letter(from.as_str(), tag, configuration, &bytes, now);
+                    let letter = (&*bytes, &signature);
+                    self.on_letter(from.as_str(), tag, configuration, letter, now);
                 } else {
                     self.stats.dropped.cluster += 1;
                 }
@@ -363,9 +365,11 @@ impl Node {
                     standings,
                     removed,
                     last,
+                    signature,
                 },
             ) => {
-                if self.on_roster(stream, head, standings, removed, last, now) {
+                let end = last.then_some(signature);
+                if self.on_roster(stream, head, standings, removed, end, now) {
                     self.end_stream(stream, StreamEnd::Closed, true, now);
                 }
             }

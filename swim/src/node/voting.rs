@@ -9,13 +9,13 @@ use super::outputs::Action;
 use super::streams::Purpose;
 use super::{Lifecycle, Node, Timer};
 use crate::coordinator::{
-    Consensus, ConsensusSettings, Cut, Output, Removal, Roster, RosterHead, Standing, View, Voter,
-    VoterId, VoterNumber,
+    Consensus, ConsensusSettings, Cut, History, Lineage, Output, Removal, Roster, RosterHead, Said,
+    Signature, Standing, View, Voter, VoterId, VoterNumber,
 };
 use crate::limits;
 use crate::members::Name;
 use crate::time::Time;
-use crate::wire::{Errand, Frame, LineageTag, Message, is_reachable};
+use crate::wire::{DropReason, Errand, Frame, LineageTag, Message, is_reachable};
 
 /// This node's part in one configuration of voters.
 #[derive(Debug)]
@@ -114,7 +114,7 @@ impl Node {
         let voters = roster.head.voters.clone();
         let me = Voter {
             name: self.me.name.clone(),
-            id: memory.id,
+            id: memory.id(),
         };
         let (base, view) = (roster.head.base, roster.head.view);
         self.begin_history(roster);
@@ -314,9 +314,10 @@ impl Node {
         from: &str,
         tag: LineageTag,
         configuration: u32,
-        bytes: &[u8],
+        (bytes, signature): (&[u8], &Signature),
         now: Time,
     ) {
+        let lineage = self.agreed.history.as_ref().map(History::lineage);
         let fits = tag == self.agreed.tag();
         let Some(voting) = self
             .agreed
@@ -330,6 +331,15 @@ impl Node {
             self.stats.dropped.unexpected += 1;
             return;
         };
+        // Whoever has the key of the cluster can write letters, but not in the name of a voter.
+        let is_theirs = voting
+            .voter(number)
+            .is_some_and(|voter| voter.id == signature.voter());
+        let said =
+            lineage.map(|lineage| Said::letter(lineage, configuration, self.agreed.voter, bytes));
+        if !is_theirs || !said.is_some_and(|said| self.agreed.rosters.holds(signature, said)) {
+            return self.count_dropped(DropReason::Forged);
+        }
         if let Err(reason) = voting.consensus.handle_letter(number, bytes, now) {
             return self.count_dropped(reason);
         }
@@ -389,9 +399,21 @@ impl Node {
 
     fn on_committed(&mut self, view: View, cut: Cut, now: Time) {
         // Of what was committed others may have told before.
-        if view == self.agreed.view().next() {
-            self.apply(&Arc::new(cut), now);
+        if view != self.agreed.view().next() {
+            return;
         }
+        let cut = Arc::new(cut);
+        let bytes = self.agreed.rosters.encoding(&cut);
+        if let Some(signature) = self.sign(|lineage| Said::cut(lineage, view, &bytes)) {
+            self.apply(&(cut, signature), &bytes, now);
+        }
+    }
+
+    /// Signs something of the present history, as the voter that this node is.
+    pub(super) fn sign(&self, said: impl FnOnce(Lineage) -> Said) -> Option<Signature> {
+        let lineage = self.agreed.history.as_ref()?.lineage();
+        let key = self.agreed.key.as_ref()?;
+        Some(self.agreed.rosters.sign(key, said(lineage)))
     }
 
     fn send_letter(&mut self, to: VoterNumber, configuration: u32, bytes: Vec<u8>, now: Time) {
@@ -403,10 +425,16 @@ impl Node {
             return;
         };
         let addr = member.statement.record.addr;
+        let to = voter.id;
+        let said = |lineage| Said::letter(lineage, configuration, to, &bytes);
+        let Some(signature) = self.sign(said) else {
+            return;
+        };
         if bytes.len() <= limits::DATAGRAM_LETTER_BYTES {
             let errand = Errand::Letter {
                 configuration,
                 bytes,
+                signature,
             };
             return self.send_plain(addr, Message::Errand(errand));
         }
@@ -416,6 +444,7 @@ impl Node {
             tag: self.agreed.tag(),
             configuration,
             bytes,
+            signature,
         };
         let frame = crate::wire::encode_frame(&frame);
         self.open_stream(addr, Purpose::Letter(frame), now);
@@ -462,7 +491,7 @@ const ADDRESSES: &[u8] = b"addresses";
 /// What the keys of the consensus begin with.
 const CONSENSUS: &[u8] = b"log/";
 
-fn encode_roster(roster: &Roster) -> Vec<u8> {
+pub(super) fn encode_roster(roster: &Roster) -> Vec<u8> {
     let removed: Vec<&Removal> = roster.removed().collect();
     postcard::to_allocvec(&(&roster.head, roster.standings(), removed))
         .expect("rosters serialize into memory")

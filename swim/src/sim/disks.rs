@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::cluster::Cluster;
 use super::drive::SimEvent;
 use super::process::{Input, Pid};
-use crate::coordinator::VoterId;
+use crate::coordinator::{VoterId, VoterKey};
 use crate::node::{Memory, SaveTicket, Write};
 use crate::time::Time;
 
@@ -33,7 +33,7 @@ pub(super) struct Disks {
 
 #[derive(Debug, Default)]
 struct Disk {
-    id: VoterId,
+    key: Option<VoterKey>,
     stored: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Nothing can be written any more.
     full: bool,
@@ -45,25 +45,29 @@ struct Disk {
 /// How long a durable write takes.
 const FSYNC: Range<Duration> = Duration::from_micros(100)..Duration::from_millis(4);
 
+/// The key of the so many-th memory of a simulation.
+fn new_key(number: u64) -> VoterKey {
+    let mut seed = [0; 32];
+    seed[..8].copy_from_slice(&number.to_le_bytes());
+    VoterKey::from_seed(&seed)
+}
+
 impl Cluster {
     /// What a process that starts under a name finds.
     pub(super) fn memory_of(&mut self, name: &str, keeping: Keeping) -> Memory {
         self.disks.last += 1;
-        let new = VoterId(self.disks.last);
+        let new = new_key(self.disks.last);
         match keeping {
             Keeping::Disk => {
                 let disk = self.disks.disks.entry(name.to_owned()).or_default();
-                if disk.id == VoterId::NEVER {
-                    disk.id = new;
-                }
                 Memory {
-                    id: disk.id,
+                    key: Some(disk.key.get_or_insert(new).clone()),
                     durable: true,
                     stored: disk.stored.clone().into_iter().collect(),
                 }
             }
             Keeping::Process => Memory {
-                id: new,
+                key: Some(new),
                 durable: false,
                 stored: Vec::new(),
             },
@@ -146,7 +150,10 @@ impl Disks {
     /// Whether the data directory of a name holds this memory, and anything in it.
     pub(super) fn holds(&self, name: &str, memory: VoterId) -> bool {
         let disk = self.disks.get(name);
-        disk.is_some_and(|disk| disk.id == memory && !disk.stored.is_empty())
+        disk.is_some_and(|disk| {
+            let id = disk.key.as_ref().map(VoterKey::id);
+            id == Some(memory) && !disk.stored.is_empty()
+        })
     }
 }
 

@@ -199,11 +199,13 @@ pub(crate) fn owned_frame(frame: Frame<RecordRef<'_>>) -> Frame {
             standings,
             removed,
             last,
+            signature,
         } => Frame::Roster {
             head,
             standings,
             removed,
             last,
+            signature,
         },
         Frame::Letter {
             cluster,
@@ -211,12 +213,14 @@ pub(crate) fn owned_frame(frame: Frame<RecordRef<'_>>) -> Frame {
             tag,
             configuration,
             bytes,
+            signature,
         } => Frame::Letter {
             cluster,
             from,
             tag,
             configuration,
             bytes,
+            signature,
         },
     }
 }
@@ -263,7 +267,8 @@ fn assert_frame_within_limits(frame: &Frame) {
         | Frame::KeysHeld(_) => {}
         Frame::Cuts { cuts, .. } => {
             assert!(cuts.len() <= limits::CUTS);
-            cuts.iter().for_each(|cut| assert_cut_within_limits(cut));
+            cuts.iter()
+                .for_each(|(cut, _)| assert_cut_within_limits(cut));
         }
         Frame::Roster {
             head,

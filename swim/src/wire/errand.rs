@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::bounded;
-use crate::coordinator::{Finding, View};
+use crate::coordinator::{Finding, Signature, View};
 use crate::event::Silence;
 use crate::members::{Instance, Name};
 
@@ -43,12 +43,14 @@ pub(crate) enum Errand {
         configuration: u32,
         #[serde(with = "bounded::bytes")]
         bytes: Vec<u8>,
+        signature: Signature,
     },
     /// The cut that led to this view; empty when it fits no datagram: then it is pulled.
     Cut {
         view: View,
         #[serde(with = "bounded::bytes")]
         cut: Vec<u8>,
+        signature: Signature,
     },
     /// A question to the coordinator.
     Ask { seq: u32, question: Question },

@@ -1,8 +1,6 @@
 //! Stream frames: a length, a version, a kind, a body, each checked against the limit of its kind
 //! before anything is stored.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::VERSION;
@@ -10,7 +8,9 @@ use super::datagram::{DropReason, append, reachable};
 use super::message::{Entry, LineageTag, Outlook, Refusal};
 use super::sealing::{HeldKeys, WireKey};
 use crate::bounded::at_most;
-use crate::coordinator::{Cut, Lineage, Removal, RosterHead, Rosters, Standing, View};
+use crate::coordinator::{
+    Lineage, Removal, RosterHead, Rosters, Signature, Signed, Standing, View,
+};
 use crate::limits;
 use crate::members::{Instance, Name, Record, RecordRef};
 
@@ -56,14 +56,16 @@ pub(crate) enum Frame<R = Record> {
     Cuts {
         lineage: Lineage,
         first: View,
-        cuts: Vec<Arc<Cut>>,
+        cuts: Vec<Signed>,
     },
-    /// All of a roster, in parts; each has the same head.
+    /// All of a roster, in parts; each has the same head. The last one is signed, if a voter sends
+    /// it.
     Roster {
         head: Box<RosterHead>,
         standings: Vec<Standing>,
         removed: Vec<Removal>,
         last: bool,
+        signature: Option<Signature>,
     },
     /// A letter of the consensus that fits no datagram.
     Letter {
@@ -72,6 +74,7 @@ pub(crate) enum Frame<R = Record> {
         tag: LineageTag,
         configuration: u32,
         bytes: Vec<u8>,
+        signature: Signature,
     },
     /// "I, this life of `from`, am your buddy: let this stream stand, so that its end tells."
     Link {
@@ -123,7 +126,7 @@ struct CutsBody {
     lineage: Lineage,
     first: View,
     #[serde(deserialize_with = "at_most::<{ limits::CUTS }, _, _>")]
-    cuts: Vec<Arc<Cut>>,
+    cuts: Vec<Signed>,
 }
 
 #[derive(Deserialize)]
@@ -134,6 +137,7 @@ struct RosterBody {
     #[serde(deserialize_with = "at_most::<{ limits::ROSTER_PART }, _, _>")]
     removed: Vec<Removal>,
     last: bool,
+    signature: Option<Signature>,
 }
 
 #[derive(Deserialize)]
@@ -151,6 +155,7 @@ struct LetterBody<'a> {
     tag: LineageTag,
     configuration: u32,
     bytes: &'a [u8],
+    signature: Signature,
 }
 
 /// What a frame carries, as its head says.
@@ -303,8 +308,9 @@ pub(crate) fn encode_frame<R: Serialize>(frame: &Frame<R>) -> Vec<u8> {
             standings,
             removed,
             last,
+            signature,
         } => {
-            append(&(head, standings, removed, last), &mut bytes);
+            append(&(head, standings, removed, last, signature), &mut bytes);
             ROSTER
         }
         Frame::Letter {
@@ -313,8 +319,10 @@ pub(crate) fn encode_frame<R: Serialize>(frame: &Frame<R>) -> Vec<u8> {
             tag,
             configuration,
             bytes: letter,
+            signature,
         } => {
-            append(&(cluster, from, tag, configuration, letter), &mut bytes);
+            let body = (cluster, from, tag, configuration, letter, signature);
+            append(&body, &mut bytes);
             LETTER
         }
         Frame::Link {
@@ -516,12 +524,14 @@ fn decode_body<'a>(
                 standings,
                 removed,
                 last,
+                signature,
             } = whole(body)?;
             Ok(Frame::Roster {
                 head,
                 standings,
                 removed,
                 last,
+                signature,
             })
         }
         LETTER => {
@@ -531,6 +541,7 @@ fn decode_body<'a>(
                 tag,
                 configuration,
                 bytes,
+                signature,
             } = whole(body)?;
             Ok(Frame::Letter {
                 cluster,
@@ -538,6 +549,7 @@ fn decode_body<'a>(
                 tag,
                 configuration,
                 bytes: bytes.to_vec(),
+                signature,
             })
         }
         LINK => {

@@ -12,10 +12,12 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use muster_swim::VoterKey;
 use redb::{
     Builder, Database, ReadableTable, StorageBackend, TableDefinition, TableError, WriteTransaction,
 };
 use xxhash_rust::xxh3::xxh3_128;
+use zeroize::Zeroizing;
 
 /// Whose memory it is.
 pub(super) const HEADER: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("header");
@@ -23,8 +25,9 @@ pub(super) const HEADER: TableDefinition<'_, &str, &[u8]> = TableDefinition::new
 /// What the core saved.
 pub(super) const CORE: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("core");
 
-/// The only format so far. Raised when an older Muster would misread what a newer one wrote.
-pub(super) const FORMAT: u64 = 1;
+/// The format that is written. Raised when an older Muster would misread what a newer one wrote. Of
+/// format 1 voters had no keys.
+pub(super) const FORMAT: u64 = 2;
 
 /// Largest file that is read: far above what the core keeps.
 pub(super) const FILE_BYTES: u64 = 1 << 30;
@@ -80,7 +83,7 @@ pub(super) struct Header {
     pub(super) format: u64,
     pub(super) cluster: String,
     pub(super) member: String,
-    pub(super) id: u64,
+    pub(super) key: VoterKey,
 }
 
 /// All that a store holds.
@@ -96,6 +99,8 @@ pub(super) struct Contents {
 pub(super) enum Unreadable {
     /// A later Muster wrote it.
     Newer(u64),
+    /// An earlier one did, and what it wrote is of no use any more.
+    Older(u64),
     /// It is not as it was written.
     Damaged(String),
 }
@@ -140,7 +145,7 @@ pub(super) fn write_header(database: &Database, header: &Header) -> Result<(), r
         table.insert("format", header.format.to_le_bytes().as_slice())?;
         table.insert("cluster", header.cluster.as_bytes())?;
         table.insert("member", header.member.as_bytes())?;
-        table.insert("id", header.id.to_le_bytes().as_slice())?;
+        table.insert("key", header.key.to_seed().as_slice())?;
         transaction.open_table(CORE)?;
     }
     Ok(transaction.commit()?)
@@ -258,11 +263,17 @@ pub(super) fn contents(database: &Database) -> Result<Contents, Unreadable> {
     if format > FORMAT {
         return Err(Unreadable::Newer(format));
     }
+    if format < FORMAT {
+        return Err(Unreadable::Older(format));
+    }
+    let seed = Zeroizing::new(value("key")?);
+    let seed = seed.as_slice().try_into();
+    let seed = seed.map_err(|_| Unreadable::damaged("its key has another length"))?;
     let header = Header {
         format,
         cluster: text("cluster")?,
         member: text("member")?,
-        id: number("id")?,
+        key: VoterKey::from_seed(seed),
     };
     let core = transaction.open_table(CORE).map_err(Unreadable::damaged)?;
     let rows = core.iter().map_err(Unreadable::damaged)?.map(|row| {

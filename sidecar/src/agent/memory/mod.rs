@@ -43,6 +43,9 @@ pub enum MemoryError {
         /// What the system says.
         error: io::Error,
     },
+    /// There are no random numbers.
+    #[error("cannot draw the key of a voter: {0}")]
+    Random(io::Error),
     /// Another agent has it.
     #[error(
         "the data directory {} is in use by {holder}: every member needs one of its own, for two \
@@ -86,6 +89,19 @@ pub enum MemoryError {
         found: u64,
         /// The last one known here.
         known: u64,
+    },
+    /// An earlier version of Muster wrote it.
+    #[error(
+        "{} has format {found}, of voters that could not sign: move the file away and start again; \
+         the member then comes back as a new voter. Do so one member after the other, each when \
+         `muster status` says `quorum held`",
+        .file.display()
+    )]
+    Older {
+        /// The file.
+        file: PathBuf,
+        /// Its format.
+        found: u64,
     },
     /// It is not as it was written.
     #[error(

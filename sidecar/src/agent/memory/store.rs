@@ -5,12 +5,12 @@ use std::io::{self, Read, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use muster_swim::{Memory, Name, VoterId, Write};
+use muster_swim::{Memory, Name, VoterKey, Write};
 use redb::Database;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use rustix::rand::{GetRandomFlags, getrandom};
 
+use super::super::draw_key;
 use super::MemoryError;
 use super::image::{self, CORE, FILE_BYTES, FORMAT, Header, Unreadable};
 
@@ -23,9 +23,6 @@ const NEW_FILE: &str = "voter.redb.new";
 /// Its lock is held as long as an agent uses the directory. The file stays for ever: removing it
 /// would let two agents lock two files of the same name.
 const LOCK_FILE: &str = "lock";
-
-/// JSON numbers are exact below this, and so are ids.
-const IDS: u64 = 1 << 53;
 
 /// An open data directory.
 #[derive(Debug)]
@@ -62,6 +59,10 @@ impl Store {
                 found,
                 known: FORMAT,
             },
+            Unreadable::Older(found) => MemoryError::Older {
+                file: path.clone(),
+                found,
+            },
             Unreadable::Damaged(what) => MemoryError::Damaged {
                 file: path.clone(),
                 what,
@@ -81,7 +82,7 @@ impl Store {
             return Err(unreadable(Unreadable::damaged(what)));
         }
         let memory = Memory {
-            id: VoterId(contents.header.id),
+            key: Some(contents.header.key),
             durable: true,
             stored: contents.rows,
         };
@@ -168,7 +169,7 @@ fn create(dir: &Path, cluster: &Name, member: &Name) -> Result<(), MemoryError> 
         format: FORMAT,
         cluster: cluster.to_string(),
         member: member.to_string(),
-        id: draw().map_err(system(dir, "draw its id"))?,
+        key: draw_key().map_err(system(dir, "draw its key"))?,
     };
     let bytes = image::fresh(&header).map_err(|error| MemoryError::System {
         dir: dir.to_owned(),
@@ -190,18 +191,6 @@ fn create(dir: &Path, cluster: &Name, member: &Name) -> Result<(), MemoryError> 
         let _ = fs::remove_file(&new);
         system(dir, "make its file")(error)
     })
-}
-
-/// A new id: never one that another memory has, and never 0.
-fn draw() -> io::Result<u64> {
-    loop {
-        let mut bytes = [0; 8];
-        let count = getrandom(&mut bytes, GetRandomFlags::empty())?;
-        let id = u64::from_le_bytes(bytes) % IDS;
-        if count == bytes.len() && id != VoterId::NEVER.0 {
-            return Ok(id);
-        }
-    }
 }
 
 fn read(dir: &Path, file: &mut File) -> Result<Vec<u8>, MemoryError> {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::coordinator::{CatchUp, History};
+use crate::coordinator::{CatchUp, History, Signature};
 use crate::limits;
 use crate::time::Time;
 
@@ -9,7 +9,7 @@ fn history() -> History {
 
 fn apply(history: &mut History, cut: Cut) {
     let bytes = cut.encoded();
-    history.apply(Arc::new(cut), &bytes, Time::ZERO);
+    history.apply((Arc::new(cut), Signature::made_up()), &bytes, Time::ZERO);
     history.check_invariants();
 }
 
@@ -25,7 +25,7 @@ fn told(history: &History, view: u64) -> String {
         CatchUp::Roster => "roster".to_owned(),
         CatchUp::Cuts(cuts) => {
             let first = cuts.first().expect("who is behind lacks something");
-            let (_, instance) = first.changes[0].subject();
+            let (_, instance) = first.0.changes[0].subject();
             format!("{} from {instance}", cuts.len())
         }
     }
@@ -92,7 +92,7 @@ fn what_is_told_leads_to_the_same_roster() {
     let CatchUp::Cuts(cuts) = history.catch_up(Some(LINEAGE), behind.head.view) else {
         panic!("three cuts are missing");
     };
-    for cut in cuts {
+    for (cut, _) in cuts {
         behind.apply(&cut);
     }
     assert_eq!(behind, *history.roster());
@@ -172,7 +172,8 @@ fn every_case_leaves_a_file_that_outlives_its_member() {
     apply(&mut history, cut(vec![degraded("b", 10), left("a", 10)]));
     let at = Time::from_nanos(5);
     let cut = cut(vec![convicted("b", 7)]);
-    history.apply(Arc::new(cut.clone()), &cut.encoded(), at);
+    let signed = (Arc::new(cut.clone()), Signature::made_up());
+    history.apply(signed, &cut.encoded(), at);
     assert_eq!(files(&history, "a"), [], "a goodbye is no case");
     let both = [(3, 10, true, 7), (2, 10, false, 0)];
     assert_eq!(files(&history, "b"), both);

@@ -1,5 +1,6 @@
 //! What histories of one simulation share, and what they never do.
 
+use crate::coordinator::Signature;
 use std::sync::Arc;
 
 use super::{LINEAGE, cut, name, roster_of, up};
@@ -70,12 +71,15 @@ fn what_was_told_before_is_not_decoded_again() {
         Arc::ptr_eq(&rosters.encoding(&applied), &bytes),
         "what was applied is not encoded again"
     );
-    let decode = |_: &[u8]| Ok((LINEAGE, View(1), vec![Arc::new(cut(vec![up("c", 10)]))]));
+    let decode = |_: &[u8]| {
+        let cut = Arc::new(cut(vec![up("c", 10)]));
+        Ok((LINEAGE, View(1), vec![(cut, Signature::made_up())]))
+    };
     let never = |_: &[u8]| -> Result<Told, &str> { Err("decoded") };
     let told = rosters.told(b"some", decode);
     let (_, _, cuts) = told.clone().expect("it decodes");
     assert!(
-        Arc::ptr_eq(&cuts[0], &applied),
+        Arc::ptr_eq(&cuts[0].0, &applied),
         "it is the cut that was applied"
     );
     assert_eq!(rosters.clone().told(b"some", never), told);

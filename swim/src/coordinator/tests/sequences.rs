@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::coordinator::Signature;
 use crate::coordinator::{CatchUp, History};
 use crate::limits;
 use crate::time::Time;
@@ -90,7 +91,8 @@ proptest! {
         let mut history = History::new(genesis());
         let mut behind = genesis();
         for (at, cut) in cuts.iter().enumerate() {
-            history.apply(Arc::new(cut.clone()), &cut.encoded(), Time::ZERO);
+            let signed = (Arc::new(cut.clone()), Signature::made_up());
+            history.apply(signed, &cut.encoded(), Time::ZERO);
             history.check_invariants();
             if at < from {
                 behind.apply(cut);
@@ -100,7 +102,7 @@ proptest! {
             CatchUp::Nothing => prop_assert_eq!(from, cuts.len()),
             CatchUp::Cuts(missing) => {
                 prop_assert_eq!(missing.len(), cuts.len() - from);
-                missing.iter().for_each(|cut| drop(behind.apply(cut)));
+                missing.iter().for_each(|(cut, _)| drop(behind.apply(cut)));
             }
             CatchUp::Roster => panic!("so few cuts are kept, of {}", limits::CUTS),
         }

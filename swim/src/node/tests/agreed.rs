@@ -5,7 +5,9 @@ use super::puppets::{Puppet, puppet};
 use super::{ms, name, secs};
 use crate::Quorum;
 use crate::config::Config;
-use crate::coordinator::{Change, Cut, Lineage, Roster, View, Voter, VoterId, Voters};
+use crate::coordinator::{
+    Change, Cut, Lineage, Roster, Said, Signature, View, Voter, Voters, key_of,
+};
 use crate::event::EventKind;
 use crate::limits;
 use crate::members::{Instance, Status};
@@ -13,7 +15,7 @@ use crate::node::streams::Purpose;
 use crate::node::{Action, Memory, RecoverError, StreamEnd, StreamId};
 use crate::wire::{Errand, Frame, LineageTag, Message, Outlook, Update, encode_frame};
 
-const LINEAGE: Lineage = Lineage {
+pub(super) const LINEAGE: Lineage = Lineage {
     family: 7,
     generation: 0,
 };
@@ -23,13 +25,13 @@ pub(super) const VIEW: View = View(20);
 fn voter(of: &str) -> Voter {
     Voter {
         name: name(of),
-        id: VoterId(100),
+        id: key_of(of).id(),
     }
 }
 
 /// A node that votes with others and knows a view.
 pub(super) fn voting(with: &[&Puppet]) -> Driven {
-    let memory = Memory::volatile(Instance(100));
+    let memory = Memory::volatile(key_of("me"));
     let mut node = Driven::with_memory(Config::lan(), identity("me", 1, 100), memory);
     node.meet(with);
     let mut roster = Roster::genesis(LINEAGE, voter("me"));
@@ -76,10 +78,12 @@ impl Driven {
 }
 
 fn next_cut() -> Frame {
+    let cut = Cut::default();
+    let said = Said::cut(LINEAGE, VIEW.next(), &cut.encoded());
     Frame::Cuts {
         lineage: LINEAGE,
         first: VIEW.next(),
-        cuts: vec![Cut::default().into()],
+        cuts: vec![(cut.into(), key_of("me").sign(&said))],
     }
 }
 
@@ -192,7 +196,7 @@ impl Driven {
 
 /// A node that decides alone.
 pub(super) fn founder() -> Driven {
-    let memory = Memory::volatile(Instance(100));
+    let memory = Memory::volatile(key_of("me"));
     let mut node = Driven::with_memory(Config::lan(), identity("me", 1, 100), memory);
     node.wait(secs(2));
     assert!(node.holds("me"), "it decides alone");
@@ -290,7 +294,7 @@ fn a_life_between_two_that_one_cut_names_is_told_of_once() {
             changes,
             ..Cut::default()
         };
-        node.call(|node, now| node.apply(&cut.into(), now));
+        node.call(|node, now| node.apply_unsigned(cut, now));
         node.events()
     };
     apply(vec![up(before.0)]);
@@ -320,7 +324,7 @@ fn the_removal_of_a_life_that_was_just_gone_past_is_told() {
             if let Some(past) = past {
                 node.begin_life_after(Instance(past), now);
             }
-            node.apply(&cut.into(), now);
+            node.apply_unsigned(cut, now);
         });
         let of_itself = |event: &crate::Event| {
             matches!(event.kind, EventKind::SelfRemoved { .. }).then_some(event.member.instance)
@@ -368,6 +372,12 @@ fn letter(from: &str, configuration: u32, bytes: usize) -> Vec<u8> {
         cluster: name("test"),
         from: name(from),
         tag: LineageTag::of(LINEAGE),
+        signature: key_of(from).sign(&Said::letter(
+            LINEAGE,
+            configuration,
+            key_of("me").id(),
+            &vec![0xff; bytes],
+        )),
         configuration,
         bytes: vec![0xff; bytes],
     };
@@ -477,6 +487,7 @@ fn a_pushed_view_far_ahead_is_a_word_like_any_other() {
     let push = Message::Errand(Errand::Cut {
         view: View(VIEW.0 + 9),
         cut: vec![],
+        signature: Signature::made_up(),
     });
     let bytes = liar.datagram_showing(outlook(VIEW.0), node.node.digest(), &push, &[]);
     node.call(|node, now| node.handle_datagram(liar.addr, &bytes, now));
@@ -519,7 +530,7 @@ fn came_over() -> (Driven, Roster) {
     let own = node.node.agreed.roster().expect("it founded one").clone();
     let (a, b) = (puppet("a", 11), puppet("b", 12));
     let larger = of_another_history(u64::MAX, "a", &[&a, &b]);
-    node.call(|node, now| node.consider(larger.clone(), now));
+    node.call(|node, now| node.consider(larger.clone(), None, now));
     let mut alone = larger;
     alone.apply(&Cut {
         changes: vec![Change::Left {
@@ -528,7 +539,7 @@ fn came_over() -> (Driven, Roster) {
         }],
         ..Cut::default()
     });
-    node.call(|node, now| node.consider(alone, now));
+    node.call(|node, now| node.consider(alone, None, now));
     assert!(node.node.agreed.voting.is_none(), "it votes there no more");
     assert_ne!(node.node.agreed.tag(), LineageTag::of(own.head.lineage));
     (node, own)
@@ -538,7 +549,7 @@ fn came_over() -> (Driven, Roster) {
 fn who_decided_alone_comes_back_and_goes_on_after_what_was_decided() {
     let (mut node, own) = came_over();
     let view = own.head.view;
-    node.call(|node, now| node.consider(own, now));
+    node.call(|node, now| node.consider(own, None, now));
     assert_eq!(node.view(), view);
     node.wait(secs(3));
     let before = node.view();
@@ -560,7 +571,7 @@ fn who_lacks_what_it_decided_or_promised_does_not_come_back() {
     let mut shared = own;
     shared.head.voters.voters.push(voter("x"));
     for roster in [older, shared] {
-        node.call(|node, now| node.consider(roster, now));
+        node.call(|node, now| node.consider(roster, None, now));
         assert_eq!(node.node.agreed.tag(), tag);
     }
 }

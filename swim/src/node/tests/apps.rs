@@ -328,7 +328,7 @@ fn what_ran_here_ends_with_a_life_that_was_removed_and_runs_in_the_next() {
         changes: vec![dead],
         ..Cut::default()
     };
-    node.call(|node, now| node.apply(&cut.into(), now));
+    node.call(|node, now| node.apply_unsigned(cut, now));
     assert!(node.node.me().instance > Instance(100));
     assert_eq!(
         node.told(),

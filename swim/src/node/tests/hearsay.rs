@@ -7,8 +7,8 @@ use super::puppets::{KNOWS_NO_VIEW, Puppet, puppet};
 use super::{ms, name, secs};
 use crate::config::Config;
 use crate::coordinator::{
-    Change, Cut, Epoch, Evidence, Lineage, Office, Reason, Removal, RosterHead, Standing,
-    Testimony, Verdict, View, Voter, VoterId, Voters,
+    Change, Cut, Epoch, Evidence, Lineage, Office, Reason, Removal, RosterHead, Said, Signed,
+    Standing, Testimony, Verdict, View, Voter, Voters, key_of,
 };
 use crate::limits;
 use crate::members::Instance;
@@ -16,13 +16,13 @@ use crate::node::cutting::weight;
 use crate::node::{Memory, RecoverError, StreamId};
 use crate::wire::{Errand, Frame, LineageTag, Message, Outlook};
 
-const LINEAGE: Lineage = Lineage {
+pub(super) const LINEAGE: Lineage = Lineage {
     family: 5,
     generation: 3,
 };
 
 /// The head of a roster at view 7, of which the stranger `a` decides.
-fn head(lineage: Lineage) -> RosterHead {
+pub(super) fn head(lineage: Lineage) -> RosterHead {
     RosterHead {
         lineage,
         view: View(7),
@@ -40,7 +40,7 @@ fn head(lineage: Lineage) -> RosterHead {
 fn voters(configuration: u32) -> Voters {
     let a = Voter {
         name: name("a"),
-        id: VoterId(1),
+        id: key_of("a").id(),
     };
     Voters {
         configuration,
@@ -48,7 +48,7 @@ fn voters(configuration: u32) -> Voters {
     }
 }
 
-fn standing(of: &str, instance: u64) -> Standing {
+pub(super) fn standing(of: &str, instance: u64) -> Standing {
     Standing {
         name: name(of),
         instance: Instance(instance),
@@ -58,7 +58,7 @@ fn standing(of: &str, instance: u64) -> Standing {
     }
 }
 
-fn shows(lineage: Lineage, view: u64) -> Outlook {
+pub(super) fn shows(lineage: Lineage, view: u64) -> Outlook {
     Outlook {
         lineage: LineageTag::of(lineage),
         view: View(view),
@@ -67,13 +67,13 @@ fn shows(lineage: Lineage, view: u64) -> Outlook {
 }
 
 /// `from` says something and shows what it knows.
-fn hear(node: &mut Driven, from: &Puppet, outlook: Outlook, message: &Message) {
+pub(super) fn hear(node: &mut Driven, from: &Puppet, outlook: Outlook, message: &Message) {
     let bytes = from.datagram_showing(outlook, node.node.digest(), message, &[]);
     node.call(|node, now| node.handle_datagram(from.addr, &bytes, now));
 }
 
 /// What the node asks of `from`, that shows this, on which stream.
-fn asks(node: &mut Driven, from: &Puppet, outlook: Outlook) -> (StreamId, Frame) {
+pub(super) fn asks(node: &mut Driven, from: &Puppet, outlook: Outlook) -> (StreamId, Frame) {
     node.wait(secs(3));
     node.actions();
     hear(node, from, outlook, &Message::Gossip);
@@ -103,6 +103,7 @@ fn follows_with(
         standings,
         removed,
         last: true,
+        signature: None,
     };
     node.read(stream, &told);
     let agreement = node.node.agreement(node.now);
@@ -110,7 +111,7 @@ fn follows_with(
 }
 
 /// One that follows the roster of `a`, and `a`.
-fn following() -> (Driven, Puppet) {
+pub(super) fn following() -> (Driven, Puppet) {
     let mut node = Driven::new();
     let a = puppet("a", 11);
     node.meet(&[&a]);
@@ -124,11 +125,24 @@ fn pushed(node: &mut Driven, from: &Puppet, cut: Vec<u8>) -> (u64, u64) {
     let view = node.node.agreement(node.now).view;
     let message = Message::Errand(Errand::Cut {
         view: view.next(),
+        signature: key_of("a").sign(&Said::cut(LINEAGE, view.next(), &cut)),
         cut,
     });
     hear(node, from, shows(LINEAGE, view.0), &message);
     let view = node.node.agreement(node.now).view;
     (view.0, node.node.stats().dropped.malformed)
+}
+
+/// Cuts that led to this view and the next ones, signed by `a`.
+pub(super) fn signed(first: u64, cuts: &[Cut]) -> Vec<Signed> {
+    let numbered = cuts.iter().zip(0..);
+    numbered
+        .map(|(cut, number)| {
+            let view = View(first.saturating_add(number));
+            let said = Said::cut(LINEAGE, view, &cut.encoded());
+            (Arc::new(cut.clone()), key_of("a").sign(&said))
+        })
+        .collect()
 }
 
 fn encoded(cut: &Cut) -> Vec<u8> {
@@ -146,7 +160,7 @@ fn one_that_is_behind_asks_and_follows() {
         view: View(7),
     };
     assert_eq!(asked, expected);
-    let cuts = [Cut::default(), Cut::default()].map(Arc::new).to_vec();
+    let cuts = signed(8, &[Cut::default(), Cut::default()]);
     node.read(
         stream,
         &Frame::Cuts {
@@ -163,7 +177,7 @@ fn cuts_that_lead_elsewhere_change_nothing() {
     for first in [0, 6, 9, u64::MAX - 1, u64::MAX] {
         let (mut node, a) = following();
         let (stream, _) = asks(&mut node, &a, shows(LINEAGE, limits::VIEWS_AHEAD));
-        let cuts = [Cut::default(), Cut::default()].map(Arc::new).to_vec();
+        let cuts = signed(first, &[Cut::default(), Cut::default()]);
         node.read(
             stream,
             &Frame::Cuts {
@@ -304,7 +318,7 @@ fn one_that_is_removed_in_its_last_life_stays_as_it_is() {
 #[test]
 fn a_view_shown_in_an_older_history_does_not_hinder_recovery() {
     let me = identity("me", 1, 100);
-    let memory = Memory::volatile(me.instance);
+    let memory = Memory::volatile(key_of("me"));
     let mut node = Driven::with_memory(Config::lan(), me, memory);
     // It has a seed that it never finds, so that it begins no history of its own.
     node.call(|node, now| node.join(&["n1:7946".to_owned()], now))

@@ -3,6 +3,7 @@
 mod agreed;
 mod steps;
 
+use crate::coordinator::key_of;
 use proptest::prelude::*;
 
 use self::agreed::Shows;
@@ -40,7 +41,7 @@ impl Monkey {
                 let from = member(*from);
                 let (mut message, mut shows) = (message.clone(), *shows);
                 if *fits && let Message::Errand(errand) = &mut message {
-                    agreed::fit_errand(errand, &self.driven.node);
+                    agreed::fit_errand(errand, from.name, &self.driven.node);
                     shows = Shows::OURS;
                 }
                 let shows = shows.outlook(&self.driven.node);
@@ -279,7 +280,7 @@ proptest! {
     ) {
         let me = identity("me", 1, 100);
         let memory = if votes {
-            Memory::volatile(me.instance)
+            Memory::volatile(key_of("me"))
         } else {
             Memory::never_votes()
         };

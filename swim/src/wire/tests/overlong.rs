@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::*;
-use crate::coordinator::{Evidence, Finding, Reason, RosterHead, Testimony, View, Voter};
+use crate::coordinator::{
+    Evidence, Finding, Reason, RosterHead, Signature, Testimony, View, Voter,
+};
 use crate::event::Silence;
 use crate::wire::{Errand, LineageTag};
 
@@ -190,14 +192,21 @@ fn a_list_that_claims_to_be_huge_is_malformed() {
             Errand::Letter {
                 configuration: 1,
                 bytes: Vec::new(),
+                signature: Signature::made_up(),
             },
             Errand::Cut {
                 view: View(1),
                 cut: Vec::new(),
+                signature: Signature::made_up(),
             },
         ] {
             let mut bytes = datagram(&HEADER(), &Message::Errand(errand), &[]);
-            assert_eq!(bytes.pop(), Some(0), "the length stands last");
+            bytes.truncate(bytes.len() - limits::SIGNATURE_BYTES);
+            assert_eq!(
+                bytes.pop(),
+                Some(0),
+                "the length stands before the signature"
+            );
             bytes.extend(&claim);
             assert_eq!(decode(&bytes, cluster()), Err(DropReason::Malformed));
         }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{address, longest_name, name};
 use crate::coordinator::{
-    Change, Cut, Epoch, Evidence, Finding, Lineage, Office, Reason, Removal, RosterHead, Standing,
-    Testimony, Verdict, View, Voter, VoterId, Voters,
+    Change, Cut, Epoch, Evidence, Finding, Lineage, Office, Reason, Removal, RosterHead, Signature,
+    Signed, Standing, Testimony, Verdict, View, Voter, VoterId, Voters,
 };
 use crate::event::Silence;
 use crate::limits;
@@ -48,10 +48,12 @@ pub(super) fn errand_after(errand: &Errand) -> Option<Errand> {
         Errand::Testimony { .. } => Some(Errand::Letter {
             configuration: 300,
             bytes: vec![0, 1, 200, 255],
+            signature: Signature::made_up(),
         }),
         Errand::Letter { .. } => Some(Errand::Cut {
             view: View(300),
             cut: postcard::to_stdvec(&cut()).expect("a cut serializes"),
+            signature: Signature::made_up(),
         }),
         Errand::Cut { .. } => Some(Errand::Ask {
             seq,
@@ -106,9 +108,15 @@ pub(super) fn errand_samples(errand: &Errand) -> (&'static str, Vec<(String, Err
             ("testimony", all.map(testimony).collect())
         }
         Errand::Letter { .. } => ("letter", plain(errand)),
-        Errand::Cut { view, .. } => {
-            let (view, cut) = (*view, Vec::new());
-            let announced = ("-announced".to_owned(), Errand::Cut { view, cut });
+        Errand::Cut {
+            view, signature, ..
+        } => {
+            let none = Errand::Cut {
+                view: *view,
+                cut: Vec::new(),
+                signature: *signature,
+            };
+            let announced = ("-announced".to_owned(), none);
             ("cut", vec![(String::new(), errand.clone()), announced])
         }
         Errand::Ask { seq, .. } => {
@@ -285,7 +293,7 @@ fn evidence(reason: Reason) -> Evidence {
 }
 
 /// Cuts as they follow each other: whatever a cut can say, and a cut that says nothing.
-fn cuts() -> Vec<Arc<Cut>> {
+fn cuts() -> Vec<Signed> {
     let degraded = |reason| Change::Degraded {
         name: name("n5"),
         instance: LIFE,
@@ -295,7 +303,9 @@ fn cuts() -> Vec<Arc<Cut>> {
         changes: reasons().into_iter().map(degraded).collect(),
         ..Cut::default()
     };
-    [cut(), each_reason, Cut::default()].map(Arc::new).to_vec()
+    [cut(), each_reason, Cut::default()]
+        .map(|cut| (Arc::new(cut), Signature::made_up()))
+        .to_vec()
 }
 
 pub(super) fn head() -> RosterHead {
@@ -357,6 +367,7 @@ pub(super) fn frame_samples(frame: &Frame) -> Vec<(String, Frame)> {
                 standings: Vec::new(),
                 removed: Vec::new(),
                 last: false,
+                signature: None,
             };
             vec![file("roster", frame), file("roster-empty", &genesis)]
         }
@@ -400,6 +411,7 @@ pub(super) fn roster() -> Frame {
         standings: vec![standing("n1", false), standing("n4", true)],
         removed: vec![removal("n2", Verdict::Dead), removal("n3", Verdict::Left)],
         last: true,
+        signature: Some(Signature::made_up()),
     }
 }
 
@@ -410,6 +422,7 @@ pub(super) fn letter() -> Frame {
         tag: LineageTag::of(lineage()),
         configuration: 2,
         bytes: (0..=255).collect(),
+        signature: Signature::made_up(),
     }
 }
 

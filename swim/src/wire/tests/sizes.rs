@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::coordinator::{CatchUp, Cut, History, Roster, View, Voter};
+use crate::coordinator::{CatchUp, Cut, History, Roster, Signature, View, Voter};
 use crate::members::Status;
 use crate::time::Time;
 use crate::wire::{Errand, LineageTag, Outlook, Refusal, RelayTarget};
@@ -185,10 +185,12 @@ fn the_largest_letter_and_cut_of_a_datagram_fit() {
         Errand::Letter {
             configuration: u32::MAX,
             bytes: vec![255; limits::DATAGRAM_LETTER_BYTES],
+            signature: Signature::made_up(),
         },
         Errand::Cut {
             view: View(u64::MAX),
             cut: vec![255; limits::DATAGRAM_CUT_BYTES],
+            signature: Signature::made_up(),
         },
         Errand::Report {
             seq: u32::MAX,
@@ -237,6 +239,7 @@ fn the_largest_part_of_a_roster_keeps_its_limit() {
         standings,
         removed,
         last: true,
+        signature: Some(Signature::made_up()),
     };
     for frame in [part(standings, Vec::new()), part(Vec::new(), removed)] {
         let bytes = encode_frame(&frame);
@@ -265,7 +268,7 @@ fn all_cuts_that_are_kept_fit_into_one_frame() {
             ..Cut::default()
         };
         let bytes = cut.encoded();
-        history.apply(Arc::new(cut), &bytes, Time::ZERO);
+        history.apply((Arc::new(cut), Signature::made_up()), &bytes, Time::ZERO);
         let kept = (1..=limits::CUTS as u64).rev().find_map(|behind| {
             let view = View(history.view().0.checked_sub(behind)?);
             match history.catch_up(Some(samples::lineage()), view) {

@@ -9,8 +9,8 @@ use super::super::name;
 use super::super::puppets::KNOWS_NO_VIEW;
 use super::steps::{NAMES, any_instance, any_of};
 use crate::coordinator::{
-    Change, Cut, Epoch, Evidence, Finding, Lineage, Office, Reason, Removal, RosterHead, Standing,
-    Testimony, Verdict, View, Voter, VoterId, Voters,
+    Change, Cut, Epoch, Evidence, Finding, Lineage, Office, Reason, Removal, RosterHead, Said,
+    Signature, Standing, Testimony, Verdict, View, Voter, VoterId, Voters, key_of,
 };
 use crate::event::Silence;
 use crate::limits;
@@ -133,10 +133,15 @@ pub(super) fn any_errand() -> impl Strategy<Value = Errand> {
     let letter = (any_count(), bytes()).prop_map(|(configuration, bytes)| Errand::Letter {
         configuration,
         bytes,
+        signature: Signature::made_up(),
     });
     let told = any_cut().prop_map(|cut| postcard::to_stdvec(&cut).expect("it serializes"));
     let cut = prop_oneof![4 => told, 1 => bytes()];
-    let cut = (any_view(), cut).prop_map(|(view, cut)| Errand::Cut { view, cut });
+    let cut = (any_view(), cut).prop_map(|(view, cut)| Errand::Cut {
+        view,
+        cut,
+        signature: Signature::made_up(),
+    });
     let question = prop_oneof![
         Just(Question::Current),
         (any_name(), any::<bool>()).prop_map(|(name, force)| Question::Remove { name, force }),
@@ -227,7 +232,11 @@ fn any_voters() -> impl Strategy<Value = Voters> {
     (any_count(), names, any_of(&[0, 100, u64::MAX])).prop_map(|(configuration, names, id)| {
         let voter = |of| Voter {
             name: name(of),
-            id: VoterId(id),
+            id: if id == 100 {
+                key_of(of).id()
+            } else {
+                VoterId(id)
+            },
         };
         Voters {
             configuration,
@@ -306,6 +315,7 @@ fn any_roster() -> impl Strategy<Value = Frame> {
             standings: here,
             removed,
             last,
+            signature: last.then(Signature::made_up),
         }
     })
 }
@@ -313,7 +323,8 @@ fn any_roster() -> impl Strategy<Value = Frame> {
 pub(super) fn any_frame() -> impl Strategy<Value = Frame> {
     let cluster = || any_of(&["test", "test", "test", "other"]).prop_map(name);
     let catch = (cluster(), prop::option::of(any_lineage()), any_view());
-    let cuts = prop::collection::vec(any_cut().prop_map(Arc::new), 0..4);
+    let signed = any_cut().prop_map(|cut| (Arc::new(cut), Signature::made_up()));
+    let cuts = prop::collection::vec(signed, 0..4);
     let bytes = prop::collection::vec(any::<u8>(), 0..2000);
     prop_oneof![
         catch.prop_map(|(cluster, lineage, view)| Frame::Catch {
@@ -334,24 +345,48 @@ pub(super) fn any_frame() -> impl Strategy<Value = Frame> {
                 tag: LineageTag::of(OTHER),
                 configuration,
                 bytes,
+                signature: Signature::made_up(),
             }
         ),
     ]
 }
 
-/// Makes an errand such that it is about the node's present view.
-pub(super) fn fit_errand(errand: &mut Errand, node: &Node) {
+/// A voter of the node's roster signs this, if there is one whose key is known.
+fn sign(node: &Node, said: impl Fn(Lineage) -> Said) -> Signature {
+    let head = node.agreed.roster().map(|roster| &roster.head);
+    let signed = head.and_then(|head| {
+        let mut voters = head.voters.voters.iter();
+        let voter = voters.find(|voter| voter.id == key_of(voter.name.as_str()).id())?;
+        Some(key_of(voter.name.as_str()).sign(&said(head.lineage)))
+    });
+    signed.unwrap_or(Signature::made_up())
+}
+
+/// Makes an errand of somebody such that it is about the node's present view.
+pub(super) fn fit_errand(errand: &mut Errand, from: &str, node: &Node) {
     match errand {
-        Errand::Cut { view, cut } => {
+        Errand::Cut {
+            view,
+            cut,
+            signature,
+        } => {
             *view = node.agreed.view().next();
             if let Ok(mut told) = postcard::from_bytes::<Cut>(cut) {
                 fit_cut(&mut told, node);
                 *cut = postcard::to_stdvec(&told).expect("it serializes");
             }
+            *signature = sign(node, |lineage| Said::cut(lineage, *view, cut));
         }
-        Errand::Letter { configuration, .. } => {
+        Errand::Letter {
+            configuration,
+            bytes,
+            signature,
+        } => {
             if let Some(roster) = node.agreed.roster() {
                 *configuration = roster.head.voters.configuration;
+                let (lineage, to) = (roster.head.lineage, node.agreed.voter);
+                let said = Said::letter(lineage, *configuration, to, bytes);
+                *signature = key_of(from).sign(&said);
             }
         }
         Errand::Report { .. }
@@ -412,8 +447,10 @@ pub(super) fn fit_frame(frame: &mut Frame, node: &Node) {
             cuts,
         } => {
             (*lineage, *first) = (ours.lineage, ours.view.next());
-            if let Some(cut) = cuts.first_mut() {
+            if let Some((cut, signature)) = cuts.first_mut() {
                 fit_cut(Arc::make_mut(cut), node);
+                let (first, bytes) = (*first, cut.encoded());
+                *signature = sign(node, |lineage| Said::cut(lineage, first, &bytes));
             }
         }
         Frame::Roster { head, .. } => {
@@ -425,10 +462,17 @@ pub(super) fn fit_frame(frame: &mut Frame, node: &Node) {
             }
         }
         Frame::Letter {
-            tag, configuration, ..
+            from,
+            tag,
+            configuration,
+            bytes,
+            signature,
+            ..
         } => {
             *tag = LineageTag::of(ours.lineage);
             *configuration = ours.voters.configuration;
+            let said = Said::letter(ours.lineage, *configuration, node.agreed.voter, bytes);
+            *signature = key_of(from.as_str()).sign(&said);
         }
         Frame::Ping { .. }
         | Frame::Ack { .. }
