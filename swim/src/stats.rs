@@ -58,7 +58,8 @@ pub struct Dropped {
     pub unsealed: u64,
     /// Sealed with a key that this node does not have.
     pub key: u64,
-    /// Sealed, and does not open: damaged, forged, or of another cluster with the same key.
+    /// Sealed, and does not open: damaged, forged, or of another cluster with the same key. Or what
+    /// only a voter can say, without its signature.
     pub forged: u64,
     /// Sealed, and heard before.
     pub replayed: u64,

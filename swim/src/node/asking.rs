@@ -83,7 +83,8 @@ impl Node {
             self.answer(ticket, Answer::Failed(AskError::NoCoordinator));
             return ticket;
         }
-        let seq = self.next_seq();
+        // Others have the key, too: none of them is to answer for the coordinator.
+        let seq = self.seal.draw();
         let open = Open {
             question,
             seq,

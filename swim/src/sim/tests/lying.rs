@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::coordinator::{Finding, View, VoterId};
+use crate::coordinator::{Change, Cut, Finding, Said, View, VoterId, key_of};
 use crate::event::{EventKind, MemberInfo, Silence};
 use crate::limits;
 use crate::members::{Apps, Incarnation, Instance, Name, Record, Status};
@@ -113,11 +113,30 @@ fn slander(cluster: &mut Cluster, liar: Pid, at: Pid, victim: Pid) {
         health: 0,
     };
     let goodbye = claim(&victim, now, Status::Left, &victim.name);
+    // A view that removes it, signed as well as the liar can.
+    let mark = cluster.node(at).mark().expect("it belongs to a history");
+    let cut = Cut {
+        changes: vec![Change::Left {
+            name: victim.name.clone(),
+            instance,
+        }],
+        ..Cut::default()
+    };
+    let (view, cut) = (mark.view.next(), cut.encoded().to_vec());
+    let said = Said::cut(mark.lineage, view, &cut);
+    let signature = key_of(liar.name.as_str()).sign(&said);
+    let cut = Errand::Cut {
+        view,
+        cut,
+        signature,
+    };
     for word in [
         says(&liar, Message::Gossip, updates),
         says(&liar, Message::Errand(report), vec![]),
         says(&liar, Message::Errand(testimony), vec![]),
         says(&victim, Message::Gossip, vec![goodbye]),
+        says(&liar, Message::Errand(cut.clone()), vec![]),
+        says(&victim, Message::Errand(cut), vec![]),
     ] {
         tell(cluster, at, &word);
     }
