@@ -33,6 +33,7 @@ use std::time::SystemTime;
 use muster_swim::{Identity, Instance, Memory, NewError, Node, Seed, SeedError, VoterKey};
 use smol::channel::{Receiver, bounded};
 use smol::{LocalExecutor, Timer};
+use zeroize::Zeroizing;
 
 pub use advertise::AdvertiseError;
 pub use apps::{AppCommand, Attached};
@@ -191,7 +192,7 @@ async fn live(
             path
         }
     };
-    let (memory, store) = remember(&settings, identity.instance)?;
+    let (memory, store) = remember(&settings)?;
     for doubt in settings.doubts() {
         tracing::warn!(doubt, "doubtful-settings");
     }
@@ -303,7 +304,7 @@ pub(crate) fn draw_seed() -> io::Result<Seed> {
 }
 
 /// What makes a new memory of a voter its own.
-fn draw_key() -> io::Result<VoterKey> {
+fn draw_voter_key() -> io::Result<VoterKey> {
     let mut seed = Zeroizing::new([0; 32]);
     draw(&mut *seed)?;
     Ok(VoterKey::from_seed(&seed))
@@ -318,15 +319,12 @@ fn draw(bytes: &mut [u8]) -> io::Result<()> {
 }
 
 /// What this member remembers, and where it goes on remembering.
-fn remember(
-    settings: &Settings,
-    instance: Instance,
-) -> Result<(Memory, Option<Store>), MemoryError> {
+fn remember(settings: &Settings) -> Result<(Memory, Option<Store>), MemoryError> {
     let Some(dir) = &settings.data_dir else {
         let memory = if settings.non_voting {
             Memory::never_votes()
         } else {
-            Memory::volatile(draw_key().map_err(MemoryError::Random)?)
+            Memory::volatile(draw_voter_key().map_err(MemoryError::Random)?)
         };
         return Ok((memory, None));
     };

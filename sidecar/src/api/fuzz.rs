@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as Poller, Poll, Wake, Waker};
 
 use muster_swim::{
-    AskError, Config, Identity, Instance, KeyRefusal, Memory, Name, Node, Tags, View,
+    AskError, Config, Identity, Instance, KeyRefusal, Memory, Name, Node, Tags, View, VoterKey,
 };
 use smol::channel::{Receiver, bounded};
 use smol::io::{AsyncRead, AsyncWrite};

@@ -5,12 +5,12 @@ use std::io::{self, Read, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use muster_swim::{Memory, Name, VoterKey, Write};
+use muster_swim::{Memory, Name, Write};
 use redb::Database;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
-use super::super::draw_key;
+use super::super::draw_voter_key;
 use super::MemoryError;
 use super::image::{self, CORE, FILE_BYTES, FORMAT, Header, Unreadable};
 
@@ -169,7 +169,7 @@ fn create(dir: &Path, cluster: &Name, member: &Name) -> Result<(), MemoryError> 
         format: FORMAT,
         cluster: cluster.to_string(),
         member: member.to_string(),
-        key: draw_key().map_err(system(dir, "draw its key"))?,
+        key: draw_voter_key().map_err(system(dir, "draw its key"))?,
     };
     let bytes = image::fresh(&header).map_err(|error| MemoryError::System {
         dir: dir.to_owned(),

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use muster_swim::{Memory, Name, SaveTicket, Write};
+use muster_swim::{Memory, Name, SaveTicket, VoterKey, Write};
 use smol::channel::{Receiver, bounded};
 use tempfile::TempDir;
 
@@ -89,7 +89,7 @@ fn a_new_directory_is_made_closed_to_others_and_remembers_what_is_saved() {
 #[test]
 fn two_directories_have_two_ids() {
     let ((_a, one), (_b, other)) = (place(), place());
-    assert_ne!(opened(&one).1.id, opened(&other).1.id);
+    assert_ne!(opened(&one).1.id(), opened(&other).1.id());
 }
 
 #[test]
@@ -208,7 +208,9 @@ fn no_flipped_bit_goes_unnoticed_or_panics() {
         match image::read(bytes) {
             Ok(found) => assert_eq!(found, contents, "byte {at}"),
             Err(Unreadable::Damaged(_)) => noticed += 1,
-            Err(Unreadable::Newer(format)) => panic!("byte {at}: format {format}"),
+            Err(Unreadable::Newer(format) | Unreadable::Older(format)) => {
+                panic!("byte {at}: format {format}")
+            }
         }
     }
     assert!(noticed > 100, "only {noticed} were noticed");
@@ -242,24 +244,32 @@ fn random_damage_is_reported_and_never_a_panic() {
         match image::read(bytes) {
             Ok(found) => assert_eq!(found, contents, "{length} bytes at {at}"),
             Err(Unreadable::Damaged(_)) => {}
-            Err(Unreadable::Newer(format)) => panic!("format {format}"),
+            Err(Unreadable::Newer(format) | Unreadable::Older(format)) => {
+                panic!("format {format}")
+            }
         }
     }
 }
 
 #[test]
-fn a_later_format_is_refused_by_its_number() {
-    let (_folder, dir, file) = some_store();
-    let header = Header {
-        format: FORMAT + 1,
-        cluster: "prod".to_owned(),
-        member: "n1".to_owned(),
-        key: VoterKey::from_seed(&[5; 32]),
+fn another_format_is_refused_by_its_number() {
+    let file_of = |format| {
+        let (folder, dir, file) = some_store();
+        let header = Header {
+            format,
+            cluster: "prod".to_owned(),
+            member: "n1".to_owned(),
+            key: VoterKey::from_seed(&[5; 32]),
+        };
+        fs::write(&file, image::fresh(&header).expect("made in memory")).expect("written");
+        (folder, refused(&dir))
     };
-    fs::write(&file, image::fresh(&header).expect("made in memory")).expect("written");
-    let text = refused(&dir);
-    let expected = "DIR/voter.redb has format 2, and this version of Muster knows formats up to 1";
-    assert!(text.starts_with(expected), "{text}");
+    let (_folder, later) = file_of(FORMAT + 1);
+    let expected = "DIR/voter.redb has format 3, and this version of Muster knows formats up to 2";
+    assert!(later.starts_with(expected), "{later}");
+    let (_folder, earlier) = file_of(FORMAT - 1);
+    let expected = "DIR/voter.redb has format 1, of voters that could not sign: move the file away";
+    assert!(earlier.starts_with(expected), "{earlier}");
 }
 
 #[test]
