@@ -49,6 +49,11 @@ impl Context {
         self.change_keys(KeyCommand::Add(key)).await
     }
 
+    /// All are to have this key, which is here.
+    pub(super) async fn spread_key(&self, id: &str) -> Result<Response<Answer>> {
+        self.change_keys(KeyCommand::Spread(key_id(id)?)).await
+    }
+
     /// All are to seal with this key.
     pub(super) async fn use_key(&self, id: &str) -> Result<Response<Answer>> {
         self.change_keys(KeyCommand::Use(key_id(id)?)).await
