@@ -14,6 +14,7 @@ use crate::coordinator::{CatchUp, Cut, Lineage, Removal, Roster, RosterHead, Sta
 use crate::limits;
 use crate::members::Name;
 use crate::time::Time;
+use crate::wire::wiped::Wiped;
 use crate::wire::{Frame, LineageTag, Outlook, encode_frame};
 
 /// When to catch up.
@@ -411,7 +412,7 @@ fn is_alone(roster: &Roster) -> bool {
     roster.standings().len() <= 1
 }
 
-fn cuts_frame(lineage: Lineage, first: View, cuts: Vec<Arc<Cut>>) -> Vec<u8> {
+fn cuts_frame(lineage: Lineage, first: View, cuts: Vec<Arc<Cut>>) -> Wiped {
     let frame: Frame = Frame::Cuts {
         lineage,
         first,
@@ -421,7 +422,7 @@ fn cuts_frame(lineage: Lineage, first: View, cuts: Vec<Arc<Cut>>) -> Vec<u8> {
 }
 
 /// A roster in frames that each keep their limit.
-fn roster_frames(roster: &Roster) -> Vec<Vec<u8>> {
+fn roster_frames(roster: &Roster) -> Vec<Wiped> {
     let removed: Vec<Removal> = roster.removed().cloned().collect();
     let mut parts: Vec<(Vec<Standing>, Vec<Removal>)> = roster
         .standings()

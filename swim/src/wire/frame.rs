@@ -9,6 +9,7 @@ use super::VERSION;
 use super::datagram::{DropReason, append, reachable};
 use super::message::{Entry, LineageTag, Outlook, Refusal};
 use super::sealing::{HeldKeys, WireKey};
+use super::wiped::Wiped;
 use crate::bounded::at_most;
 use crate::coordinator::{Cut, Lineage, Removal, RosterHead, Rosters, Standing, View};
 use crate::limits;
@@ -242,8 +243,8 @@ fn limit(kind: u8) -> Option<usize> {
 }
 
 /// A frame's bytes: the body's fields in the order in which the bodies above are read.
-pub(crate) fn encode_frame<R: Serialize>(frame: &Frame<R>) -> Vec<u8> {
-    let mut bytes = vec![0; HEAD];
+pub(crate) fn encode_frame<R: Serialize>(frame: &Frame<R>) -> Wiped {
+    let mut bytes = Wiped::from(vec![0; HEAD]);
     let kind = match frame {
         Frame::Ping {
             cluster,
@@ -357,18 +358,20 @@ pub(crate) fn encode_frame<R: Serialize>(frame: &Frame<R>) -> Vec<u8> {
 /// with it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FrameReader {
-    buffer: Vec<u8>,
+    buffer: Wiped,
     start: usize,
 }
 
 impl FrameReader {
     /// More bytes of the stream, at most as many as one read of the caller.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        if self.start > 0 {
-            self.buffer.drain(..self.start);
-            self.start = 0;
-        }
+        self.forget();
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Gives up what was given out.
+    pub(crate) fn forget(&mut self) {
+        self.buffer.remove_front(std::mem::take(&mut self.start));
     }
 
     /// Bytes held and not yet given out.

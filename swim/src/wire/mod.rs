@@ -11,6 +11,7 @@ mod errand;
 mod frame;
 mod message;
 pub(crate) mod sealing;
+pub(crate) mod wiped;
 
 #[cfg(test)]
 mod tests;

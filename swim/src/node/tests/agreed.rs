@@ -371,7 +371,7 @@ fn letter(from: &str, configuration: u32, bytes: usize) -> Vec<u8> {
         configuration,
         bytes: vec![0xff; bytes],
     };
-    encode_frame(&frame)
+    encode_frame(&frame).into_plain()
 }
 
 impl Driven {
