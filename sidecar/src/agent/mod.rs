@@ -370,6 +370,7 @@ fn places(settings: &Settings) -> Places {
     Places {
         config: settings.config().map(told),
         data_dir: settings.data_dir.as_deref().map(told),
+        key_file: settings.key_file.as_deref().map(told),
     }
 }
 

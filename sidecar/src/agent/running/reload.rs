@@ -3,6 +3,7 @@
 use muster_swim::{KeyTicket, Keyring, Plaintext, Time};
 
 use super::super::keys::{self, Errand, Keep, Keeper, KeyFileError, Taken};
+use super::super::places;
 use super::Running;
 use crate::settings::{Settings, SettingsError};
 
@@ -90,6 +91,9 @@ impl Running {
         if !waiting.is_empty() {
             tracing::warn!(settings = waiting.join(","), "restart-needed");
         }
+        // Of what is told of places only that of the keys can have changed.
+        let key_file = places(&reloaded).key_file;
+        self.handle.show_key_file(key_file);
         self.current = reloaded;
     }
 
