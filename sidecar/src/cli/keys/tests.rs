@@ -180,14 +180,28 @@ fn while_encryption_is_turned_on_the_next_step_is_told() {
 #[test]
 fn a_key_is_no_argument_and_is_not_said_again() {
     let secret = "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=";
-    let by_file = check_file(Path::new(secret)).expect_err("a key");
-    for error in [by_file, id(secret).expect_err("a key")] {
-        let error = error.to_string();
+    let with_slash = "./q83vASNFZ4mrze8BI0VniavN7w/jRWeJq83vASNFZ4k=";
+    let mut errors: Vec<String> = [
+        secret,
+        "./q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k",
+        with_slash,
+    ]
+    .into_iter()
+    .chain([
+        "/etc/q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=",
+        "././q83vASNFZ4mrze8BI0VniavN7w/jRWeJq83vASNFZ4k=",
+    ])
+    .map(|text| check_file(Path::new(text)).expect_err(text).to_string())
+    .collect();
+    errors.push(id(secret).expect_err("a key").to_string());
+    for error in errors {
         assert!(
             !error.contains("q83v") && error.contains("others may have seen it"),
             "{error}"
         );
     }
-    assert!(check_file(Path::new("keys")).is_ok());
+    for name in ["keys", "./keys", "/etc/muster/keys", "-"] {
+        assert!(check_file(Path::new(name)).is_ok());
+    }
     assert!(id("0123456789abcdef").is_ok() && id("keys").is_err());
 }
