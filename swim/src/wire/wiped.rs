@@ -171,7 +171,7 @@ mod tests {
                 wiped.remove_front(4);
                 plain.drain(..4);
             }
-            if byte % 7 == 0 {
+            if byte % 7 == 6 {
                 wiped.truncate(wiped.len() - 3);
                 plain.truncate(plain.len() - 3);
             }
