@@ -139,7 +139,10 @@ pub enum KeyFileError {
 impl KeyFileError {
     /// Nothing is there.
     fn is_missing(&self) -> bool {
-        matches!(self, KeyFileError::Unreadable { error, .. } if error.kind() == io::ErrorKind::NotFound)
+        if let KeyFileError::Unreadable { error, .. } = self {
+            return error.kind() == io::ErrorKind::NotFound;
+        }
+        false
     }
 }
 

@@ -29,7 +29,7 @@ impl Reload {
 }
 
 impl Running {
-    /// Reads the settings again, and has the key file read beside the loop: its disk may not answer.
+    /// Reads the settings again, and has the key file read beside the loop: its disk may be dead.
     pub(super) fn reload(&mut self) {
         if self.reload.is_under_way {
             self.reload.is_due = true;

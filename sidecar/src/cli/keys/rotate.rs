@@ -4,7 +4,7 @@
 //! never used is the new one; without such a key, one that is neither primary nor retired is what
 //! an earlier rotation left to be removed.
 //!
-//! Of rotations that several members begin at once one is gone through with, and the others join it:
+//! Of rotations that several members begin at once one is gone through with, the others join it:
 //! where a ring has several new keys the first one counts, and where two members have rings that
 //! were changed as often the one insists, and the other finds its key gone.
 
@@ -408,8 +408,8 @@ fn join(keys: &Keys, id: &str, given: Option<&str>) -> Result<Option<String>, Fa
     let to = other.as_deref().unwrap_or(primary);
     if given.is_some() {
         return Err(Failure::Message(format!(
-            "a rotation to key {to} was begun elsewhere at the same time, and went past this one to \
-             key {id}: finish it with `muster keys rotate` without a file, then run this again"
+            "a rotation to key {to} was begun elsewhere at the same time, and went past this one \
+             to key {id}: finish it with `muster keys rotate` without a file, then run this again"
         )));
     }
     say(match &other {
@@ -431,11 +431,10 @@ fn is_busy(error: &ClientError) -> bool {
 }
 
 fn is_refused(error: &ClientError, why: &str) -> bool {
-    let problem = match error {
-        ClientError::Refused(problem) => problem.kind.strip_prefix("urn:muster:problem:"),
-        _ => None,
-    };
-    problem == Some(why)
+    if let ClientError::Refused(problem) = error {
+        return problem.kind.strip_prefix("urn:muster:problem:") == Some(why);
+    }
+    false
 }
 
 /// What is waited for, on a line of the terminal that goes when it is over.
