@@ -147,7 +147,7 @@ impl Context {
         let changes = is_change(&method);
         let mut response = match self.dispatch(caller, request).await {
             Ok(response) => response,
-            Err(problem) => problem.respond(Some(&path)).map(Answer::Whole),
+            Err(problem) => problem.respond(keys::sayable(&path)).map(Answer::Whole),
         };
         self.traffic().count(response.status());
         if self.door == DoorName::Http {

@@ -129,6 +129,13 @@ pub(in crate::api) fn refused(refusal: &KeyRefusal) -> Problem {
     Problem::new(kind, format!("{text}{advice}"))
 }
 
+/// A path, unless a key may stand in it where an id belongs: that is not said again.
+pub(super) fn sayable(path: &str) -> Option<&str> {
+    let id = path.strip_prefix("/v1/keys/");
+    let id = id.map(|id| id.strip_suffix("/primary").unwrap_or(id));
+    id.is_none_or(|id| key_id(id).is_ok()).then_some(path)
+}
+
 fn key_id(text: &str) -> Result<KeyId> {
     text.parse()
         .map_err(|error: muster_swim::KeyError| Problem::invalid(error.to_string()))
