@@ -52,10 +52,19 @@ pub fn key_file(input: &[u8]) {
             let again = read_keys(file.path.as_ref(), &clock).expect("what is written can be read");
             assert_eq!(outline(&again), outline(&ring));
         }
-        Err(KeyFileError::Line { line, .. } | KeyFileError::Words { line, .. }) => {
+        Err(
+            KeyFileError::Line { line, .. }
+            | KeyFileError::Generation { line, .. }
+            | KeyFileError::Words { line, .. },
+        ) => {
             assert!(line <= input.split(|byte| *byte == b'\n').count());
         }
-        Err(error @ (KeyFileError::Unreadable { .. } | KeyFileError::Open { .. })) => {
+        Err(KeyFileError::TooLong { .. }) => assert!(input.len() > 16 * 1024),
+        Err(
+            error @ (KeyFileError::Unreadable { .. }
+            | KeyFileError::NoFile { .. }
+            | KeyFileError::Open { .. }),
+        ) => {
             let is_text = std::str::from_utf8(input).is_ok();
             assert!(!is_text, "a text can be read: {error}");
         }

@@ -50,6 +50,7 @@ struct Shared {
 pub(crate) struct Places {
     pub(crate) config: Option<PathBuf>,
     pub(crate) data_dir: Option<PathBuf>,
+    pub(crate) key_file: Option<PathBuf>,
 }
 
 /// Who waits for the agreed state to change.
@@ -217,6 +218,10 @@ impl Handle {
 
     pub(super) fn show_places(&self, places: Places) {
         *self.0.places.borrow_mut() = places;
+    }
+
+    pub(super) fn show_key_file(&self, path: Option<PathBuf>) {
+        self.0.places.borrow_mut().key_file = path;
     }
 
     pub(super) fn wait_for(&self, app: Option<String>) {

@@ -14,9 +14,11 @@ use smol::{Async, LocalExecutor, Timer};
 
 use super::apps::Lost;
 use super::handle::Request;
+use super::keys::{self, KeyFileError};
 use super::process::Signal;
 use super::sockets::plain;
 use super::streams::StreamInput;
+use crate::settings::Settings;
 
 /// Inputs of tasks that may wait for the loop; a task with one more waits itself.
 pub(super) const INPUTS: usize = 64;
@@ -45,6 +47,8 @@ pub(super) enum Input {
     Resolved(String, Vec<SocketAddr>),
     /// The key file was replaced, or not.
     KeysKept(KeyTicket, bool),
+    /// Settings that are to be taken, with what was read of the key file.
+    Loaded(Box<Settings>, Result<keys::Taken, KeyFileError>),
     /// A save is on the disk, or failed for this reason.
     Saved(SaveTicket, Result<(), String>),
 }

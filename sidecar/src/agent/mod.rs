@@ -30,7 +30,7 @@ use std::path::{self, Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use muster_swim::{Identity, Instance, Memory, NewError, Node, Seed, SeedError, VoterKey};
+use muster_swim::{Identity, Instance, Keyring, Memory, NewError, Node, Seed, SeedError, VoterKey};
 use smol::channel::{Receiver, bounded};
 use smol::{LocalExecutor, Timer};
 use zeroize::Zeroizing;
@@ -56,6 +56,7 @@ use crate::api::{self, HttpError, HttpListener, SocketError};
 use crate::log::{Log, LogError};
 use crate::settings::{self, Settings};
 use hold::Held;
+use keys::Keeper;
 use memory::Store;
 use process::Signal;
 use rest::Rest;
@@ -180,7 +181,11 @@ async fn live(
 ) -> Result<(), AgentError> {
     let clock = Clock::start();
     let sockets = Sockets::open(settings.bind, rest)?;
-    let Some((identity, missed)) = identify_unless(&settings, sockets.addr, &signals).await? else {
+    let begun = async {
+        let identity = identify(&settings, sockets.addr).await?;
+        Ok((identity, read_keys_of(&settings, &clock).await?))
+    };
+    let Some(((identity, (keeper, ring)), missed)) = unless_ended(begun, &signals).await? else {
         tracing::info!("ended-before-start");
         return Ok(());
     };
@@ -199,11 +204,9 @@ async fn live(
     let listener = api::bind(&socket, &settings.access)?;
     let http = open_http(&settings)?;
     let seed = draw_seed().map_err(system("draw random numbers"))?;
-    let keyring = settings.key_file.as_deref();
-    let keyring = keyring.map(|path| keys::read(path, &clock)).transpose()?;
     let origin = identity.instance.0;
     let mut node = Node::new(settings.swim.clone(), identity, memory, seed, clock.now())?;
-    node.set_keys(keyring, settings.plaintext.unwrap_or_default(), clock.now());
+    node.set_keys(ring, settings.plaintext.unwrap_or_default(), clock.now());
     announce(&node, &sockets, &socket);
     if let Some(http) = &http {
         announce_http(http);
@@ -245,7 +248,7 @@ async fn live(
         sockets = Sockets::open(addr, rest)?;
     }
     let running = Running::new(
-        settings, handle, executor, sockets, store, requests, signals, log,
+        settings, handle, executor, sockets, store, requests, signals, log, keeper,
     )?;
     let result = running.run(missed, early).await;
     drop(stop);
@@ -253,13 +256,12 @@ async fn live(
     result
 }
 
-/// Who this member is, with a reload that was asked for meanwhile; `None`: a signal ended the agent
-/// first. It is in no cluster yet, so there is nobody to say goodbye to.
-async fn identify_unless(
-    settings: &Settings,
-    bound: SocketAddr,
+/// What came of the beginning, with a reload that was asked for meanwhile; `None`: a signal ended
+/// the agent first. It is in no cluster yet, so there is nobody to say goodbye to.
+async fn unless_ended<T>(
+    begun: impl Future<Output = Result<T, AgentError>>,
     signals: &Receiver<Signal>,
-) -> Result<Option<(Identity, Option<Signal>)>, AdvertiseError> {
+) -> Result<Option<(T, Option<Signal>)>, AgentError> {
     let missed = Cell::new(None);
     let ended = async {
         loop {
@@ -271,9 +273,22 @@ async fn identify_unless(
             }
         }
     };
-    let identified = async { identify(settings, bound).await.map(Some) };
-    let identity = smol::future::or(ended, identified).await?;
-    Ok(identity.map(|identity| (identity, missed.take())))
+    let begun = async { begun.await.map(Some) };
+    let begun = smol::future::or(ended, begun).await?;
+    Ok(begun.map(|begun| (begun, missed.take())))
+}
+
+/// The ring of the key file, and who goes on with the file. Its disk may not answer.
+async fn read_keys_of(
+    settings: &Settings,
+    clock: &Clock,
+) -> Result<(Keeper, Option<Keyring>), KeyFileError> {
+    let (path, clock, mut keeper) = (settings.key_file.clone(), clock.clone(), Keeper::default());
+    smol::unblock(move || {
+        let taken = keeper.load(path.as_deref(), &clock)?;
+        Ok((keeper, taken.ring))
+    })
+    .await
 }
 
 async fn identify(settings: &Settings, bound: SocketAddr) -> Result<Identity, AdvertiseError> {
@@ -360,6 +375,7 @@ fn places(settings: &Settings) -> Places {
     Places {
         config: settings.config().map(told),
         data_dir: settings.data_dir.as_deref().map(told),
+        key_file: settings.key_file.as_deref().map(told),
     }
 }
 

@@ -19,7 +19,7 @@ use smol::{LocalExecutor, Task};
 use super::apps::Lost;
 use super::handle::{Command, CommandError, Handle, Outcome, Request, outcome};
 use super::input::{self, INPUTS, Input, Resolver, poll_channel};
-use super::keys::{self, Keep};
+use super::keys::{Errand, Keeper};
 use super::memory::{Store, Writer};
 use super::process::Signal;
 use super::report::{self, SeedWatch, SendWatch, StrangerWatch};
@@ -29,6 +29,7 @@ use super::{AgentError, hold};
 use crate::api::model;
 use crate::log::Log;
 use crate::settings::Settings;
+use reload::Reload;
 
 /// Datagrams taken in one turn before everything else is looked at again.
 const DATAGRAMS: usize = 64;
@@ -63,8 +64,9 @@ pub(super) struct Running {
     /// What saves; none without a data directory.
     memory: Option<Writer>,
     memory_failed: bool,
-    /// Takes the rings that are written to the key file.
-    keeper: Sender<Keep>,
+    /// Reads and writes the key file.
+    keeper: Sender<Errand>,
+    reload: Reload,
     /// Saves that found no room on their way to the disk.
     unsaved: VecDeque<SaveTicket>,
     /// Who waits for an answer of the core.
@@ -93,6 +95,7 @@ impl Running {
         requests: Receiver<Request>,
         signals: Receiver<Signal>,
         log: Option<Log>,
+        keeper: Keeper,
     ) -> Result<Running, AgentError> {
         let (sender, inputs) = bounded(INPUTS);
         let memory = store.map(|store| Writer::start(store, sender.clone()));
@@ -104,7 +107,8 @@ impl Running {
             handle.show_store(memory.figures());
         }
         let lost = handle.lost();
-        let keeper = keys::keeper(&executor, sender.clone());
+        let reload = Reload::new(&keeper);
+        let keeper = keeper.start(&executor, sender.clone(), handle.clock());
         let accepting = executor.spawn(input::accept(sockets.listener, sender.clone()));
         Ok(Running {
             handle,
@@ -117,6 +121,7 @@ impl Running {
             sending: SendWatch::default(),
             strangers: StrangerWatch::default(),
             keeper,
+            reload,
             requests: Box::pin(requests),
             lost: Box::pin(lost),
             signals: Box::pin(signals),
@@ -267,6 +272,7 @@ impl Running {
             Input::KeysKept(ticket, done) => self
                 .handle
                 .change(|node| node.handle_keys_kept(ticket, done, now)),
+            Input::Loaded(settings, taken) => self.on_loaded(*settings, taken, now),
         }
     }
 
@@ -422,7 +428,7 @@ impl Running {
 
     fn on_signal(&mut self, signal: Signal, now: Time) {
         match signal {
-            Signal::Reload => self.reload(now),
+            Signal::Reload => self.reload(),
             Signal::Terminate | Signal::Interrupt | Signal::Leave => {
                 match self.handle.read(|node| node.lifecycle()) {
                     Lifecycle::Joining | Lifecycle::Member => {

@@ -200,8 +200,13 @@ fn keys_are_read_again_and_a_file_that_is_none_changes_nothing() {
         // A mistake: nothing of it counts, the tags beside it neither.
         write("no key at all", "4");
         a.signal(Signal::Reload).await;
-        // It is applied before anybody else on this thread sees that it was taken.
         wait(async || a.signals.is_empty().then_some(())).await;
+        // The file is read and written by one after the other: when this is answered, it was read.
+        // It is not written, for what stands there was not taken.
+        let id = muster_swim::Key::new([1; 32]).id();
+        let used = ask(&a.socket, "PUT", &format!("/v1/keys/{id}/primary"), "").await;
+        let left = std::fs::read_to_string(&keys).expect("it is there");
+        assert_eq!((used, left.as_str()), (None, "no key at all"));
         assert_eq!(a.sees("a", "alive").await["tags"]["zone"], "3");
         write(&key(2), "5");
         reloaded("5").await;

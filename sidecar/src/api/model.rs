@@ -168,6 +168,9 @@ pub struct Status {
     /// Where it remembers how it voted.
     #[serde(default)]
     pub data_dir: Option<String>,
+    /// The file with its keys.
+    #[serde(default)]
+    pub key_file: Option<String>,
     /// Process id of the agent.
     pub pid: u32,
     /// Milliseconds since the agent started to serve.

@@ -76,7 +76,7 @@ pub(super) const ROUTES: [(&str, Endpoint, &str); 21] = [
     ("/v1/leave", Endpoint::Leave, "POST"),
     ("/v1/recover", Endpoint::Recover, "POST"),
     ("/v1/keys", Endpoint::Keys, "GET, HEAD, POST"),
-    ("/v1/keys/{id}", Endpoint::Key, "DELETE"),
+    ("/v1/keys/{id}", Endpoint::Key, "PUT, DELETE"),
     ("/v1/keys/{id}/primary", Endpoint::PrimaryKey, "PUT"),
     ("/v1/openapi.json", Endpoint::Description, READ),
     ("/metrics", Endpoint::Metrics, READ),
@@ -147,7 +147,7 @@ impl Context {
         let changes = is_change(&method);
         let mut response = match self.dispatch(caller, request).await {
             Ok(response) => response,
-            Err(problem) => problem.respond(Some(&path)).map(Answer::Whole),
+            Err(problem) => problem.respond(keys::sayable(&path)).map(Answer::Whole),
         };
         self.traffic().count(response.status());
         if self.door == DoorName::Http {
@@ -181,12 +181,8 @@ impl Context {
         let deletes = head.method == Method::DELETE;
         let posts = head.method == Method::POST;
         let takes_none = match endpoint {
-            Endpoint::Members
-            | Endpoint::Events
-            | Endpoint::Coordinator
-            | Endpoint::Apps
-            | Endpoint::Key => false,
-            Endpoint::Member => !deletes,
+            Endpoint::Members | Endpoint::Events | Endpoint::Coordinator | Endpoint::Apps => false,
+            Endpoint::Member | Endpoint::Key => !deletes,
             Endpoint::Status
             | Endpoint::Evidence
             | Endpoint::Ring
@@ -248,7 +244,8 @@ impl Context {
             }
             Endpoint::Keys if posts => self.add_key(&head.headers, body).await,
             Endpoint::Keys => self.keys().await,
-            Endpoint::Key => self.remove_key(&argument, &query).await,
+            Endpoint::Key if deletes => self.remove_key(&argument, &query).await,
+            Endpoint::Key => self.spread_key(&argument).await,
             Endpoint::PrimaryKey => self.use_key(&argument).await,
             Endpoint::Description => Ok(whole(
                 StatusCode::OK,

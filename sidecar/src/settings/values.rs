@@ -94,8 +94,19 @@ pub(crate) fn key_grace(text: &str) -> Option<Duration> {
 }
 
 /// Whether this is a key rather than the name of a file that has one: 32 bytes in base64, with
-/// padding or without, or in hexadecimal digits.
+/// padding or without, or in hexadecimal digits. Also behind `./` or the name of a folder, where
+/// somebody took it for a file.
 pub(crate) fn is_secret(text: &str) -> bool {
+    let mut text = text;
+    while let Some(rest) = text.strip_prefix("./") {
+        text = rest;
+    }
+    // Files in folders may well have long names, but none that ends so.
+    let mut in_folders = text.match_indices('/');
+    is_key(text) || text.ends_with('=') && in_folders.any(|(at, _)| is_key(&text[at + 1..]))
+}
+
+fn is_key(text: &str) -> bool {
     let is_hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let digits = text.strip_suffix('=').unwrap_or(text);
     let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);

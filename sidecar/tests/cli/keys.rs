@@ -7,7 +7,9 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::harness::{Agent, Place, muster, output, stdout};
+use rustix::process::Signal;
+
+use crate::harness::{Agent, Place, Running, muster, output, signal, stdout, wait_for};
 
 const SECRET: &str = "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=";
 
@@ -131,6 +133,77 @@ fn a_rotation_replaces_the_key_and_one_that_was_interrupted_goes_on() {
         "{said}"
     );
     assert_eq!(states(&list(&agent)), ["primary", "retired", "retired"]);
+}
+
+/// Two agents that know each other, each with its own file of one key.
+fn two_sealed(place: &Place) -> [Agent; 2] {
+    let files = ["one", "two"].map(|name| {
+        fs::create_dir(place.join(name)).expect("a folder");
+        place.join(&format!("{name}/keys"))
+    });
+    generate(&files[0]);
+    fs::copy(&files[0], &files[1]).expect("a folder of ours");
+    let first = Agent::start_with(place, "n1", &["--key-file", &files[0]]);
+    let status = stdout(&mut first.ask(&["status", "--output", "json"]));
+    let status: Value = serde_json::from_str(&status).expect("a document");
+    let seed = status["addr"].as_str().expect("an address");
+    let more = ["--key-file", &files[1], "--join", seed];
+    let second = Agent::start_with(place, "n2", &more);
+    let both = || list(&first)["members"].as_array().map(Vec::len) == Some(2);
+    wait_for("a cluster of two", String::new, || both().then_some(()));
+    [first, second]
+}
+
+#[test]
+fn of_two_rotations_at_once_one_is_gone_through_with_and_the_other_joins_it() {
+    let place = Place::new();
+    let agents = two_sealed(&place);
+    for _ in 0..4 {
+        let before = id(&list(&agents[0]), 0);
+        let running = agents
+            .each_ref()
+            .map(|agent| Running::start(&mut agent.ask(&["keys", "rotate", "--grace", "0s"])));
+        for mut rotation in running {
+            let status = rotation.wait();
+            let said = rotation.stdout.get() + &rotation.stderr.get();
+            assert!(status.success() && said.contains("key"), "{said}");
+        }
+        let after = agents.each_ref().map(list);
+        let ids = after.each_ref().map(|keys| id(keys, 0));
+        assert!(ids[0] == ids[1] && ids[0] != before, "{after:?}");
+        stdout(&mut agents[1].ask(&["keys", "rotate", "--grace", "0s"]));
+        assert_eq!(states(&list(&agents[0])), ["primary"]);
+    }
+}
+
+#[test]
+fn a_file_that_an_operator_edits_is_not_overwritten() {
+    let place = Place::new();
+    let (agent, file) = sealed(&place);
+    let edited = fs::read_to_string(&file).expect("a key file") + SECRET;
+    fs::write(&file, &edited).expect("it is ours");
+    let refusal = refused(&output(&mut agent.ask(&["keys", "rotate"])));
+    assert!(refusal.contains("could not be written"), "{refusal}");
+    let line = |word: &str| {
+        let log = &agent.running.stdout;
+        log.line("its log", |line| line.contains(word))
+    };
+    assert!(line("keys-not-kept").contains("kill -HUP"));
+    assert_eq!(fs::read_to_string(&file).expect("a key file"), edited);
+    signal(agent.running.pid(), Signal::HUP);
+    line("settings-reloaded");
+    assert_eq!(states(&list(&agent)), ["primary", "old"]);
+    stdout(&mut agent.ask(&["keys", "rotate"]));
+    let text = fs::read_to_string(&file).expect("a key file");
+    assert!(text.contains(SECRET), "it still opens");
+    // A pipe in its place is told as one, and stops nobody.
+    fs::remove_file(&file).expect("it is ours");
+    let rights = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    let pipe = rustix::fs::FileType::Fifo;
+    rustix::fs::mknodat(rustix::fs::CWD, &file, pipe, rights, 0).expect("a pipe");
+    signal(agent.running.pid(), Signal::HUP);
+    assert!(line("settings-refused").contains("is a named pipe"));
+    stdout(&mut agent.ask(&["keys", "list"]));
 }
 
 #[test]

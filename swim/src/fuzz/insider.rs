@@ -195,7 +195,7 @@ impl World {
         let Some((channel, _)) = self.insider.streams.get_mut(&(at, stream)) else {
             return;
         };
-        let bytes = channel.seal(frame);
+        let bytes = channel.seal(frame.into());
         self.say(at, stream, &bytes);
     }
 

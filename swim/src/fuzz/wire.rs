@@ -140,10 +140,10 @@ fn meddled(input: &[u8]) {
     if !honest {
         return;
     }
-    let mut sealed = caller.seal(rest.to_vec());
-    assert_eq!(called.take(&mut theirs, &sealed).plain, rest);
-    sealed = called.seal(rest.to_vec());
-    assert_eq!(caller.take(&mut ours, &sealed).plain, rest);
+    let mut sealed = caller.seal(rest.to_vec().into());
+    assert_eq!(&*called.take(&mut theirs, &sealed).plain, rest);
+    sealed = called.seal(rest.to_vec().into());
+    assert_eq!(&*caller.take(&mut ours, &sealed).plain, rest);
     let forged = caller.take(&mut ours, rest);
     assert!(forged.plain.is_empty(), "nobody sealed that");
 }

@@ -17,6 +17,7 @@ use crate::coordinator::{
 use crate::limits;
 use crate::members::Name;
 use crate::time::Time;
+use crate::wire::wiped::Wiped;
 use crate::wire::{Frame, LineageTag, Outlook, encode_frame};
 
 /// When to catch up.
@@ -460,7 +461,7 @@ fn is_alone(roster: &Roster) -> bool {
     roster.standings().len() <= 1
 }
 
-fn cuts_frame(lineage: Lineage, first: View, cuts: Vec<Signed>) -> Vec<u8> {
+fn cuts_frame(lineage: Lineage, first: View, cuts: Vec<Signed>) -> Wiped {
     let frame: Frame = Frame::Cuts {
         lineage,
         first,
@@ -470,7 +471,7 @@ fn cuts_frame(lineage: Lineage, first: View, cuts: Vec<Signed>) -> Vec<u8> {
 }
 
 /// A roster in frames that each keep their limit.
-fn roster_frames(roster: &Roster, signature: Option<Signature>) -> Vec<Vec<u8>> {
+fn roster_frames(roster: &Roster, signature: Option<Signature>) -> Vec<Wiped> {
     let removed: Vec<Removal> = roster.removed().cloned().collect();
     let mut parts: Vec<(Vec<Standing>, Vec<Removal>)> = roster
         .standings()

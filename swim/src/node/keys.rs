@@ -28,7 +28,11 @@ pub enum KeyChange {
     Look,
     /// All are to have this key as well. When it is here already, those are told that lack it.
     Add(Key),
-    /// All are to seal with this key, which all must have.
+    /// All are to have this key, which is here already: those are told that lack it, also when
+    /// their rings were changed as often in another way.
+    Spread(KeyId),
+    /// All are to seal with this key, which all must have. When this member does already, those
+    /// are told that do not.
     Use(KeyId),
     /// All are to forget this key, which nobody may seal with.
     Remove {
@@ -257,7 +261,7 @@ impl Node {
     }
 
     /// The ring after a change; `None`: it is as it should be. `is_lacked`: somebody who answered
-    /// has not the key of this change, for its ring was changed as often in another way.
+    /// has not what this change is to bring, for its ring was changed as often in another way.
     fn changed_ring(
         &self,
         change: &KeyChange,
@@ -271,7 +275,9 @@ impl Node {
             KeyChange::Look => Ok(None),
             KeyChange::Add(key) if ring.keeps(key.id()) => Ok(is_lacked.then(|| ring.renewed())),
             KeyChange::Add(key) => ring.with(key.clone()).map(Some),
-            KeyChange::Use(id) if ring.primary() == *id => Ok(None),
+            KeyChange::Spread(id) if ring.keeps(*id) => Ok(is_lacked.then(|| ring.renewed())),
+            KeyChange::Spread(id) => Err(KeyError::Unknown(*id)),
+            KeyChange::Use(id) if ring.primary() == *id => Ok(is_lacked.then(|| ring.renewed())),
             KeyChange::Use(id) => ring.with_primary(*id).map(Some),
             KeyChange::Remove { id, grace, .. } => {
                 let until = (!grace.is_zero()).then(|| now + *grace);
@@ -363,10 +369,12 @@ impl Node {
         let (refused, is_lacked) = match &change {
             KeyChange::Look | KeyChange::Remove { force: true, .. } => (None, false),
             KeyChange::Add(key) => (None, is_lacked(key.id())),
+            KeyChange::Spread(id) => (None, is_lacked(*id)),
             KeyChange::Use(id) => {
                 let lacking = who(&|held| held.lacks(*id));
                 let refused = (!lacking.is_empty()).then_some(KeyRefusal::Lacking(lacking));
-                (refused, false)
+                let is_unused = heard.values().flatten().any(|held| !held.seals_with(*id));
+                (refused, is_unused)
             }
             KeyChange::Remove { id, .. } => {
                 let needing = who(&|held| held.seals_with(*id));

@@ -18,6 +18,7 @@ use crate::limits;
 use crate::members::{Name, RecordRef};
 use crate::time::Time;
 use crate::wire::sealing::{Channel, Fault, KeyId};
+use crate::wire::wiped::Wiped;
 use crate::wire::{Frame, FrameReader, Refusal, encode_frame};
 
 /// A stream's number, never used twice by one node.
@@ -48,7 +49,7 @@ pub(super) enum Purpose {
     /// To catch up with the agreed views.
     Catch(Box<Catch>),
     /// To send one letter of the consensus, encoded.
-    Letter(Vec<u8>),
+    Letter(Wiped),
     /// A link that this node opens ([`links`](super::links)).
     Link {
         /// To whom.
@@ -220,6 +221,7 @@ impl Node {
                 }
             }
         }
+        reader.forget();
         self.on_begun(stream, &reader, now);
         if let Some(open) = self.streams.open.get_mut(&stream) {
             open.reader = reader;
@@ -457,11 +459,7 @@ impl Node {
     }
 
     /// Sends encoded frames. On a stream that cannot be spoken on yet nothing is said.
-    pub(super) fn send_bytes(
-        &mut self,
-        stream: StreamId,
-        frames: impl IntoIterator<Item = Vec<u8>>,
-    ) {
+    pub(super) fn send_bytes(&mut self, stream: StreamId, frames: impl IntoIterator<Item = Wiped>) {
         let Some(open) = self.streams.open.get_mut(&stream) else {
             return;
         };

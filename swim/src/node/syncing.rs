@@ -15,6 +15,7 @@ use super::{Node, SeedError, Timer};
 use crate::limits;
 use crate::members::{Member, MemberId, Name, Rank, Record, RecordRef, Status};
 use crate::time::Time;
+use crate::wire::wiped::Wiped;
 use crate::wire::{Entry, Frame, Refusal, encode_frame};
 
 /// When to pull.
@@ -376,7 +377,7 @@ fn state_frames<'a>(
     from: &Name,
     buckets: Vec<u64>,
     entries: impl Iterator<Item = Entry<&'a Record>>,
-) -> Vec<Vec<u8>> {
+) -> Vec<Wiped> {
     let mut frames = Vec::new();
     let mut bytes = buckets.len() * 10;
     let (mut buckets, mut members) = (buckets, Vec::new());

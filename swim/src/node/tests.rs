@@ -10,6 +10,7 @@ mod hearsay;
 mod hostile;
 mod joining;
 mod leaving;
+mod letters;
 mod limits;
 mod links;
 mod monkey;

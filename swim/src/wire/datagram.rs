@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::message::{Header, Message, Update};
+use super::wiped::Buffer;
 use super::{ClusterId, Errand, VERSION};
 use crate::limits;
 use crate::members::{self, NameRef, RecordRef};
@@ -140,18 +141,18 @@ pub(crate) fn is_reachable(addr: SocketAddr) -> bool {
     addr.port() != 0 && !addr.ip().is_unspecified() && !addr.ip().is_multicast()
 }
 
-pub(super) fn append<T: Serialize>(value: &T, buffer: &mut Vec<u8>) {
-    struct Sink<'a>(&'a mut Vec<u8>);
-    impl Flavor for Sink<'_> {
+pub(super) fn append<T: Serialize>(value: &T, buffer: &mut impl Buffer) {
+    struct Sink<'a, B>(&'a mut B);
+    impl<B: Buffer> Flavor for Sink<'_, B> {
         type Output = ();
 
         fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-            self.0.push(byte);
+            self.0.add(byte);
             Ok(())
         }
 
         fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-            self.0.extend_from_slice(bytes);
+            self.0.add_all(bytes);
             Ok(())
         }
 

@@ -5,8 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::VERSION;
 use super::datagram::{DropReason, append, reachable};
+use super::kind::{
+    ACK, CATCH, CUTS, FrameKind, KEYS, KEYS_HELD, LETTER, LINK, LINKED, PING, PULL, REFUSE, ROSTER,
+    STATE, UNLINK, limit,
+};
 use super::message::{Entry, LineageTag, Outlook, Refusal};
 use super::sealing::{HeldKeys, WireKey};
+use super::wiped::Wiped;
 use crate::bounded::at_most;
 use crate::coordinator::{
     Lineage, Removal, RosterHead, Rosters, Signature, Signed, Standing, View,
@@ -158,47 +163,6 @@ struct LetterBody<'a> {
     signature: Signature,
 }
 
-/// What a frame carries, as its head says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FrameKind {
-    Ping,
-    Ack,
-    Pull,
-    State,
-    Refuse,
-    Catch,
-    Cuts,
-    Roster,
-    Letter,
-    Link,
-    Linked,
-    Unlink,
-    Keys,
-    KeysHeld,
-}
-
-impl FrameKind {
-    fn of(kind: u8) -> Option<FrameKind> {
-        Some(match kind {
-            PING => FrameKind::Ping,
-            ACK => FrameKind::Ack,
-            PULL => FrameKind::Pull,
-            STATE => FrameKind::State,
-            REFUSE => FrameKind::Refuse,
-            CATCH => FrameKind::Catch,
-            CUTS => FrameKind::Cuts,
-            ROSTER => FrameKind::Roster,
-            LETTER => FrameKind::Letter,
-            LINK => FrameKind::Link,
-            LINKED => FrameKind::Linked,
-            UNLINK => FrameKind::Unlink,
-            KEYS => FrameKind::Keys,
-            KEYS_HELD => FrameKind::KeysHeld,
-            _ => return None,
-        })
-    }
-}
-
 /// Whose letter it is, which stands before the letter.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct LetterHead {
@@ -214,41 +178,12 @@ const LETTER_HEAD_BYTES: usize = 2 * (NAME_LENGTH_BYTES + limits::NAME_BYTES) + 
 /// Longest length of a name on the wire, in bytes.
 const NAME_LENGTH_BYTES: usize = 2;
 
-const PING: u8 = 1;
-const ACK: u8 = 2;
-const PULL: u8 = 3;
-const STATE: u8 = 4;
-const REFUSE: u8 = 5;
-const CATCH: u8 = 6;
-const CUTS: u8 = 7;
-const ROSTER: u8 = 8;
-const LETTER: u8 = 9;
-const LINK: u8 = 10;
-const LINKED: u8 = 11;
-const UNLINK: u8 = 12;
-const KEYS: u8 = 13;
-const KEYS_HELD: u8 = 14;
-
 /// Length (little-endian, of the body), version, kind.
 const HEAD: usize = 6;
 
-/// The largest body of a kind; `None` for a kind that does not exist.
-fn limit(kind: u8) -> Option<usize> {
-    match kind {
-        PING | ACK | REFUSE | CATCH | LINK | LINKED | UNLINK | KEYS | KEYS_HELD => {
-            Some(limits::FRAME_SMALL_BYTES)
-        }
-        PULL => Some(limits::FRAME_PULL_BYTES),
-        STATE | ROSTER => Some(limits::FRAME_STATE_BYTES),
-        CUTS => Some(limits::FRAME_CUTS_BYTES),
-        LETTER => Some(limits::FRAME_LETTER_BYTES),
-        _ => None,
-    }
-}
-
 /// A frame's bytes: the body's fields in the order in which the bodies above are read.
-pub(crate) fn encode_frame<R: Serialize>(frame: &Frame<R>) -> Vec<u8> {
-    let mut bytes = vec![0; HEAD];
+pub(crate) fn encode_frame<R: Serialize>(frame: &Frame<R>) -> Wiped {
+    let mut bytes = Wiped::from(vec![0; HEAD]);
     let kind = match frame {
         Frame::Ping {
             cluster,
@@ -365,18 +300,20 @@ pub(crate) fn encode_frame<R: Serialize>(frame: &Frame<R>) -> Vec<u8> {
 /// with it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FrameReader {
-    buffer: Vec<u8>,
+    buffer: Wiped,
     start: usize,
 }
 
 impl FrameReader {
     /// More bytes of the stream, at most as many as one read of the caller.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        if self.start > 0 {
-            self.buffer.drain(..self.start);
-            self.start = 0;
-        }
+        self.forget();
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Gives up what was given out.
+    pub(crate) fn forget(&mut self) {
+        self.buffer.remove_front(std::mem::take(&mut self.start));
     }
 
     /// Bytes held and not yet given out.

@@ -9,15 +9,18 @@ pub(crate) mod accepted;
 mod datagram;
 mod errand;
 mod frame;
+mod kind;
 mod message;
 pub(crate) mod sealing;
+pub(crate) mod wiped;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use datagram::{Datagram, DropReason, decode, encode_head, encode_update, is_reachable};
 pub(crate) use errand::{Errand, Question, Reply};
-pub(crate) use frame::{Frame, FrameKind, FrameReader, LetterHead, encode_frame};
+pub(crate) use frame::{Frame, FrameReader, LetterHead, encode_frame};
+pub(crate) use kind::FrameKind;
 pub(crate) use message::{
     ClusterId, Entry, Header, LineageTag, Message, Outlook, Refusal, RelayTarget, Update,
 };

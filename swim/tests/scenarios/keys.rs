@@ -422,6 +422,60 @@ fn of_two_changes_at_once_the_one_that_is_said_again_counts() {
 }
 
 #[test]
+fn of_two_uses_at_once_the_one_that_is_said_again_counts() {
+    for seed in seeds(0..5) {
+        let (mut cluster, pids) = sealed(seed, 5);
+        for number in [2, 3] {
+            change(&mut cluster, pids[0], KeyChange::Add(key(number)));
+        }
+        let ticket = cluster.change_keys(pids[0], KeyChange::Use(key(2).id()));
+        let other = cluster.change_keys(pids[3], KeyChange::Use(key(3).id()));
+        for (at, ticket) in [(pids[0], ticket), (pids[3], other)] {
+            assert_eq!(report(&mut cluster, at, ticket).refused, None);
+        }
+        let again = change(&mut cluster, pids[0], KeyChange::Use(key(2).id()));
+        for holder in &again.holders {
+            let ids = holder.ids().expect("it answers");
+            assert_eq!(ids[0], key(2).id(), "{again:?}");
+        }
+        // It brings nobody a key that is not here.
+        let unknown = change(&mut cluster, pids[0], KeyChange::Spread(key(9).id()));
+        let error = muster_swim::KeyError::Unknown(key(9).id());
+        assert_eq!(unknown.refused, Some(KeyRefusal::Key(error)));
+        cluster.check();
+    }
+}
+
+#[test]
+fn of_two_keys_added_at_once_the_one_that_is_spread_is_had_by_all() {
+    for seed in seeds(0..5) {
+        let (mut cluster, pids) = sealed(seed, 5);
+        let ticket = cluster.change_keys(pids[0], KeyChange::Add(key(2)));
+        let other = cluster.change_keys(pids[3], KeyChange::Add(key(3)));
+        for (at, ticket) in [(pids[0], ticket), (pids[3], other)] {
+            report(&mut cluster, at, ticket);
+        }
+        // Whose ring lost at once has not its own key any more.
+        let ids = |cluster: &Cluster, at| {
+            let ring = cluster.node(at).keyring().expect("keys");
+            ring.infos().map(|info| info.id).collect::<Vec<_>>()
+        };
+        let mine = ids(&cluster, pids[0])[1];
+        let spread = change(&mut cluster, pids[0], KeyChange::Spread(mine));
+        assert_eq!(spread.refused, None);
+        let first = ids(&cluster, pids[0]);
+        for pid in &pids {
+            assert_eq!(ids(&cluster, *pid), first);
+        }
+        let before = cluster.node(pids[0]).keyring().expect("keys").generation();
+        change(&mut cluster, pids[0], KeyChange::Spread(mine));
+        let after = cluster.node(pids[0]).keyring().expect("keys").generation();
+        assert_eq!(before, after, "nobody lacks it");
+        cluster.check();
+    }
+}
+
+#[test]
 fn while_encryption_is_turned_on_it_is_seen_who_is_how_far() {
     let mut cluster = Cluster::new(7, options());
     let pids = cluster.grow(5, |at| Launch::numbered(at + 1));

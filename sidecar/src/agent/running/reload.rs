@@ -2,13 +2,43 @@
 
 use muster_swim::{KeyTicket, Keyring, Plaintext, Time};
 
-use super::super::keys::{self, Keep};
+use super::super::keys::{self, Errand, Keep, Keeper, KeyFileError, Taken};
+use super::super::places;
 use super::Running;
-use crate::settings::SettingsError;
+use crate::settings::{Settings, SettingsError};
+
+/// How far the settings are on their way.
+pub(super) struct Reload {
+    /// The reading of the key file from which the node has its keys.
+    reading: u64,
+    /// The key file is being read.
+    is_under_way: bool,
+    /// It was asked for once more meanwhile.
+    is_due: bool,
+}
+
+impl Reload {
+    /// None is under way, and the node has what the keeper has read.
+    pub(super) fn new(keeper: &Keeper) -> Reload {
+        Reload {
+            reading: keeper.reading(),
+            is_under_way: false,
+            is_due: false,
+        }
+    }
+}
 
 impl Running {
-    /// Takes log level, tags and keys from their files. A file with a mistake changes nothing.
-    pub(super) fn reload(&mut self, now: Time) {
+    /// Reads the settings again, and has the key file read beside the loop: its disk may be dead.
+    pub(super) fn reload(&mut self) {
+        if self.reload.is_under_way {
+            self.reload.is_due = true;
+            return tracing::warn!(
+                consequence = "the settings are read again when the reload before this one is done",
+                advice = "if that is not soon: does the disk of the key file answer?",
+                "reload-under-way"
+            );
+        }
         let reloaded = match self.current.reload() {
             Ok(reloaded) => reloaded,
             Err(SettingsError(problems)) => {
@@ -18,12 +48,30 @@ impl Running {
                 return;
             }
         };
-        let path = reloaded.key_file.as_deref();
-        let ring = path.map(|path| keys::read(path, self.handle.clock()));
-        let ring = match ring.transpose() {
-            Ok(ring) => ring,
-            Err(error) => return tracing::error!(problem = %error, "settings-refused"),
-        };
+        self.reload.is_under_way = true;
+        // Its task lives as long as the loop.
+        let _ = self.keeper.try_send(Errand::Load(Box::new(reloaded)));
+    }
+
+    /// The key file was read too.
+    pub(super) fn on_loaded(
+        &mut self,
+        settings: Settings,
+        taken: Result<Taken, KeyFileError>,
+        now: Time,
+    ) {
+        self.reload.is_under_way = false;
+        match taken {
+            Ok(taken) => self.take(settings, taken, now),
+            Err(error) => tracing::error!(problem = %error, "settings-refused"),
+        }
+        if std::mem::take(&mut self.reload.is_due) {
+            self.reload();
+        }
+    }
+
+    /// Takes log level, tags and keys from their files. A file with a mistake changes nothing.
+    fn take(&mut self, reloaded: Settings, Taken { ring, reading }: Taken, now: Time) {
         let tags = self.handle.read(|node| node.identity().tags.clone());
         match reloaded.changed_tags(&self.current, &tags) {
             Ok(changed) if changed != tags => {
@@ -33,6 +81,7 @@ impl Running {
             Ok(_) => {}
             Err(error) => return tracing::error!(problem = %error, "settings-refused"),
         }
+        self.reload.reading = reading;
         self.take_keys(ring, reloaded.plaintext.unwrap_or_default(), now);
         if let Some(log) = &self.log {
             log.set_level(reloaded.log_level);
@@ -42,6 +91,9 @@ impl Running {
         if !waiting.is_empty() {
             tracing::warn!(settings = waiting.join(","), "restart-needed");
         }
+        // Of what is told of places only that of the keys can have changed.
+        let key_file = places(&reloaded).key_file;
+        self.handle.show_key_file(key_file);
         self.current = reloaded;
     }
 
@@ -61,8 +113,9 @@ impl Running {
             text: keys::render(ring, self.handle.clock()),
             generation: ring.generation(),
             primary: ring.primary(),
+            reading: self.reload.reading,
         };
         // Its task lives as long as the loop, and the core has few of them under way.
-        let _ = self.keeper.try_send(keep);
+        let _ = self.keeper.try_send(Errand::Keep(keep));
     }
 }

@@ -49,6 +49,11 @@ impl Context {
         self.change_keys(KeyCommand::Add(key)).await
     }
 
+    /// All are to have this key, which is here.
+    pub(super) async fn spread_key(&self, id: &str) -> Result<Response<Answer>> {
+        self.change_keys(KeyCommand::Spread(key_id(id)?)).await
+    }
+
     /// All are to seal with this key.
     pub(super) async fn use_key(&self, id: &str) -> Result<Response<Answer>> {
         self.change_keys(KeyCommand::Use(key_id(id)?)).await
@@ -122,6 +127,13 @@ pub(in crate::api) fn refused(refusal: &KeyRefusal) -> Problem {
         },
     };
     Problem::new(kind, format!("{text}{advice}"))
+}
+
+/// A path, unless a key may stand in it where an id belongs: that is not said again.
+pub(super) fn sayable(path: &str) -> Option<&str> {
+    let id = path.strip_prefix("/v1/keys/");
+    let id = id.map(|id| id.strip_suffix("/primary").unwrap_or(id));
+    id.is_none_or(|id| key_id(id).is_ok()).then_some(path)
 }
 
 fn key_id(text: &str) -> Result<KeyId> {

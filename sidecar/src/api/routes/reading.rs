@@ -137,6 +137,7 @@ fn status(
         waits_for,
         config: places.config.map(|path| path.display().to_string()),
         data_dir: places.data_dir.map(|path| path.display().to_string()),
+        key_file: places.key_file.map(|path| path.display().to_string()),
         pid: std::process::id(),
         uptime_ms: u64::try_from(uptime).unwrap_or(u64::MAX),
         digest: format!("{:016x}", node.digest()),

@@ -140,6 +140,8 @@ fn every_operation_answers_as_described() {
         get(path, "/v1/keys").await;
         let primary = format!("/v1/keys/{}/primary", key(2).id());
         ask(path, "PUT", &primary, "", b"").await;
+        let spread = format!("/v1/keys/{}", key(2).id());
+        ask(path, "PUT", &spread, "", b"").await;
         let old = format!("/v1/keys/{}", key(1).id());
         ask(path, "DELETE", &old, "", b"").await;
         let seeds = format!(r#"{{"seeds":["{}"]}}"#, addr(1));

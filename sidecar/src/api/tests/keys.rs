@@ -232,6 +232,13 @@ fn a_body_that_is_no_key_is_refused_and_not_said_again() {
                 "{detail}"
             );
         }
+        for end in ["", "/primary"] {
+            let method = if end.is_empty() { "DELETE" } else { "PUT" };
+            let target = format!("/v1/keys/{}{end}", *good);
+            let reply = ask(&world.path, method, &target, "", b"").await;
+            let text = String::from_utf8_lossy(&reply.body);
+            assert!(!text.contains(&good[..20]), "{text}");
+        }
         let json = "Content-Type: application/json\r\n";
         let reply = ask(&world.path, "POST", "/v1/keys", json, b"{}").await;
         assert_eq!(reply.status, 415);

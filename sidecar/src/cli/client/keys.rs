@@ -35,6 +35,12 @@ impl Client {
         self.changed(request).await
     }
 
+    /// `PUT /v1/keys/{id}`.
+    pub async fn spread_key(&self, id: &str) -> Result<model::Keys, ClientError> {
+        let path = format!("/v1/keys/{}", super::percent_encoded(id));
+        self.changed(request(Method::PUT, &path)).await
+    }
+
     /// `PUT /v1/keys/{id}/primary`.
     pub async fn use_key(&self, id: &str) -> Result<model::Keys, ClientError> {
         let path = format!("/v1/keys/{}/primary", super::percent_encoded(id));

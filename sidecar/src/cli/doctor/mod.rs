@@ -5,6 +5,7 @@ mod disk;
 mod files;
 mod finding;
 mod host;
+mod keys;
 mod path;
 mod reach;
 mod seeds;
@@ -115,6 +116,8 @@ fn of_agent(agent: &Agent) -> Vec<Finding> {
         status.data_dir.as_deref().map(Path::new),
         Some(of_disk),
     ));
+    let path = status.key_file.as_deref().map(Path::new);
+    findings.extend(keys::look(path, &keys::Agent::of(Some(status.pid))));
     findings.push(host::descriptors(Some(status)));
     findings
 }
@@ -145,6 +148,8 @@ fn without_agent(socket: Option<&Path>, config: Option<&Path>) -> Vec<Finding> {
             });
             findings.extend(seeds::look(&seeds.collect::<Vec<_>>(), Some(own)));
             findings.extend(disk::look(settings.data_dir.as_deref(), None));
+            let path = settings.key_file.as_deref();
+            findings.extend(keys::look(path, &keys::Agent::of(None)));
         }
         // What is wrong with the file was told.
         Err(_) if !is_right => {}

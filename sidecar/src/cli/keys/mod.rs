@@ -225,7 +225,7 @@ fn read_one(path: &Path) -> Result<Key, Failure> {
         let mut text = Zeroizing::new(String::with_capacity(FILE_BYTES as usize + 1));
         let read = std::io::stdin().take(FILE_BYTES).read_to_string(&mut text);
         read.map_err(|error| Failure::Message(format!("cannot read standard input: {error}")))?;
-        agent::parse_keys(Path::new("standard input"), &text, &clock)
+        agent::parse_keys(Path::new("standard input"), &text, &clock).map(|parsed| parsed.ring)
     } else {
         agent::read_keys(path, &clock)
     };

@@ -1,6 +1,6 @@
 //! How far a rotation is, who is behind, and how the keys are shown.
 
-use super::rotate::{Laggard, Start, laggards, start};
+use super::rotate::{Laggard, Start, Step, is_overtaken, is_second, is_split, laggards, start};
 use super::*;
 use crate::api::model;
 
@@ -72,11 +72,39 @@ fn a_rotation_goes_on_where_the_ring_says_it_is() {
         text.contains("rotation to key c") && text.contains("keys remove c"),
         "{text}"
     );
-    let several = start(
-        &keys(1, &["primary a", "new b", "new c"], &["n1"], &[]),
-        None,
-    );
-    assert!(several.expect_err("which one?").contains("(b, c)"));
+    // Begun at two members at once: all go on with the one that came first.
+    let several = keys(1, &["primary a", "new c", "new b"], &["n1"], &[]);
+    assert_eq!(start(&several, None), with("c"));
+    assert!(start(&several, Some("b")).is_err());
+}
+
+#[test]
+fn a_rotation_sees_when_another_one_goes_past_it() {
+    for (ring, while_added, while_used) in [
+        (&["primary a", "new b"][..], false, true),
+        (&["primary b", "old a"], false, false),
+        (&["primary c", "old b"], false, true),
+        (&["primary c", "retired b"], true, true),
+        (&["primary a", "new c", "elsewhere b"], true, true),
+        (&["primary a", "new c"], true, true),
+    ] {
+        let ring = keys(2, ring, &["n1"], &[]);
+        assert_eq!(is_overtaken(&ring, "b", Step::Add), while_added, "{ring:?}");
+        assert_eq!(is_overtaken(&ring, "b", Step::Use), while_used, "{ring:?}");
+    }
+}
+
+#[test]
+fn of_two_rotations_at_once_one_insists_first() {
+    let ring = |other: &str| keys(2, &["primary a", "new m", other], &["n1", "n2"], &[]);
+    assert!(is_second(&ring("elsewhere b"), "m"));
+    assert!(!is_second(&ring("elsewhere z"), "m"));
+    let is_done = |member: &model::KeyMember| member.name == "n1";
+    let mut split = ring("elsewhere b");
+    assert!(is_split(&split, is_done));
+    // Who is behind, as it could not write its file, gets nothing from being told again.
+    split.members[1].generation = 1;
+    assert!(!is_split(&split, is_done));
 }
 
 #[test]
@@ -152,14 +180,28 @@ fn while_encryption_is_turned_on_the_next_step_is_told() {
 #[test]
 fn a_key_is_no_argument_and_is_not_said_again() {
     let secret = "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=";
-    let by_file = check_file(Path::new(secret)).expect_err("a key");
-    for error in [by_file, id(secret).expect_err("a key")] {
-        let error = error.to_string();
+    let with_slash = "./q83vASNFZ4mrze8BI0VniavN7w/jRWeJq83vASNFZ4k=";
+    let mut errors: Vec<String> = [
+        secret,
+        "./q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k",
+        with_slash,
+    ]
+    .into_iter()
+    .chain([
+        "/etc/q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=",
+        "././q83vASNFZ4mrze8BI0VniavN7w/jRWeJq83vASNFZ4k=",
+    ])
+    .map(|text| check_file(Path::new(text)).expect_err(text).to_string())
+    .collect();
+    errors.push(id(secret).expect_err("a key").to_string());
+    for error in errors {
         assert!(
             !error.contains("q83v") && error.contains("others may have seen it"),
             "{error}"
         );
     }
-    assert!(check_file(Path::new("keys")).is_ok());
+    for name in ["keys", "./keys", "/etc/muster/keys", "-"] {
+        assert!(check_file(Path::new(name)).is_ok());
+    }
     assert!(id("0123456789abcdef").is_ok() && id("keys").is_err());
 }

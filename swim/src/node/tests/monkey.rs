@@ -76,7 +76,7 @@ impl Monkey {
                 if *fits {
                     agreed::fit_frame(&mut frame, &self.driven.node);
                 }
-                let mut bytes = wire::encode_frame(&frame);
+                let mut bytes = wire::encode_frame(&frame).into_plain();
                 damage.apply(&mut bytes);
                 let stream = self.stream(*stream);
                 self.driven

@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use base64ct::{Base64, Encoding};
-use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::{Zeroize, Zeroizing};
 
 use super::Plaintext;
 use crate::bounded::at_most;
@@ -13,9 +13,10 @@ use crate::limits;
 use crate::time::Time;
 
 /// A key of a cluster: 32 random bytes, as text in base64. Never shown but by [`Key::reveal`], and
-/// zeroed when it is dropped.
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
-pub struct Key([u8; KEY_BYTES]);
+/// zeroed when it is dropped. It stays where it is: what is moved, and left behind in lists that
+/// grow or close up, is where to find it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key(Box<[u8; KEY_BYTES]>);
 
 const KEY_BYTES: usize = 32;
 
@@ -55,14 +56,16 @@ pub enum KeyError {
 
 impl Key {
     /// A key of these bytes, which must have been drawn at random.
-    pub fn new(bytes: [u8; KEY_BYTES]) -> Key {
-        Key(bytes)
+    pub fn new(mut bytes: [u8; KEY_BYTES]) -> Key {
+        let key = Key(Box::new(bytes));
+        bytes.zeroize();
+        key
     }
 
     /// Reads a key's text.
     pub fn parse(text: &str) -> Result<Key, KeyError> {
-        let mut key = Key([0; KEY_BYTES]);
-        let length = Base64::decode(text, &mut key.0).map(<[u8]>::len);
+        let mut key = Key::new([0; KEY_BYTES]);
+        let length = Base64::decode(text, &mut *key.0).map(<[u8]>::len);
         match length {
             Ok(KEY_BYTES) => Ok(key),
             Ok(_) | Err(_) => Err(KeyError::Malformed),
@@ -71,7 +74,7 @@ impl Key {
 
     /// The key's text, for its file alone.
     pub fn reveal(&self) -> Zeroizing<String> {
-        Zeroizing::new(Base64::encode_string(&self.0))
+        Zeroizing::new(Base64::encode_string(&*self.0))
     }
 
     /// What names it.
@@ -84,6 +87,12 @@ impl Key {
 
     pub(super) fn bytes(&self) -> &[u8; KEY_BYTES] {
         &self.0
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 
@@ -178,7 +187,8 @@ impl HeldKeys {
 /// A key on its way to another member, sealed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct WireKey {
-    bytes: [u8; KEY_BYTES],
+    #[serde(serialize_with = "write_key", deserialize_with = "read_key")]
+    key: Key,
     /// In how many seconds it is forgotten, if it is.
     left_s: Option<u32>,
     is_new: bool,
@@ -186,14 +196,17 @@ pub(crate) struct WireKey {
 
 impl fmt::Debug for WireKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WireKey({})", Key(self.bytes).id())
+        write!(f, "WireKey({})", self.key.id())
     }
 }
 
-impl Drop for WireKey {
-    fn drop(&mut self) {
-        self.bytes.zeroize();
-    }
+fn write_key<S: Serializer>(key: &Key, serializer: S) -> Result<S::Ok, S::Error> {
+    key.0.serialize(serializer)
+}
+
+fn read_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Key, D::Error> {
+    let bytes = Zeroizing::new(<[u8; KEY_BYTES]>::deserialize(deserializer)?);
+    Ok(Key::new(*bytes))
 }
 
 impl Keyring {
@@ -357,7 +370,7 @@ impl Keyring {
     pub(crate) fn to_wire(&self, now: Time) -> Vec<WireKey> {
         let left = |until: Time| u32::try_from(until.since(now).as_secs()).unwrap_or(u32::MAX);
         let wire = |held: &Held| WireKey {
-            bytes: held.key.0,
+            key: held.key.clone(),
             left_s: held.until.map(left),
             is_new: held.is_new,
         };
@@ -371,10 +384,10 @@ impl Keyring {
         now: Time,
     ) -> Result<Keyring, KeyError> {
         let until = |left: u32| now + std::time::Duration::from_secs(left.into());
-        let read = |key: &WireKey| (Key(key.bytes), key.left_s.map(until));
+        let read = |key: &WireKey| (key.key.clone(), key.left_s.map(until));
         let ring = Keyring::new(generation, keys.iter().map(read).collect())?;
         let new = keys.iter().filter(|key| key.is_new);
-        let new: Vec<KeyId> = new.map(|key| Key(key.bytes).id()).collect();
+        let new: Vec<KeyId> = new.map(|key| key.key.id()).collect();
         Ok(ring.with_new(&new))
     }
 }

@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 
 use super::{Derived, KeyId, Seal};
+use crate::wire::wiped::Wiped;
 use crate::wire::{DropReason, VERSION};
 
 const PATTERN: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";
@@ -75,7 +76,7 @@ impl fmt::Debug for Channel {
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     /// What they said, opened.
-    pub(crate) plain: Vec<u8>,
+    pub(crate) plain: Wiped,
     /// What is to be sent at once.
     pub(crate) reply: Vec<u8>,
     /// This node opened the stream, and may say now what it opened it for.
@@ -151,9 +152,9 @@ impl Channel {
     }
 
     /// What is to be sent to say this. Nothing before the stream is open.
-    pub(crate) fn seal(&mut self, plain: Vec<u8>) -> Vec<u8> {
+    pub(crate) fn seal(&mut self, plain: Wiped) -> Vec<u8> {
         let transport = match &mut self.stage {
-            Stage::Asking | Stage::Plain => return plain,
+            Stage::Asking | Stage::Plain => return plain.into_plain(),
             Stage::Called | Stage::Calling(_) => return Vec::new(),
             Stage::Sealed(transport) => transport,
         };
@@ -348,7 +349,7 @@ fn on_message(transport: &mut TransportState, rest: &[u8], taken: &mut Taken) ->
         return Step::Wait;
     };
     let start = taken.plain.len();
-    taken.plain.resize(start + length - TAG_BYTES, 0);
+    taken.plain.extend_zeroed(length - TAG_BYTES);
     match transport.read_message(message, &mut taken.plain[start..]) {
         Ok(_) => Step::Used(LENGTH_BYTES + length),
         Err(_) => {

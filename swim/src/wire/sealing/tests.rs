@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::limits;
 use crate::members::Instance;
-use crate::wire::{DropReason, SEALED, VERSION};
+use crate::wire::wiped::zeroed_so_far;
+use crate::wire::{DropReason, Frame, FrameReader, SEALED, VERSION, encode_frame};
 
 fn seal_of(cluster: &str, entropy: u8, keys: &[u8], plaintext: Plaintext) -> Seal {
     let mut seal = Seal::new(Name::new(cluster).expect("a name"), [entropy; 32]);
@@ -139,7 +140,7 @@ impl Pair {
                 return Err(fault);
             }
             reply.extend(taken.reply);
-            plain.extend(taken.plain);
+            plain.extend_from_slice(&taken.plain);
         }
         Ok((reply, plain))
     }
@@ -153,7 +154,7 @@ fn a_stream_says_what_was_said_however_it_is_cut() {
     for cut in [1, 7, 48, 1000, usize::MAX] {
         let mut pair = Pair::new(seal(1, &[1]), seal(2, &[2, 1]), cut).expect("both have a key");
         for (from, to) in [(0, 1), (1, 0), (0, 1)] {
-            let bytes = pair.ends[from].seal(words.clone());
+            let bytes = pair.ends[from].seal(words.clone().into());
             assert!(
                 !bytes
                     .windows(64)
@@ -192,12 +193,12 @@ fn a_stream_under_another_key_name_or_none_is_refused() {
 #[test]
 fn an_ended_or_changed_message_of_a_stream_ends_it() {
     let mut pair = Pair::new(seal(1, &[1]), seal(2, &[1]), 9).expect("both have a key");
-    let mut bytes = pair.ends[0].seal(b"words".to_vec());
+    let mut bytes = pair.ends[0].seal(b"words".to_vec().into());
     bytes[4] ^= 1;
     let fault = pair.carry(1, &bytes, 100).expect_err("it does not open");
     assert_eq!(fault, Fault::Dropped(DropReason::Forged));
     let mut pair = Pair::new(seal(1, &[1]), seal(2, &[1]), 9).expect("both have a key");
-    let bytes = pair.ends[0].seal(b"words".to_vec());
+    let bytes = pair.ends[0].seal(b"words".to_vec().into());
     pair.carry(1, &bytes, 100).expect("it opens");
     assert!(pair.carry(1, &bytes, 100).is_err(), "said again");
 }
@@ -210,12 +211,12 @@ fn a_stream_ends_with_its_key() {
         Some(Keyring::new(2, keys.collect()).expect("a ring"))
     };
     pair.seals[1].set(ring(&[3, 1]), Plaintext::Refuse);
-    let words = pair.ends[0].seal(b"words".to_vec());
+    let words = pair.ends[0].seal(b"words".to_vec().into());
     let (_, heard) = pair.carry(1, &words, 100).expect("the key is still there");
     assert_eq!(heard, b"words");
     for removed in [ring(&[3, 2]), None] {
         pair.seals[1].set(removed, Plaintext::Accept);
-        let words = pair.ends[0].seal(b"words".to_vec());
+        let words = pair.ends[0].seal(b"words".to_vec().into());
         let fault = pair.carry(1, &words, 100).expect_err("it is closed");
         assert_eq!(fault, Fault::Dropped(DropReason::Key));
     }
@@ -327,4 +328,28 @@ proptest! {
             prop_assert!(channel.held() <= 300);
         }
     }
+}
+
+#[test]
+fn keys_that_are_told_stay_in_no_buffer_of_either_side() {
+    let mut pair = Pair::new(seal(1, &[1]), seal(2, &[1]), 9).expect("both have a key");
+    let ring = pair.seals[0].keyring().expect("it has keys").clone();
+    let frame: Frame = Frame::Keys {
+        cluster: Name::new("prod").expect("a name"),
+        generation: 1,
+        keys: ring.to_wire(crate::time::Time::ZERO),
+    };
+    let plain = encode_frame(&frame);
+    let (length, mut before) = (plain.len(), zeroed_so_far());
+    let bytes = pair.ends[0].seal(plain);
+    assert_eq!(zeroed_so_far() - before, length, "what was sealed");
+    before = zeroed_so_far();
+    let mut reader = FrameReader::default();
+    let taken = pair.ends[1].take(&mut pair.seals[1], &bytes);
+    reader.push(&taken.plain);
+    drop(taken);
+    assert!(matches!(reader.next(), Ok(Some(Frame::Keys { .. }))));
+    reader.forget();
+    assert_eq!(zeroed_so_far() - before, 2 * length, "what was read");
+    assert_eq!(reader.held(), 0);
 }

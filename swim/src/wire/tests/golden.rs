@@ -63,7 +63,7 @@ fn vectors() -> Vec<Vector> {
         frame_after,
     ) {
         for (file, frame) in frame_samples(&frame) {
-            let bytes = encode_frame(&frame);
+            let bytes = encode_frame(&frame).into_plain();
             let about = format!("a frame: {frame:?}");
             vectors.push(Vector {
                 file: format!("frame-{file}"),
