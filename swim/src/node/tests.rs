@@ -16,6 +16,7 @@ mod monkey;
 mod namesake;
 mod probing;
 mod puppets;
+mod sealed;
 mod streams;
 mod suspecting;
 mod syncing;

@@ -13,7 +13,7 @@ use crate::coordinator::{
     VoterId, VoterNumber,
 };
 use crate::limits;
-use crate::members::Name;
+use crate::members::{Name, NameHash};
 use crate::time::Time;
 use crate::wire::{Errand, Frame, LineageTag, Message, is_reachable};
 
@@ -404,11 +404,12 @@ impl Node {
         };
         let addr = member.statement.record.addr;
         if bytes.len() <= limits::DATAGRAM_LETTER_BYTES {
+            let to = (NameHash::of(voter.name.as_str()), addr);
             let errand = Errand::Letter {
                 configuration,
                 bytes,
             };
-            return self.send_plain(addr, Message::Errand(errand));
+            return self.send_plain(to, Message::Errand(errand));
         }
         let frame: Frame = Frame::Letter {
             cluster: self.cluster.clone(),
