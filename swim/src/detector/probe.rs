@@ -79,6 +79,10 @@ pub(crate) struct Round {
 
 /// What an ack or nack did.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "every ack ends a round: a box for it would be allocated each time"
+)]
 pub(crate) enum Answer {
     /// The round ended well. `direct` when the target itself answered.
     Reached { round: Round, direct: bool },
