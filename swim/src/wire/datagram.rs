@@ -30,7 +30,8 @@ pub(crate) enum DropReason {
     Unsealed,
     /// Sealed with a key that this node does not have.
     Key,
-    /// It does not open: damaged, forged, for another member, or of another cluster with the same key.
+    /// It does not open: damaged, forged, for another member, or of another cluster with the same
+    /// key.
     Forged,
     /// Heard before, too old to tell, or of a former life of its sender.
     Replayed,
