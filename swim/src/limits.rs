@@ -41,7 +41,7 @@ pub const PLAIN_DATAGRAM_BYTES: usize = DATAGRAM_BYTES - SEAL_BYTES;
 
 /// Longest header and message of a datagram that tells of members: version, cluster, a name, what
 /// is known of the views, message with an IPv6 address.
-pub const DATAGRAM_HEAD_BYTES: usize = 216;
+pub const DATAGRAM_HEAD_BYTES: usize = 224;
 
 /// The longest update that fits into any datagram. A longer record travels by stream only.
 pub const UPDATE_BYTES: usize = PLAIN_DATAGRAM_BYTES - DATAGRAM_HEAD_BYTES;

@@ -58,10 +58,10 @@ pub struct Dropped {
     pub unsealed: u64,
     /// Sealed with a key that this node does not have.
     pub key: u64,
-    /// Sealed, and does not open: damaged, forged, or of another cluster with the same key. Or what
-    /// only a voter can say, without its signature.
+    /// Sealed, and does not open: damaged, forged, for another member, or of another cluster with
+    /// the same key. Or what only a voter can say, without its signature.
     pub forged: u64,
-    /// Sealed, and heard before.
+    /// Sealed, and heard before, or of a former life of its sender.
     pub replayed: u64,
     /// Asked more often than one peer may.
     pub rate: u64,

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::event::Silence;
 use crate::limits;
-use crate::members::{Instance, Name};
+use crate::members::{Instance, Name, NameHash};
 use crate::time::Time;
 
 /// Why a member is probed.
@@ -20,8 +20,8 @@ pub(crate) enum Purpose {
     Reconnect,
     /// The coordinator asked, or is this node: by itself, without relays, and either way is told.
     Witness {
-        /// Whom to tell; `None`: this node itself.
-        asker: Option<SocketAddr>,
+        /// Whom to tell, and where that one is; `None`: this node itself.
+        asker: Option<(NameHash, SocketAddr)>,
     },
 }
 
@@ -79,6 +79,10 @@ pub(crate) struct Round {
 
 /// What an ack or nack did.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "every ack ends a round: a box for it would be allocated each time"
+)]
 pub(crate) enum Answer {
     /// The round ended well. `direct` when the target itself answered.
     Reached { round: Round, direct: bool },

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use crate::limits;
-use crate::members::Instance;
+use crate::members::{Instance, NameHash};
 
 /// A ping sent for somebody else.
 #[derive(Clone, Debug)]
 pub(crate) struct Relay {
-    /// Who asked.
-    pub(crate) asker: SocketAddr,
+    /// Who asked, and where that one is.
+    pub(crate) asker: (NameHash, SocketAddr),
     /// The number of its round.
     pub(crate) asker_seq: u32,
     /// The life that must answer.

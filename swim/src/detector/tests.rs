@@ -8,7 +8,7 @@ use super::{
 use crate::config::Config;
 use crate::event::Silence;
 use crate::limits;
-use crate::members::{Instance, Name};
+use crate::members::{Instance, Name, NameHash};
 use crate::time::Time;
 
 fn round(target: &str, instance: u64) -> Round {
@@ -235,7 +235,8 @@ fn a_round_is_not_over_before_relays_were_asked() {
 }
 
 fn relay(instance: u64) -> Relay {
-    let asker = "192.0.2.1:7946".parse().expect("a valid address");
+    let at = "192.0.2.1:7946".parse().expect("a valid address");
+    let asker = (NameHash::of("a"), at);
     Relay {
         asker,
         asker_seq: 7,

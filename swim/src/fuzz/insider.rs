@@ -1,11 +1,12 @@
 //! Somebody who has the keys of the cluster and says what it likes.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use super::script::Script;
 use super::world::{Datagram, World, address, cluster, name};
 use crate::limits;
-use crate::members::{Incarnation, Instance, Name};
+use crate::members::{Incarnation, Instance, Name, NameHash};
 use crate::node::{Node, StreamId};
 use crate::wire::sealing::{Channel, Keyring, Plaintext, Seal};
 use crate::wire::{self, ClusterId, Header, Outlook, VERSION};
@@ -40,10 +41,11 @@ impl Insider {
     }
 
     /// A datagram goes by. What a node says others can take.
-    pub(super) fn overhear(&mut self, datagram: &[u8]) {
+    pub(super) fn overhear(&mut self, datagram: &Datagram) {
+        let (to, datagram) = (receiver(datagram.to), &datagram.bytes);
         let mut opened = std::mem::take(&mut self.opened);
         // A node may have other keys by now.
-        if self.seal.open_datagram(datagram, &mut opened).is_ok() {
+        if self.seal.open_datagram(to, datagram, &mut opened).is_ok() {
             let said = wire::decode(&opened, ClusterId::of(&cluster()));
             self.outlook = said.expect("a node says what others take").header.outlook;
         }
@@ -82,9 +84,15 @@ impl Insider {
     }
 
     /// Changes a datagram and seals it anew. `None`: it cannot be opened.
-    pub(super) fn tamper(&mut self, datagram: &[u8], script: &mut Script<'_>) -> Option<Vec<u8>> {
-        let mut plain = Vec::new();
-        self.seal.open_datagram(datagram, &mut plain).ok()?;
+    pub(super) fn tamper(
+        &mut self,
+        datagram: &Datagram,
+        script: &mut Script<'_>,
+    ) -> Option<Vec<u8>> {
+        let (to, mut plain) = (receiver(datagram.to), Vec::new());
+        self.seal
+            .open_datagram(to, &datagram.bytes, &mut plain)
+            .ok()?;
         let at = script.below(plain.len().max(1));
         match script.below(4) {
             0 => plain.truncate(at.max(1)),
@@ -101,16 +109,23 @@ impl Insider {
                 }
             }
         }
-        Some(self.sealed(plain))
+        Some(self.sealed(plain, to))
     }
 
-    fn sealed(&mut self, mut plain: Vec<u8>) -> Vec<u8> {
+    fn sealed(&mut self, mut plain: Vec<u8>, to: NameHash) -> Vec<u8> {
         plain.truncate(limits::PLAIN_DATAGRAM_BYTES);
         let said = wire::decode(&plain, ClusterId::of(&cluster()));
         let from = said.map_or_else(|_| "x".to_owned(), |said| said.header.from.to_owned());
-        self.seal.seal_datagram(&from, &mut plain);
+        self.seal.seal_datagram(&from, to, &mut plain);
         plain
     }
+}
+
+/// Who is at an address.
+fn receiver(at: SocketAddr) -> NameHash {
+    let mut hosts = 0..=HOST;
+    let host = hosts.find(|host| address(*host) == at).unwrap_or(HOST);
+    NameHash::of(name(host).as_str())
 }
 
 impl World {
@@ -161,11 +176,11 @@ impl World {
         Datagram {
             from: addr,
             to: address(to),
-            bytes: self.insider.sealed(plain),
+            bytes: self.insider.sealed(plain, receiver(address(to))),
         }
     }
 
-    fn whoever(&self, at: usize) -> (Name, std::net::SocketAddr) {
+    fn whoever(&self, at: usize) -> (Name, SocketAddr) {
         let known = at < self.hosts.len();
         let at = if known { at } else { HOST };
         (name(at), address(at))

@@ -78,7 +78,7 @@ fn step(world: &mut World, script: &mut Script<'_>) {
         }
         10..13 => {
             if let Some(datagram) = one_of(world, script)
-                && let Some(bytes) = world.insider.tamper(&datagram.bytes, script)
+                && let Some(bytes) = world.insider.tamper(&datagram, script)
             {
                 world.deliver(&Datagram { bytes, ..datagram });
             }

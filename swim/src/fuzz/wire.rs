@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::steps::ring;
 use super::world::{Setup, World, address, cluster};
 use crate::config::Config;
+use crate::members::NameHash;
 use crate::node::{Node, StreamId};
 use crate::wire::ClusterId;
 use crate::wire::accepted::{accept_datagram, accept_stream, frames, frames_in_pieces};
@@ -15,7 +16,7 @@ pub fn datagram(input: &[u8]) {
     let taken = accept_datagram(input, ClusterId::of(&cluster()));
     let mut sealed = input.to_vec();
     if taken.is_ok() {
-        seal("n1").seal_datagram("n1", &mut sealed);
+        seal("n1").seal_datagram("n1", NameHash::of("n1"), &mut sealed);
     }
     // Members that seal are slow to come together.
     let seals = input.len().is_multiple_of(8);
@@ -35,13 +36,16 @@ fn opens_only_as_it_was_sealed(input: &[u8]) {
     let mut sealed = b"\x01".to_vec();
     sealed.extend(input.iter().take(crate::limits::PLAIN_DATAGRAM_BYTES - 1));
     let (plain, mut opened) = (sealed.clone(), Vec::new());
-    seal("n1").seal_datagram("n1", &mut sealed);
+    let to = NameHash::of("n2");
+    seal("n1").seal_datagram("n1", to, &mut sealed);
     let other = seal("n2");
-    let origin = other.open_datagram(&sealed, &mut opened);
+    let origin = other.open_datagram(NameHash::of("n3"), &sealed, &mut opened);
+    assert!(origin.is_err(), "nor does it open to others");
+    let origin = other.open_datagram(to, &sealed, &mut opened);
     assert!(origin.is_ok() && opened == plain, "it opens as it was");
     let place = usize::from(input.first().copied().unwrap_or_default()) % sealed.len();
     sealed[place] ^= 1 << (input.len() % 8);
-    let origin = other.open_datagram(&sealed, &mut opened);
+    let origin = other.open_datagram(to, &sealed, &mut opened);
     assert!(origin.is_err(), "what was changed does not open");
 }
 

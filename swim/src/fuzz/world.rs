@@ -229,15 +229,16 @@ impl World {
         let mut buffer = std::mem::take(&mut self.buffer);
         while let Some(to) = self.hosts[at].node.poll_transmit(&mut buffer) {
             assert!(buffer.len() <= limits::DATAGRAM_BYTES, "a long datagram");
-            self.insider.overhear(&buffer);
-            if self.datagrams.len() == FLYING {
-                self.datagrams.pop_front();
-            }
-            self.datagrams.push_back(Datagram {
+            let datagram = Datagram {
                 from: self.hosts[at].addr,
                 to,
                 bytes: buffer.clone(),
-            });
+            };
+            self.insider.overhear(&datagram);
+            if self.datagrams.len() == FLYING {
+                self.datagrams.pop_front();
+            }
+            self.datagrams.push_back(datagram);
         }
         self.buffer = buffer;
         while let Some(action) = self.hosts[at].node.poll_action() {

@@ -18,7 +18,7 @@ pub use apps::{App, AppError, AppHealth, AppState, Apps, Attachment, Ending};
 #[cfg(test)]
 pub(crate) use digest::bucket;
 pub use name::{Name, NameError};
-pub(crate) use name::{NameRef, check as check_name};
+pub(crate) use name::{NameHash, NameRef, check as check_name};
 pub(crate) use records::Records;
 pub(crate) use statement::RecordRef;
 pub use statement::{Incarnation, Instance, Rank, Record, Statement, Status, precedence};

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::limits;
 
@@ -50,6 +51,27 @@ impl<'a> NameRef<'a> {
 
     pub(crate) fn to_name(self) -> Name {
         Name(Arc::from(self.0))
+    }
+}
+
+/// A hash of a name, where the name itself is too long or must not be read. Members of one cluster
+/// do not choose names against each other: whoever may have one has the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) struct NameHash([u8; 8]);
+
+impl NameHash {
+    pub(crate) fn of(name: &str) -> NameHash {
+        NameHash(xxh3_64(name.as_bytes()).to_le_bytes())
+    }
+
+    pub(crate) fn bytes(self) -> [u8; 8] {
+        self.0
+    }
+}
+
+impl From<[u8; 8]> for NameHash {
+    fn from(bytes: [u8; 8]) -> NameHash {
+        NameHash(bytes)
     }
 }
 

@@ -9,7 +9,7 @@ use super::outputs::Action;
 use super::rates::Share;
 use super::{Lifecycle, Node, Timer};
 use crate::limits;
-use crate::members::Name;
+use crate::members::{Name, NameHash};
 use crate::time::Time;
 use crate::wire::{Errand, Message, Question, Reply};
 
@@ -151,7 +151,8 @@ impl Node {
             return;
         }
         if let Some(reply) = self.reply_to(question, from, now) {
-            self.send_plain(at, Message::Errand(Errand::Told { seq, reply }));
+            let to = (NameHash::of(from.as_str()), at);
+            self.send_plain(to, Message::Errand(Errand::Told { seq, reply }));
         }
     }
 

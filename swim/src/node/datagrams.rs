@@ -9,10 +9,10 @@ use crate::config::Tell;
 use crate::detector::{Answer, Purpose, Relay};
 use crate::event::Silence;
 use crate::limits;
-use crate::members::{Incarnation, Instance, Name, Rank, Status};
+use crate::members::{Incarnation, Instance, Name, NameHash, Rank, Status};
 use crate::time::Time;
 use crate::wire::sealing::Origin;
-use crate::wire::{self, Datagram, DropReason, Header, Message, RelayTarget, Update};
+use crate::wire::{self, Datagram, DropReason, Errand, Header, Message, RelayTarget, Update};
 
 impl Node {
     /// A datagram arrived from `from`. What is not a valid one of this cluster is dropped and
@@ -23,7 +23,8 @@ impl Node {
             return;
         }
         let mut plain = std::mem::take(&mut self.opened);
-        match self.seal.open_datagram(datagram, &mut plain) {
+        let me = NameHash::of(self.me.name.as_str());
+        match self.seal.open_datagram(me, datagram, &mut plain) {
             Ok(origin) => self.on_datagram(from, origin, &plain, datagram.len(), now),
             Err(reason) => self.count_dropped(reason),
         }
@@ -47,8 +48,14 @@ impl Node {
             Ok(decoded) => decoded,
             Err(reason) => return self.count_dropped(reason),
         };
+        let shown = Rank::new(header.instance, header.incarnation, Status::Alive);
+        if shown.is_absurd(None) {
+            // Before it is heard: what no life has been must keep no true one out.
+            self.stats.dropped.absurd += 1;
+            return;
+        }
         if let Some(origin) = origin
-            && let Err(reason) = self.seal.hear(origin, header.from, header.instance)
+            && let Err(reason) = self.hear(origin, &header)
         {
             return self.count_dropped(reason);
         }
@@ -59,17 +66,13 @@ impl Node {
         }
         self.stats.datagrams_received += 1;
         self.stats.bytes_received += length as u64;
-        let shown = Rank::new(header.instance, header.incarnation, Status::Alive);
-        if shown.is_absurd(None) {
-            self.stats.dropped.absurd += 1;
-            return;
-        }
         self.on_heard(header.from, now);
         let known = self.table.ids(updates.iter().map(Update::subject));
         for (update, known) in updates.into_iter().zip(known) {
             self.learn(update, known, &header, from, now);
         }
-        self.heed_header(&header, from, now);
+        let is_past = self.is_past(&header);
+        self.heed_header(&header, is_past, from, now);
         if !self.is_active() {
             return;
         }
@@ -88,9 +91,13 @@ impl Node {
                 self.on_ack(seq, &header, now);
             }
             Message::Nack { seq } => self.on_nack(seq, &header, now),
-            Message::PingRequest { seq, target } => self.on_ping_request(seq, target, from, now),
+            Message::PingRequest { seq, target } => {
+                let asker = (NameHash::of(header.from), from);
+                self.on_ping_request(seq, target, asker, now);
+            }
             Message::Gossip => {}
             Message::Wrong { seq } => self.on_wrong(seq, &header, from, now),
+            Message::Errand(errand) if is_past && !is_letter(&errand) => {}
             Message::Errand(errand) => {
                 let tag = header.outlook.lineage;
                 self.on_errand(errand, header.from, tag, from, now);
@@ -112,8 +119,33 @@ impl Node {
         }
     }
 
+    /// Whether a sealed datagram is heard, which says that it is of this sender. Of its own name a
+    /// member hears older lives too: it is how they learn that the name is taken.
+    fn hear(&mut self, origin: Origin, header: &Header<'_>) -> Result<(), DropReason> {
+        let is_mine = header.from == self.me.name.as_str();
+        let current = self.known_life(header).filter(|_| !is_mine);
+        self.seal
+            .hear(origin, header.from, header.instance, current)
+    }
+
+    /// The life that this node knows of a datagram's sender, if what it knows can be true.
+    fn known_life(&self, header: &Header<'_>) -> Option<Instance> {
+        let held = &self.table.get(header.from)?.statement;
+        let shown = (header.instance, header.incarnation);
+        (!held.rank().is_absurd(Some(shown))).then_some(held.record.instance)
+    }
+
+    /// Whether its sender has begun a newer life since, as far as this node knows: then nothing
+    /// that it shows is so any more. It is answered, and hears of that life; its own answers are of
+    /// one life anyway. And letters are of a voter: one that leaves hands on its vote, also while
+    /// its successor is there already.
+    fn is_past(&self, header: &Header<'_>) -> bool {
+        let known = self.known_life(header);
+        known.is_some_and(|known| known > header.instance)
+    }
+
     /// What the sender says of itself by sending.
-    fn heed_header(&mut self, header: &Header<'_>, from: SocketAddr, now: Time) {
+    fn heed_header(&mut self, header: &Header<'_>, is_past: bool, from: SocketAddr, now: Time) {
         let rank = Rank::new(header.instance, header.incarnation, Status::Alive);
         if header.from == self.me.name.as_str() {
             return self.on_word_about_me(rank, Some(from), now);
@@ -130,6 +162,9 @@ impl Node {
             } else if header.instance != held.instance {
                 self.stats.dropped.stale += 1;
             }
+        }
+        if is_past {
+            return;
         }
         let at = self.listens_at(header, from);
         self.heed_outlook(header.outlook, header.from, at, now);
@@ -165,6 +200,7 @@ impl Node {
             .then(|| self.word_for(header.from, header.instance, header.incarnation))
             .flatten();
         self.send(Outgoing {
+            receiver: NameHash::of(header.from),
             to: from,
             message,
             first,
@@ -174,13 +210,8 @@ impl Node {
     fn on_ack(&mut self, seq: u32, header: &Header<'_>, now: Time) {
         if let Some(relay) = self.relays.acked(seq, header.instance) {
             self.timers.cancel(&Timer::Relay(seq));
-            self.send_plain(
-                relay.asker,
-                Message::Ack {
-                    seq: relay.asker_seq,
-                },
-            );
-            return;
+            let seq = relay.asker_seq;
+            return self.send_plain(relay.asker, Message::Ack { seq });
         }
         if self.on_namesake_answer(seq, header.instance, now) {
             return;
@@ -203,7 +234,7 @@ impl Node {
         &mut self,
         asker_seq: u32,
         target: RelayTarget,
-        from: SocketAddr,
+        asker: (NameHash, SocketAddr),
         now: Time,
     ) {
         let seq = self.next_seq();
@@ -211,7 +242,7 @@ impl Node {
         if !self.relays.start(
             seq,
             Relay {
-                asker: from,
+                asker,
                 asker_seq,
                 instance,
                 nacked: false,
@@ -220,13 +251,11 @@ impl Node {
             self.stats.dropped.busy += 1;
             return;
         }
-        self.send_plain(
-            target.addr,
-            Message::Ping {
-                seq,
-                target: instance,
-            },
-        );
+        let ping = Message::Ping {
+            seq,
+            target: instance,
+        };
+        self.send_plain((target.name, target.addr), ping);
         // Lifeguard section IV-A: a nack at 80 % of the time in which the asker waits.
         // No asker waits longer than one in the worst health; a slot is not held for more.
         let longest = self.config.probe_timeout_max * 2 * (u32::from(limits::HEALTH) + 1);
@@ -279,4 +308,8 @@ impl Node {
         let name = statement.record.name.clone();
         Some((name, self.said(statement, newer_life)))
     }
+}
+
+fn is_letter(errand: &Errand) -> bool {
+    matches!(errand, Errand::Letter { .. })
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::{Lifecycle, Node, Timer};
 use crate::coordinator::{Lineage, Roster, Voter, VoterId};
-use crate::members::{Name, Status};
+use crate::members::{Name, NameHash, Status};
 use crate::time::Time;
 use crate::wire::{Errand, Message};
 
@@ -102,7 +102,10 @@ impl Node {
             return;
         }
         self.agreed.founding.granted = Some((founder, now + GRANT));
-        self.send_plain(at, Message::Errand(Errand::Grant { seq }));
+        self.send_plain(
+            (NameHash::of(from), at),
+            Message::Errand(Errand::Grant { seq }),
+        );
     }
 
     pub(super) fn on_grant(&mut self, seq: u32, from: &str, now: Time) {

@@ -7,7 +7,7 @@ use super::outputs::{Outgoing, Stop};
 use super::{Lifecycle, Node, Timer};
 use crate::coordinator::View;
 use crate::event::AppDownCause;
-use crate::members::{Name, Statement, Status};
+use crate::members::{Name, NameHash, Statement, Status};
 use crate::time::Time;
 use crate::wire::Message;
 
@@ -209,6 +209,7 @@ impl Node {
         };
         let first = Some((self.me.name.clone(), self.said(&me, false)));
         self.send(Outgoing {
+            receiver: NameHash::of(buddy.as_str()),
             to,
             message: Message::Ping { seq, target },
             first,

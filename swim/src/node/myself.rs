@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::outputs::{Outgoing, Stop};
+use super::outputs::Stop;
 use super::{Lifecycle, Node, Timer};
 use crate::coordinator::VoterId;
 use crate::event::{AppDownCause, EventKind, RemovedCause};
-use crate::members::{Incarnation, Instance, Rank, Statement, Status, TagError, Tags};
+use crate::members::{Incarnation, Instance, NameHash, Rank, Statement, Status, TagError, Tags};
 use crate::time::Time;
 use crate::wire::Message;
 
@@ -147,12 +147,8 @@ impl Node {
             seq: namesake.seq,
             target: namesake.instance,
         };
-        let to = namesake.addr;
-        self.send(Outgoing {
-            to,
-            message,
-            first: None,
-        });
+        let to = (NameHash::of(self.me.name.as_str()), namesake.addr);
+        self.send_plain(to, message);
         let timeout = self.health.stretch(self.config.probe_timeout_max);
         self.set_timer(Timer::Namesake, now + timeout);
     }

@@ -10,7 +10,7 @@ use super::{Node, Timer};
 use crate::coordinator::{Epoch, Roster};
 use crate::event::{Event, EventKind, MemberInfo};
 use crate::limits;
-use crate::members::{Instance, Member, Name, Record, Statement, Status};
+use crate::members::{Instance, Member, Name, NameHash, Record, Statement, Status};
 use crate::time::Time;
 use crate::wire::sealing::Keyring;
 use crate::wire::{self, Header, Message, Update};
@@ -94,6 +94,8 @@ pub struct Deadline {
 /// A datagram that is encoded when the caller takes it, with what is then freshest.
 #[derive(Clone, Debug)]
 pub(super) struct Outgoing {
+    /// Who is to read it. Sealed, nobody else can.
+    pub(super) receiver: NameHash,
     pub(super) to: SocketAddr,
     pub(super) message: Message,
     /// Said first: what its receiver must hear about itself.
@@ -135,7 +137,8 @@ impl Node {
                 buffer.len() <= limits::PLAIN_DATAGRAM_BYTES,
                 "room is left for sealing"
             );
-            self.seal.seal_datagram(self.me.name.as_str(), buffer);
+            let from = self.me.name.as_str();
+            self.seal.seal_datagram(from, outgoing.receiver, buffer);
             self.stats.datagrams_sent += 1;
             self.stats.bytes_sent += buffer.len() as u64;
             return Some(outgoing.to);
@@ -186,9 +189,10 @@ impl Node {
         self.transmits.push_back(outgoing);
     }
 
-    /// Queues a message without anything that must be said first.
-    pub(super) fn send_plain(&mut self, to: SocketAddr, message: Message) {
+    /// Queues a message without anything that must be said first, to a member and where that is.
+    pub(super) fn send_plain(&mut self, (receiver, to): (NameHash, SocketAddr), message: Message) {
         self.send(Outgoing {
+            receiver,
             to,
             message,
             first: None,

@@ -9,7 +9,7 @@ use crate::config::Tell;
 use crate::coordinator::Finding;
 use crate::detector::{Answer, Purpose, Round, RoundTrip, Stage, StreamProbe};
 use crate::event::Silence;
-use crate::members::{Instance, Name, Status};
+use crate::members::{Instance, Name, NameHash, Status};
 use crate::time::Time;
 use crate::wire::{Message, Outlook, RelayTarget};
 
@@ -125,7 +125,12 @@ impl Node {
         let first = held
             .filter(|record| told && record.instance == instance)
             .and_then(|record| self.word_for(target.as_str(), instance, record.incarnation));
-        self.send(Outgoing { to, message, first });
+        self.send(Outgoing {
+            receiver: NameHash::of(target.as_str()),
+            to,
+            message,
+            first,
+        });
     }
 
     pub(super) fn on_round_timeout(&mut self, seq: u32, now: Time) {
@@ -168,16 +173,19 @@ impl Node {
                 other.statement.status == Status::Alive && other.statement.record.name != target
             });
         let patience_ms = u16::try_from(patience.as_millis()).unwrap_or(u16::MAX);
+        let name = NameHash::of(target.as_str());
         for relay in &relays {
             let relay = self
                 .table
                 .get(relay.as_str())
                 .expect("relays were drawn from the table");
-            let to = relay.statement.record.addr;
+            let relay = &relay.statement.record;
+            let to = (NameHash::of(relay.name.as_str()), relay.addr);
             let target = RelayTarget {
                 patience_ms,
                 addr,
                 instance,
+                name,
             };
             self.send_plain(to, Message::PingRequest { seq, target });
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Lifecycle, Node, Timer};
 use crate::gossip::{CROWD, Urgency, send_limit};
 use crate::limits;
-use crate::members::{MemberId, Name, Status};
+use crate::members::{MemberId, Name, NameHash, Record, Status};
 use crate::time::Time;
 use crate::wire::Message;
 
@@ -122,8 +122,8 @@ impl Node {
         }
     }
 
-    /// Where news goes at once: to the successors and so many random members.
-    pub(super) fn push_targets(&mut self, fanout: usize) -> Vec<SocketAddr> {
+    /// To whom news goes at once, and where they are: to the successors and so many random members.
+    pub(super) fn push_targets(&mut self, fanout: usize) -> Vec<(NameHash, SocketAddr)> {
         let rings = self.table.rings();
         let successors = (0..rings.count()).filter_map(|ring| rings.successor(ring).cloned());
         let mut targets: Vec<Name> = successors.collect();
@@ -134,6 +134,9 @@ impl Node {
         let members = targets
             .iter()
             .filter_map(|name| self.table.get(name.as_str()));
-        members.map(|member| member.statement.record.addr).collect()
+        let place = |record: &Record| (NameHash::of(record.name.as_str()), record.addr);
+        members
+            .map(|member| place(&member.statement.record))
+            .collect()
     }
 }

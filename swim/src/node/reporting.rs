@@ -9,7 +9,7 @@ use crate::coordinator::Finding;
 use crate::detector::{Purpose, Round};
 use crate::event::Silence;
 use crate::limits;
-use crate::members::{Instance, Name};
+use crate::members::{Instance, Name, NameHash};
 use crate::time::Time;
 use crate::wire::{Errand, LineageTag, Message};
 
@@ -145,7 +145,7 @@ impl Node {
 
     pub(super) fn send_errand(&mut self, to: &Name, errand: Errand) {
         if let Some(member) = self.table.get(to.as_str()) {
-            let to = member.statement.record.addr;
+            let to = (NameHash::of(to.as_str()), member.statement.record.addr);
             self.send_plain(to, Message::Errand(errand));
         }
     }
@@ -208,7 +208,8 @@ impl Node {
                 if let Ok(by) = Name::new(from)
                     && self.in_office(now)
                 {
-                    self.send_plain(at, Message::Errand(Errand::Reported { seq }));
+                    let reported = Errand::Reported { seq };
+                    self.send_plain((NameHash::of(from), at), Message::Errand(reported));
                     self.on_report(&subject, instance, &by, silence, health, now);
                 }
             }
@@ -217,7 +218,10 @@ impl Node {
                 subject,
                 instance,
                 addr,
-            } => self.on_summon(&subject, instance, addr, at, now),
+            } => {
+                let asker = (NameHash::of(from), at);
+                self.on_summon(&subject, instance, addr, asker, now);
+            }
             Errand::Testimony {
                 subject,
                 instance,
@@ -243,7 +247,7 @@ impl Node {
         subject: &Name,
         instance: Instance,
         addr: Option<SocketAddr>,
-        asker: SocketAddr,
+        asker: (NameHash, SocketAddr),
         now: Time,
     ) {
         if *subject == self.me.name {
@@ -260,7 +264,7 @@ impl Node {
         subject: &Name,
         instance: Instance,
         addr: Option<SocketAddr>,
-        asker: Option<SocketAddr>,
+        asker: Option<(NameHash, SocketAddr)>,
         now: Time,
     ) {
         let known = self.table.get(subject.as_str());
@@ -296,7 +300,7 @@ impl Node {
         subject: &Name,
         instance: Instance,
         finding: Finding,
-        asker: Option<SocketAddr>,
+        asker: Option<(NameHash, SocketAddr)>,
         now: Time,
     ) {
         let health = self.health.score();

@@ -17,6 +17,7 @@ mod monkey;
 mod namesake;
 mod probing;
 mod puppets;
+mod sealed;
 mod signed;
 mod streams;
 mod suspecting;

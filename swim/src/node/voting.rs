@@ -13,7 +13,7 @@ use crate::coordinator::{
     Signature, Standing, View, Voter, VoterId, VoterNumber,
 };
 use crate::limits;
-use crate::members::Name;
+use crate::members::{Name, NameHash};
 use crate::time::Time;
 use crate::wire::{DropReason, Errand, Frame, LineageTag, Message, is_reachable};
 
@@ -431,12 +431,13 @@ impl Node {
             return;
         };
         if bytes.len() <= limits::DATAGRAM_LETTER_BYTES {
+            let to = (NameHash::of(voter.name.as_str()), addr);
             let errand = Errand::Letter {
                 configuration,
                 bytes,
                 signature,
             };
-            return self.send_plain(addr, Message::Errand(errand));
+            return self.send_plain(to, Message::Errand(errand));
         }
         let frame: Frame = Frame::Letter {
             cluster: self.cluster.clone(),

@@ -31,9 +31,10 @@ pub(crate) enum DropReason {
     Unsealed,
     /// Sealed with a key that this node does not have.
     Key,
-    /// It does not open: damaged, forged, or of another cluster with the same key.
+    /// It does not open: damaged, forged, for another member, or of another cluster with the same
+    /// key.
     Forged,
-    /// Heard before, or too old to tell.
+    /// Heard before, too old to tell, or of a former life of its sender.
     Replayed,
 }
 

@@ -9,7 +9,9 @@ use super::errand::Errand;
 use crate::bounded::at_most;
 use crate::coordinator::{Lineage, View};
 use crate::limits;
-use crate::members::{Incarnation, Instance, Name, NameRef, Rank, Record, RecordRef, Status};
+use crate::members::{
+    Incarnation, Instance, Name, NameHash, NameRef, Rank, Record, RecordRef, Status,
+};
 
 /// The cluster's name on a datagram: its hash, so that a long name costs nothing. Streams carry
 /// the name itself.
@@ -112,6 +114,8 @@ pub(crate) struct RelayTarget {
     pub(crate) patience_ms: u16,
     pub(crate) addr: SocketAddr,
     pub(crate) instance: Instance,
+    /// For whom the relay is to seal the ping.
+    pub(crate) name: NameHash,
 }
 
 /// Something about a member, passed on from node to node. Said with what the sender holds, heard

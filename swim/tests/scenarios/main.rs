@@ -19,6 +19,7 @@ mod memories;
 mod names;
 mod partitions;
 mod replay;
+mod sealed;
 mod support;
 mod swarm;
 mod verdicts;

@@ -123,6 +123,17 @@ fn replays_flipped_bits_and_floods_cost_no_member_its_place() {
     }
     wait_dropped(&cluster, 1, &["replayed"], known + caught.len() as u64);
 
+    // Nor by another member, which has not heard it: it was not for that one.
+    let known = dropped(&cluster, 2, &["forged"]).expect("it answers");
+    for datagram in &caught {
+        let other = cluster.address(2, false);
+        socket.send_to(datagram, other).expect("it can be sent");
+    }
+    wait_dropped(&cluster, 2, &["forged"], known + caught.len() as u64);
+    let patience = Some(Duration::from_millis(100));
+    socket.set_read_timeout(patience).expect("it is not zero");
+    assert!(socket.recv(&mut [0; 1500]).is_err(), "nobody answers");
+
     // Nor is what was changed on its way.
     let reasons = [
         "forged",

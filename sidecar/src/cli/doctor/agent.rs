@@ -131,7 +131,8 @@ pub(super) fn drops(status: &Status) -> Vec<Finding> {
         key + unsealed + forged,
         "messages that do not open with the keys of this member",
         "compare the keys of all members (`muster keys list FILE`), and whether all have a \
-         --key-file; what has their key and does not open is damaged, forged or of another cluster",
+         --key-file; what has their key and does not open is damaged, forged, for another member or \
+         of another cluster",
     );
     vec![
         names,

@@ -8,7 +8,7 @@ use super::{claim, fullest_tags, ms, name, secs};
 use crate::config::Config;
 use crate::detector::Purpose;
 use crate::limits;
-use crate::members::{Instance, Status};
+use crate::members::{Instance, NameHash, Status};
 use crate::wire::{Frame, Message, RelayTarget, Update};
 
 fn crowd(count: usize) -> Vec<Puppet> {
@@ -84,6 +84,7 @@ fn relays_beyond_the_limit_are_not_taken() {
         patience_ms: 60_000,
         addr: address(12),
         instance: Instance(1),
+        name: NameHash::of("b"),
     };
     for seq in 0..limits::RELAYS as u32 {
         node.hear(&a, Message::PingRequest { seq, target }, &[]);
@@ -133,7 +134,8 @@ fn rounds_beyond_the_limit_are_not_begun() {
 fn datagrams_beyond_the_limit_are_not_queued() {
     let mut node = Driven::new();
     for seq in 0..=limits::TRANSMITS as u32 {
-        node.node.send_plain(address(9), Message::Ack { seq });
+        let to = (NameHash::of("a"), address(9));
+        node.node.send_plain(to, Message::Ack { seq });
     }
     node.call(|_, _| {});
     assert_eq!(node.sent().len(), limits::TRANSMITS);
@@ -210,6 +212,7 @@ fn the_longest_of_everything_fits_into_every_datagram() {
         patience_ms: u16::MAX,
         addr: crowd[1].addr,
         instance: Instance(crowd[1].instance),
+        name: NameHash::of(crowd[1].name),
     };
     node.hear(
         teller,

@@ -8,7 +8,7 @@ use super::{ms, name, secs};
 use crate::config::Config;
 use crate::detector::Purpose;
 use crate::limits;
-use crate::members::Instance;
+use crate::members::{Instance, NameHash};
 use crate::node::{Action, StreamEnd, StreamId};
 use crate::wire::{Frame, Message, Refusal, RelayTarget};
 
@@ -236,6 +236,7 @@ fn a_relay_waits_no_longer_than_any_honest_asker() {
         patience_ms: u16::MAX,
         addr: address(99),
         instance: Instance(1),
+        name: NameHash::of("z"),
     };
     node.hear(&puppets[0], Message::PingRequest { seq: 77, target }, &[]);
     let longest = Config::lan().probe_timeout_max * 2 * (u32::from(limits::HEALTH) + 1);
@@ -323,6 +324,7 @@ fn a_relay_passes_the_answer_on_under_the_askers_number() {
         patience_ms: 1000,
         addr: target.addr,
         instance: Instance(target.instance),
+        name: NameHash::of(target.name),
     };
     node.hear(
         &asker,
@@ -355,6 +357,7 @@ fn a_relay_nacks_before_the_asker_gives_up_and_passes_on_a_late_answer() {
         patience_ms: 1000,
         addr: target.addr,
         instance: Instance(target.instance),
+        name: NameHash::of(target.name),
     };
     node.hear(
         &asker,
@@ -482,7 +485,8 @@ fn a_suspicion_does_not_run_while_this_node_sleeps() {
 #[test]
 fn a_witness_pings_and_opens_a_stream_at_once() {
     let (mut node, puppets) = among_five();
-    let (subject, asker) = (&puppets[0], puppets[1].addr);
+    let subject = &puppets[0];
+    let asker = (NameHash::of(puppets[1].name), puppets[1].addr);
     let instance = Instance(subject.instance);
     node.call(|node, now| node.witness(&name("a"), instance, None, Some(asker), now));
     let to: Vec<_> = node.connects().into_iter().map(|(_, to)| to).collect();

@@ -1,12 +1,10 @@
 //! Datagrams, sealed and opened.
 
 use chacha20poly1305::{AeadInPlace, Tag, XNonce};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::Seal;
-use super::replay::Sender;
 use crate::limits;
-use crate::members::Instance;
+use crate::members::{Instance, NameHash};
 use crate::wire::{DropReason, SEALED, VERSION};
 
 const NONCE_BYTES: usize = 24;
@@ -23,24 +21,21 @@ const _: () = assert!(
 /// Whence an opened datagram came, as far as its outside tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
-    sender: Sender,
+    sender: NameHash,
     life: [u8; 8],
     counter: u64,
 }
 
-fn sender_of(name: &str) -> Sender {
-    xxh3_64(name.as_bytes()).to_le_bytes()
-}
-
 impl Seal {
-    /// Seals a plain datagram of the member `from` where it stands, if datagrams are sealed.
-    pub(crate) fn seal_datagram(&mut self, from: &str, datagram: &mut Vec<u8>) {
+    /// Seals a plain datagram of the member `from` where it stands, if datagrams are sealed. Only
+    /// the member `to` opens it.
+    pub(crate) fn seal_datagram(&mut self, from: &str, to: NameHash, datagram: &mut Vec<u8>) {
         if !self.seals() {
             return;
         }
         self.counter += 1;
         let mut nonce = [0; NONCE_BYTES];
-        nonce[..8].copy_from_slice(&sender_of(from));
+        nonce[..8].copy_from_slice(&NameHash::of(from).bytes());
         nonce[8..16].copy_from_slice(&self.life);
         nonce[16..].copy_from_slice(&self.counter.to_le_bytes());
         let Some(key) = self.primary() else { return };
@@ -50,7 +45,7 @@ impl Seal {
         datagram[0] = SEALED;
         datagram[1] = key.id.number();
         datagram[2..HEAD_BYTES].copy_from_slice(&nonce);
-        let associated = self.associated(key.id.number());
+        let associated = self.associated(key.id.number(), to);
         let (_, body) = datagram.split_at_mut(HEAD_BYTES);
         let tag = key
             .datagrams
@@ -59,10 +54,11 @@ impl Seal {
         datagram.extend_from_slice(&tag);
     }
 
-    /// Opens a datagram into `plain`, which is then as it was before it was sealed. Of a plain one,
-    /// where those are understood, a copy.
+    /// Opens a datagram to the member `me` into `plain`, which is then as it was before it was
+    /// sealed. Of a plain one, where those are understood, a copy.
     pub(crate) fn open_datagram(
         &self,
+        me: NameHash,
         datagram: &[u8],
         plain: &mut Vec<u8>,
     ) -> Result<Option<Origin>, DropReason> {
@@ -86,7 +82,7 @@ impl Seal {
             .split_last_chunk::<TAG_BYTES>()
             .ok_or(DropReason::Malformed)?;
         let [sender, life, counter] = thirds(nonce);
-        let counter = u64::from_le_bytes(counter);
+        let (sender, counter) = (NameHash::from(sender), u64::from_le_bytes(counter));
         let mut keys = self.numbered(number).peekable();
         if keys.peek().is_none() {
             return Err(DropReason::Key);
@@ -94,7 +90,7 @@ impl Seal {
         if !self.windows.may_be_new(sender, life, counter) {
             return Err(DropReason::Replayed);
         }
-        let associated = self.associated(number);
+        let associated = self.associated(number, me);
         for key in keys {
             plain.clear();
             plain.push(VERSION);
@@ -115,13 +111,16 @@ impl Seal {
     }
 
     /// An opened datagram says from whom it is: whether that is so, and it was not heard before.
+    /// Nothing is taken of a process that was not heard yet and is in a life before `current`, the
+    /// one that is known of its sender.
     pub(crate) fn hear(
         &mut self,
         origin: Origin,
         from: &str,
         instance: Instance,
+        current: Option<Instance>,
     ) -> Result<(), DropReason> {
-        if origin.sender != sender_of(from) {
+        if origin.sender != NameHash::of(from) {
             return Err(DropReason::Forged);
         }
         let Origin {
@@ -129,16 +128,21 @@ impl Seal {
             life,
             counter,
         } = origin;
-        if self.windows.hear(sender, life, instance, counter) {
+        if self
+            .windows
+            .hear(sender, life, (instance, current), counter)
+        {
             Ok(())
         } else {
             Err(DropReason::Replayed)
         }
     }
 
-    fn associated(&self, number: u8) -> smallvec::SmallVec<[u8; 64]> {
+    /// What is sealed with a datagram to this member, and is not all sent: both sides know it.
+    fn associated(&self, number: u8, to: NameHash) -> smallvec::SmallVec<[u8; 128]> {
         let mut bytes = smallvec::SmallVec::new();
         bytes.extend_from_slice(&[SEALED, number]);
+        bytes.extend_from_slice(&to.bytes());
         bytes.extend_from_slice(self.cluster.as_str().as_bytes());
         bytes
     }

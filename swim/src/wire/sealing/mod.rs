@@ -6,7 +6,7 @@
 //! `[sender, 8][life, 8][counter, 8]`: a hash of the sender's name, a random number drawn when its
 //! process began, and a counter. It is never used twice, needs no clock, and tells which datagrams
 //! of this sender came before (a window as in RFC 4303, section 3.4.3). The version, the key
-//! number and the cluster's name are associated data.
+//! number, a hash of the receiver's name and the cluster's name are associated data.
 //!
 //! A sealed stream is `[version][key number][0xff, 0xff]`, then messages `[length, u16][bytes]`:
 //! the two of the handshake `Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s`, then its transport (Noise,

@@ -3,10 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::limits;
-use crate::members::Instance;
-
-/// Which sender: a hash of its name.
-pub(super) type Sender = [u8; 8];
+use crate::members::{Instance, NameHash};
 
 /// Which process of it: drawn at random when that began.
 pub(super) type Life = [u8; 8];
@@ -24,11 +21,11 @@ struct Window {
     heard: u128,
 }
 
-/// The windows of all senders. Of each two lives are kept: the newer ones, as two members may share
-/// a name for a while, until the older one has learned of it.
+/// The windows of all senders. Of each two lives are kept, as two members may share a name for a
+/// while, until the older one has learned of it.
 #[derive(Debug, Default)]
 pub(super) struct Windows {
-    of: BTreeMap<Sender, [Option<Window>; 2]>,
+    of: BTreeMap<NameHash, [Option<Window>; 2]>,
 }
 
 impl Window {
@@ -56,19 +53,21 @@ impl Window {
 
 impl Windows {
     /// Whether a datagram may be news, as far as can be told before it is opened.
-    pub(super) fn may_be_new(&self, sender: Sender, life: Life, counter: u64) -> bool {
+    pub(super) fn may_be_new(&self, sender: NameHash, life: Life, counter: u64) -> bool {
         let windows = self.of.get(&sender).into_iter().flatten().flatten();
         let mut same = windows.filter(|window| window.life == life);
         same.next().is_none_or(|window| window.is_new(counter))
     }
 
-    /// Takes note of a datagram that was opened; false when it was heard before, or too many newer
-    /// ones were.
+    /// Takes note of a datagram that was opened, of a sender whose life `current` is known; false
+    /// when it was heard before, too many newer ones were, or it is the first of a life before one
+    /// that is known. Such a one was recorded, or a newer member has its name: that it hears from
+    /// those that knew it, or on a stream.
     pub(super) fn hear(
         &mut self,
-        sender: Sender,
+        sender: NameHash,
         life: Life,
-        instance: Instance,
+        (instance, current): (Instance, Option<Instance>),
         counter: u64,
     ) -> bool {
         if self.of.len() >= limits::SENDERS && !self.of.contains_key(&sender) {
@@ -87,26 +86,24 @@ impl Windows {
             }
             return is_new;
         }
-        let fresh = Window {
+        let lives = windows.iter().flatten().map(|window| window.instance);
+        if lives.chain(current).any(|known| known > instance) {
+            return false;
+        }
+        // The older one gives way.
+        windows.sort_by_key(|window| window.map(|window| window.instance));
+        windows[0] = Some(Window {
             life,
             instance,
             top: counter,
             heard: 1,
-        };
-        // The older one gives way, unless this is older than both.
-        windows.sort_by_key(|window| window.map(|window| window.instance));
-        match &mut windows[0] {
-            Some(oldest) if oldest.instance > instance => false,
-            place => {
-                *place = Some(fresh);
-                true
-            }
-        }
+        });
+        true
     }
 
     /// Makes room for a sender. Only somebody who has the key can have invented so many, and need
     /// not replay anything; were the new one refused, no newcomer would be heard any more.
-    fn forget_one(&mut self, sender: Sender) {
+    fn forget_one(&mut self, sender: NameHash) {
         let next = self
             .of
             .range(sender..)
@@ -125,12 +122,11 @@ mod tests {
 
     use super::*;
 
-    const ONE: Sender = [1; 8];
-
     fn heard(windows: &mut Windows, life: u8, instance: u64, counter: u64) -> bool {
         let (life, instance) = ([life; 8], Instance(instance));
-        let may_be_new = windows.may_be_new(ONE, life, counter);
-        let heard = windows.hear(ONE, life, instance, counter);
+        let one = NameHash::of("n1");
+        let may_be_new = windows.may_be_new(one, life, counter);
+        let heard = windows.hear(one, life, (instance, None), counter);
         assert!(may_be_new || !heard, "what is said before holds");
         heard
     }
@@ -143,6 +139,24 @@ mod tests {
             assert!(!heard(&mut windows, 1, 1, counter), "{counter} again");
         }
         assert!(!heard(&mut windows, 1, 1, 72), "too old to tell");
+    }
+
+    /// One is enough: whoever speaks in an older life for the first time was recorded in it.
+    #[test]
+    fn an_older_life_than_a_known_one_is_a_replay() {
+        let mut windows = Windows::default();
+        assert!(heard(&mut windows, 2, 20, 1));
+        assert!(!heard(&mut windows, 1, 10, 100));
+        assert!(!heard(&mut windows, 1, 19, 101));
+        assert!(heard(&mut windows, 3, 20, 1), "two began at one instant");
+        // Of some the life is known, and no process was heard.
+        let mut hear = |life: u8, current| {
+            let lives = (Instance(10), Some(Instance(current)));
+            windows.hear(NameHash::of("n2"), [life; 8], lives, 1)
+        };
+        assert!(!hear(1, 11));
+        assert!(hear(1, 10));
+        assert!(hear(2, 9), "a restart that is not known yet");
     }
 
     #[test]
@@ -166,8 +180,9 @@ mod tests {
         let (life, instance) = ([1; 8], Instance(1));
         for number in 0..limits::SENDERS as u64 + 1000 {
             let sender = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
-            assert!(windows.hear(sender, life, instance, 1), "{number}");
-            assert!(!windows.hear(sender, life, instance, 1), "{number} again");
+            let (sender, lives) = (NameHash::from(sender), (instance, None));
+            assert!(windows.hear(sender, life, lives, 1), "{number}");
+            assert!(!windows.hear(sender, life, lives, 1), "{number} again");
             assert!(windows.of.len() <= limits::SENDERS);
         }
     }

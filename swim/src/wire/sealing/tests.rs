@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::limits;
-use crate::members::Instance;
+use crate::members::{Instance, NameHash};
 use crate::wire::wiped::zeroed_so_far;
 use crate::wire::{DropReason, Frame, FrameReader, SEALED, VERSION, encode_frame};
 
@@ -24,19 +24,43 @@ fn seal(entropy: u8, keys: &[u8]) -> Seal {
     seal_of("prod", entropy, keys, Plaintext::Refuse)
 }
 
+/// What `n1` says to `n2`.
 fn sealed(seal: &mut Seal, body: &[u8]) -> Vec<u8> {
     let mut datagram = vec![VERSION];
     datagram.extend_from_slice(body);
-    seal.seal_datagram("n1", &mut datagram);
+    seal.seal_datagram("n1", NameHash::of("n2"), &mut datagram);
     datagram
 }
 
 fn opened(seal: &mut Seal, datagram: &[u8], from: &str) -> Result<Vec<u8>, DropReason> {
+    opened_by("n2", seal, datagram, from)
+}
+
+fn opened_by(
+    me: &str,
+    seal: &mut Seal,
+    datagram: &[u8],
+    from: &str,
+) -> Result<Vec<u8>, DropReason> {
     let mut plain = Vec::new();
-    if let Some(origin) = seal.open_datagram(datagram, &mut plain)? {
-        seal.hear(origin, from, Instance(1))?;
+    if let Some(origin) = seal.open_datagram(NameHash::of(me), datagram, &mut plain)? {
+        seal.hear(origin, from, Instance(1), None)?;
     }
     Ok(plain.split_off(1))
+}
+
+/// Nobody else takes it, also with the key: it may have been recorded on its way.
+#[test]
+fn a_datagram_is_opened_by_the_one_it_was_sealed_for() {
+    let mut sender = seal(1, &[1]);
+    let datagram = sealed(&mut sender, b"words");
+    let mut receiver = seal(2, &[1]);
+    for other in ["n1", "n3", "N2", "n2 ", "prod", ""] {
+        let opened = opened_by(other, &mut receiver, &datagram, "n1");
+        assert_eq!(opened, Err(DropReason::Forged), "{other}");
+    }
+    let opened = opened_by("n2", &mut receiver, &datagram, "n1");
+    assert_eq!(opened, Ok(b"words".to_vec()));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::coordinator::VoterId;
-use crate::members::Status;
+use crate::members::{NameHash, Status};
 use crate::time::Time;
 use crate::wire::sealing::{HeldKeys, Key, Keyring, Plaintext};
 use crate::wire::{Entry, Refusal, RelayTarget};
@@ -89,6 +89,7 @@ fn message_after(message: &Message) -> Option<Message> {
         patience_ms: 550,
         addr: address("192.0.2.7:7946"),
         instance: Instance(1_767_225_600_000_007),
+        name: NameHash::of("n7"),
     };
     match message {
         Message::Ping { .. } => Some(Message::Ack { seq: 0 }),

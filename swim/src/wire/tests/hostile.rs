@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::members::Status;
+use crate::members::{NameHash, Status};
 
 fn is_stream(file: &str) -> bool {
     file.starts_with("frame")
@@ -131,6 +131,7 @@ fn an_address_nobody_can_listen_at_is_malformed() {
             patience_ms: 1,
             addr: record.addr,
             instance: record.instance,
+            name: NameHash::of(record.name.as_str()),
         };
         let bytes = datagram(&HEADER(), &Message::PingRequest { seq: 1, target }, &[]);
         assert_eq!(

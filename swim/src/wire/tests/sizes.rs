@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::coordinator::{CatchUp, Cut, History, Roster, Signature, View, Voter};
-use crate::members::Status;
+use crate::members::{NameHash, Status};
 use crate::time::Time;
 use crate::wire::{Errand, LineageTag, Outlook, Refusal, RelayTarget};
 
@@ -52,6 +52,7 @@ fn the_longest_head_is_what_the_limit_says() {
         patience_ms: u16::MAX,
         addr: longest_record().addr,
         instance: Instance(u64::MAX),
+        name: NameHash::of("n7"),
     };
     let request = longest_head(&Message::PingRequest {
         seq: u32::MAX,

@@ -8,7 +8,7 @@ use super::super::{claim, fullest_tags, name};
 use super::agreed::{self, Shows, any_shows};
 use crate::coordinator::VoterId;
 use crate::limits;
-use crate::members::{Incarnation, Instance, Record, Status, Tags, some_apps};
+use crate::members::{Incarnation, Instance, NameHash, Record, Status, Tags, some_apps};
 use crate::node::StreamEnd;
 use crate::wire::{Entry, Frame, Message, Refusal, RelayTarget, Update};
 
@@ -196,6 +196,7 @@ fn any_message() -> impl Strategy<Value = Message> {
                 patience_ms,
                 addr: address(host),
                 instance,
+                name: NameHash::of("a"),
             }
         });
     let plain = prop_oneof![
