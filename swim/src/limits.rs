@@ -49,8 +49,11 @@ pub const UPDATE_BYTES: usize = PLAIN_DATAGRAM_BYTES - DATAGRAM_HEAD_BYTES;
 /// A signature of a voter, with its public key.
 pub const SIGNATURE_BYTES: usize = 96;
 
+/// What says which letter of a voter it is, at most.
+pub const POSTMARK_BYTES: usize = 20;
+
 /// Largest letter of the consensus that goes by datagram; a longer one goes by stream.
-pub const DATAGRAM_LETTER_BYTES: usize = UPDATE_BYTES - SIGNATURE_BYTES;
+pub const DATAGRAM_LETTER_BYTES: usize = UPDATE_BYTES - POSTMARK_BYTES - SIGNATURE_BYTES;
 
 /// Largest cut that is pushed by datagram; a longer one is announced and pulled.
 pub const DATAGRAM_CUT_BYTES: usize = UPDATE_BYTES - SIGNATURE_BYTES;

@@ -344,7 +344,7 @@ fn remember(settings: &Settings) -> Result<(Memory, Option<Store>), MemoryError>
         return Ok((memory, None));
     };
     let (store, memory) = Store::open(dir, &settings.cluster, &settings.name)?;
-    tracing::info!(dir = %dir.display(), voter = memory.id().0, "memory-opened");
+    tracing::info!(dir = %dir.display(), voter = %format_args!("{:016x}", memory.id().0), "memory-opened");
     Ok((memory, Some(store)))
 }
 

@@ -31,5 +31,5 @@ pub(crate) use rosters::Rosters;
 pub use signing::VoterKey;
 #[cfg(test)]
 pub(crate) use signing::key_of;
-pub(crate) use signing::{Said, Signature};
+pub(crate) use signing::{Postmark, Said, Signature};
 pub(crate) use voters::{Candidate, choose as choose_voters, suitable as suitable_voters};

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::cut::{Lineage, View, Voter, VoterId};
+use crate::members::Instance;
 
 /// What makes the memory of a voter its own: a secret, from which its number follows. Drawn when
 /// the memory was new, and lost with it.
@@ -51,8 +52,7 @@ impl fmt::Debug for VoterKey {
     }
 }
 
-/// The first half of the first half of a hash: to find another key with the number of a voter, one
-/// has to try 2^64.
+/// 64 bits of a hash: to find another key with the number of a voter, one has to try 2^64.
 fn id_of(key: &[u8; 32]) -> VoterId {
     let [a, b, c, d, e, f, g, h, ..] = hash("muster voter", &[key]);
     VoterId(u64::from_le_bytes([a, b, c, d, e, f, g, h]).max(1))
@@ -84,8 +84,15 @@ impl Said {
     }
 
     /// A letter to this voter, of a configuration.
-    pub(crate) fn letter(lineage: Lineage, configuration: u32, to: VoterId, bytes: &[u8]) -> Said {
-        let inner = hash("muster addressee", &[&to.0.to_le_bytes(), bytes]);
+    pub(crate) fn letter(
+        lineage: Lineage,
+        configuration: u32,
+        to: VoterId,
+        postmark: Postmark,
+        bytes: &[u8],
+    ) -> Said {
+        let numbers = [to.0, postmark.instance.0, postmark.number].map(u64::to_le_bytes);
+        let inner = hash("muster addressee", &[&numbers.concat(), bytes]);
         Said::of("muster letter", lineage, configuration.into(), &inner)
     }
 
@@ -100,6 +107,15 @@ impl Said {
             ],
         ))
     }
+}
+
+/// Which of all letters of a voter it is, so that none is read twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Postmark {
+    /// The life of the writer.
+    pub(crate) instance: Instance,
+    /// Counts its letters.
+    pub(crate) number: u64,
 }
 
 /// A voter's signature under something, with the key that shows whose it is.
@@ -158,6 +174,11 @@ mod tests {
         generation: 1,
     };
 
+    const POSTMARK: Postmark = Postmark {
+        instance: Instance(100),
+        number: 4,
+    };
+
     fn key(seed: u8) -> VoterKey {
         VoterKey::from_seed(&[seed; 32])
     }
@@ -186,7 +207,7 @@ mod tests {
             Said::cut(LINEAGE, View(8), b"cut"),
             Said::cut(LINEAGE, View(7), b"cu"),
             Said::roster(LINEAGE, View(7), b"cut"),
-            Said::letter(LINEAGE, 7, key(1).id(), b"cut"),
+            Said::letter(LINEAGE, 7, key(1).id(), POSTMARK, b"cut"),
         ] {
             assert!(!signature.holds(&wrong), "{wrong:?}");
         }
@@ -195,10 +216,15 @@ mod tests {
 
     #[test]
     fn a_letter_names_its_reader() {
-        let said = |to| Said::letter(LINEAGE, 3, to, b"letter");
-        let signature = key(1).sign(&said(key(2).id()));
-        assert!(signature.holds(&said(key(2).id())));
-        assert!(!signature.holds(&said(key(3).id())));
+        let said = |to, postmark| Said::letter(LINEAGE, 3, to, postmark, b"letter");
+        let signature = key(1).sign(&said(key(2).id(), POSTMARK));
+        assert!(signature.holds(&said(key(2).id(), POSTMARK)));
+        assert!(!signature.holds(&said(key(3).id(), POSTMARK)));
+        let next = Postmark {
+            number: 5,
+            ..POSTMARK
+        };
+        assert!(!signature.holds(&said(key(2).id(), next)));
     }
 
     /// No bit of it can be changed.

@@ -22,6 +22,7 @@ use crate::event::{DeadCause, EventKind, MemberInfo, RemovedCause, State};
 use crate::limits;
 use crate::members::{Instance, MemberId, Name, Rank, Statement, Status};
 use crate::time::Time;
+use crate::wire::sealing::Windows;
 use crate::wire::{Errand, LineageTag, Message, Outlook};
 
 /// All that a node holds of the agreed state.
@@ -31,6 +32,12 @@ pub(super) struct Agreed {
     pub(super) voter: VoterId,
     /// With what it signs.
     pub(super) key: Option<VoterKey>,
+    /// Letters that it wrote.
+    pub(super) letters: u64,
+    /// Which ones of the other voters it has read.
+    pub(super) letters_heard: Windows,
+    /// Since when it knows its history, or that there is one.
+    pub(super) since: Time,
     pub(super) history: Option<History>,
     /// Where its rosters come from.
     pub(super) rosters: Rosters,
@@ -61,10 +68,13 @@ pub(super) struct Agreed {
 }
 
 impl Agreed {
-    pub(super) fn new(memory: &Memory) -> Agreed {
+    pub(super) fn new(memory: &Memory, now: Time) -> Agreed {
         Agreed {
             voter: memory.id(),
             key: memory.key.clone(),
+            letters: 0,
+            letters_heard: Windows::default(),
+            since: now,
             history: None,
             rosters: Rosters::default(),
             voting: None,
@@ -151,7 +161,7 @@ impl Node {
 
     /// How long a quorum is taken to be held after it was last heard of: word of it travels with
     /// pings, and reaches everybody in some periods' time.
-    fn quorum_patience(&self) -> Duration {
+    pub(super) fn quorum_patience(&self) -> Duration {
         2 * self.config.lease + self.config.period * 3 / 2
     }
 
@@ -265,6 +275,7 @@ impl Node {
             }
             self.agreed.office = None;
             self.agreed.quorum_heard = None;
+            self.agreed.since = now;
             self.agreed.conflict = None;
             self.agreed.given_up.clear();
             self.agreed.catching.forget_shown();

@@ -13,9 +13,10 @@ use super::streams::{Purpose, StreamId};
 use super::voting::encode_roster;
 use crate::coordinator::{
     CatchUp, Cut, Lineage, Removal, Roster, RosterHead, Said, Signature, Signed, Standing, View,
+    VoterId,
 };
 use crate::limits;
-use crate::members::Name;
+use crate::members::{Name, Status};
 use crate::time::Time;
 use crate::wire::wiped::Wiped;
 use crate::wire::{Frame, LineageTag, Outlook, encode_frame};
@@ -32,6 +33,8 @@ pub(super) struct Catching {
     /// Who showed a view that it did not have: asked again only after a while, for the others are
     /// to have their turn.
     doubted: VecDeque<(String, Time)>,
+    /// Whether a voter is asked, after somebody told a roster that no voter had signed.
+    asks_voter: bool,
     /// Which history each one showed last, while this node is in none or alone in its own.
     tags: BTreeMap<Name, LineageTag>,
 }
@@ -142,8 +145,7 @@ impl Node {
     /// Somebody shows that it knows this view.
     fn heed_view(&mut self, view: View, from: &str, at: SocketAddr, now: Time) {
         let ours = self.agreed.view();
-        if view.0 > limits::VIEWS.min(ours.0.saturating_add(limits::VIEWS_AHEAD)) {
-            // No cluster comes that far, nor so far without this node.
+        if view.0 > self.last_view() {
             self.stats.dropped.absurd += 1;
             return;
         }
@@ -159,6 +161,12 @@ impl Node {
             let name = from.to_owned();
             self.agreed.catching.asked = Some(Asked { name, view, ours });
         }
+    }
+
+    /// No cluster comes beyond that, nor without this node.
+    fn last_view(&self) -> u64 {
+        let ours = self.agreed.view();
+        limits::VIEWS.min(ours.0.saturating_add(limits::VIEWS_AHEAD))
     }
 
     /// While a coordinator is alone in its history it admits only who showed to be in no other.
@@ -198,6 +206,7 @@ impl Node {
         let ours = self.agreed.view();
         self.agreed.catching.on_asked(ours, now);
         self.agreed.catching.last = Some(now);
+        self.agreed.catching.asks_voter = false;
         let purpose = Purpose::Catch(Box::default());
         self.agreed.catching.stream = self.open_stream(from, purpose, now);
         self.agreed.catching.stream.is_some()
@@ -238,7 +247,10 @@ impl Node {
                 let roster = history.roster();
                 let view = history.view();
                 let said = |lineage| Said::roster(lineage, view, &encode_roster(roster));
-                let signature = self.votes().then(|| self.sign(said)).flatten();
+                // Who joins could not tell whose it is. Who voted once is known to those far behind.
+                let asked = lineage == Some(history.lineage());
+                let signs = asked && self.agreed.voter != VoterId::NEVER;
+                let signature = signs.then(|| self.sign(said)).flatten();
                 roster_frames(roster, signature)
             }
         };
@@ -310,6 +322,10 @@ impl Node {
         if our != their && !self.may_return_to(&theirs) {
             return;
         }
+        if our.family == their.family && theirs.head.view.0 > self.last_view() {
+            self.stats.dropped.absurd += 1;
+            return;
+        }
         let takes = if our == their {
             let later = theirs.head.view > ours.head.view;
             if later && !self.believes(&theirs, signature, now) {
@@ -321,7 +337,8 @@ impl Node {
             // Somebody rebuilt a quorum. Where one is held that was without need, and what was
             // decided here stays; nor do views ever go back.
             let later = their > our;
-            let gives_up = self.quorum(now) != Quorum::Held && theirs.head.view > ours.head.view;
+            let lost = self.quorum(now) != Quorum::Held && self.has_looked(now);
+            let gives_up = lost && theirs.head.view > ours.head.view;
             if later && !gives_up {
                 self.agreed.conflict = Some(their);
             }
@@ -340,35 +357,60 @@ impl Node {
         }
     }
 
-    /// Whether a later roster of this history is taken. Who hears of a quorum and missed more cuts
-    /// than others keep takes it from a voter that it knows only; who has lost sight of the quorum
-    /// believes whom it finds, as one that joins.
+    /// Whether a later roster of this history is taken: from a voter that this node knows. If none of
+    /// those is there any more, or a member that does not vote itself lost sight of the quorum, it
+    /// believes whom it finds, as one that joins; but not before it had time to find others.
     fn believes(&self, theirs: &Roster, signature: Option<Signature>, now: Time) -> bool {
-        if self.quorum(now) != Quorum::Held {
+        let Some(ours) = self.agreed.roster() else {
             return true;
-        }
-        let Some((ours, signature)) = self.agreed.roster().zip(signature) else {
-            return false;
         };
         let (lineage, view) = (theirs.head.lineage, theirs.head.view);
-        signature.is_of(&ours.head.voters.voters)
-            && signature.is_of(&theirs.head.voters.voters)
-            && self.agreed.rosters.holds(
-                &signature,
-                Said::roster(lineage, view, &encode_roster(theirs)),
-            )
+        let said = |_| Said::roster(lineage, view, &encode_roster(theirs));
+        let known = signature.filter(|signature| signature.is_of(&ours.head.voters.voters));
+        if known.is_some_and(|signature| self.agreed.rosters.holds(&signature, said(()))) {
+            return true;
+        }
+        let blind = self.agreed.voting.is_none() && self.quorum(now) != Quorum::Held;
+        self.has_looked(now) && (blind || self.voters_present(now).is_empty())
     }
 
-    /// Asks a voter, who can sign what it tells.
-    fn ask_voter(&mut self, now: Time) {
+    /// Whether this node has known its history for long enough to have heard of a quorum, if there
+    /// is one.
+    fn has_looked(&self, now: Time) -> bool {
+        now.since(self.agreed.since) > self.quorum_patience()
+    }
+
+    /// The other voters that this node knows and that may be there: anybody can say for a moment
+    /// that they are not.
+    fn voters_present(&self, now: Time) -> Vec<Name> {
         let mut voters = self.other_voters();
-        voters.retain(|name| self.table.get(name.as_str()).is_some());
+        voters.retain(|name| {
+            let member = self.table.get(name.as_str());
+            member.is_some_and(|member| match member.statement.status {
+                Status::Alive | Status::Suspect => true,
+                Status::Unreachable | Status::Left => {
+                    now.since(member.since) <= self.quorum_patience()
+                }
+            })
+        });
+        voters
+    }
+
+    /// Asks a voter at once, who can sign what it tells; unless that was one that could not.
+    fn ask_voter(&mut self, now: Time) {
+        if self.agreed.catching.asks_voter {
+            return;
+        }
+        let mut voters = self.voters_present(now);
         if voters.is_empty() {
             return;
         }
         let name = voters.swap_remove(self.rng.below(voters.len()));
         if let Some(member) = self.table.get(name.as_str()) {
-            self.catch_up(member.statement.record.addr, PATIENCE, now);
+            let addr = member.statement.record.addr;
+            self.agreed.catching.stream = None;
+            self.catch_up(addr, Duration::ZERO, now);
+            self.agreed.catching.asks_voter = true;
         }
     }
 

@@ -317,7 +317,7 @@ impl Node {
         }
     }
 
-    fn voter_candidates(&self, now: Time) -> Vec<Candidate> {
+    pub(super) fn voter_candidates(&self, now: Time) -> Vec<Candidate> {
         let Some(roster) = self.agreed.roster() else {
             return Vec::new();
         };
@@ -327,15 +327,21 @@ impl Node {
         let candidate = |standing: &crate::coordinator::Standing| {
             let is_me = standing.name == self.me.name;
             let held = &self.table.get(standing.name.as_str())?.statement;
+            // Anybody can say of a voter that it is another one. In the life in which it was named
+            // it can only end to vote.
+            let same_life = held.record.instance == standing.instance;
+            let named = same_life && standing.since < roster.head.base;
+            let ends = held.record.voter == VoterId::NEVER;
+            let known = voters.iter().find(|voter| voter.name == standing.name);
+            let known = known.filter(|_| named && !ends);
             let voter = Voter {
                 name: standing.name.clone(),
-                id: held.record.voter,
+                id: known.map_or(held.record.voter, |voter| voter.id),
             };
             let left = self.left_by_itself(&standing.name);
             if voter.id == VoterId::NEVER || left || is_me && leaving {
                 return None;
             }
-            let same_life = held.record.instance == standing.instance;
             let admitted = office.and_then(|office| office.admitted.get(&standing.name));
             let long = admitted.is_none_or(|at| now.since(*at) >= STEADY);
             Some(Candidate {

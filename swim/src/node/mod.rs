@@ -266,7 +266,7 @@ impl Node {
             goodbye: None,
             namesake: None,
             attachments: Attachments::default(),
-            agreed: Agreed::new(&memory),
+            agreed: Agreed::new(&memory, now),
             keying: Keying::default(),
             opened: Vec::new(),
             now,

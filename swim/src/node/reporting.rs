@@ -185,9 +185,13 @@ impl Node {
             } => self.on_cut(tag, view, (&cut, signature), (from, at), now),
             Errand::Letter {
                 configuration,
+                postmark,
                 bytes,
                 signature,
-            } => self.on_letter(from, tag, configuration, (&bytes, &signature), now),
+            } => {
+                let letter = (postmark, &*bytes, &signature);
+                self.on_letter(from, tag, configuration, letter, now);
+            }
             Errand::Report { .. }
             | Errand::Reported { .. }
             | Errand::Summon { .. }

@@ -337,12 +337,13 @@ impl Node {
                     from,
                     tag,
                     configuration,
+                    postmark,
                     bytes,
                     signature,
                 },
             ) => {
                 if cluster == self.cluster {
-                    let letter = (&*bytes, &signature);
+                    let letter = (postmark, &*bytes, &signature);
                     self.on_letter(from.as_str(), tag, configuration, letter, now);
                 } else {
                     self.stats.dropped.cluster += 1;

@@ -9,8 +9,8 @@ use super::outputs::Action;
 use super::streams::Purpose;
 use super::{Lifecycle, Node, Timer};
 use crate::coordinator::{
-    Consensus, ConsensusSettings, Cut, History, Lineage, Output, Removal, Roster, RosterHead, Said,
-    Signature, Standing, View, Voter, VoterId, VoterNumber,
+    Consensus, ConsensusSettings, Cut, History, Lineage, Output, Postmark, Removal, Roster,
+    RosterHead, Said, Signature, Standing, View, Voter, VoterId, VoterNumber,
 };
 use crate::limits;
 use crate::members::{Name, NameHash};
@@ -314,11 +314,11 @@ impl Node {
         from: &str,
         tag: LineageTag,
         configuration: u32,
-        (bytes, signature): (&[u8], &Signature),
+        (postmark, bytes, signature): (Postmark, &[u8], &Signature),
         now: Time,
     ) {
         let lineage = self.agreed.history.as_ref().map(History::lineage);
-        let fits = tag == self.agreed.tag();
+        let fits = tag == self.agreed.tag() && !self.agreed.saves.failed;
         let Some(voting) = self
             .agreed
             .voting
@@ -331,14 +331,24 @@ impl Node {
             self.stats.dropped.unexpected += 1;
             return;
         };
-        // Whoever has the key of the cluster can write letters, but not in the name of a voter.
-        let is_theirs = voting
-            .voter(number)
-            .is_some_and(|voter| voter.id == signature.voter());
-        let said =
-            lineage.map(|lineage| Said::letter(lineage, configuration, self.agreed.voter, bytes));
-        if !is_theirs || !said.is_some_and(|said| self.agreed.rosters.holds(signature, said)) {
+        // Whoever has the key of the cluster can write letters, but not in the name of a voter; and
+        // say again what was written, but not twice.
+        let to = self.agreed.voter;
+        let said = lineage.map(|of| Said::letter(of, configuration, to, postmark, bytes));
+        let writer = voting.voter(number).map(|voter| voter.id);
+        let is_theirs = writer == Some(signature.voter())
+            && said.is_some_and(|said| self.agreed.rosters.holds(signature, said));
+        if !is_theirs {
             return self.count_dropped(DropReason::Forged);
+        }
+        let Postmark {
+            instance,
+            number: letter,
+        } = postmark;
+        let life = instance.0.to_le_bytes();
+        let heard = &mut self.agreed.letters_heard;
+        if !heard.hear(NameHash::of(from), life, (instance, None), letter) {
+            return self.count_dropped(DropReason::Replayed);
         }
         if let Err(reason) = voting.consensus.handle_letter(number, bytes, now) {
             return self.count_dropped(reason);
@@ -426,7 +436,12 @@ impl Node {
         };
         let addr = member.statement.record.addr;
         let to = voter.id;
-        let said = |lineage| Said::letter(lineage, configuration, to, &bytes);
+        self.agreed.letters += 1;
+        let postmark = Postmark {
+            instance: self.me.instance,
+            number: self.agreed.letters,
+        };
+        let said = |lineage| Said::letter(lineage, configuration, to, postmark, &bytes);
         let Some(signature) = self.sign(said) else {
             return;
         };
@@ -434,6 +449,7 @@ impl Node {
             let to = (NameHash::of(voter.name.as_str()), addr);
             let errand = Errand::Letter {
                 configuration,
+                postmark,
                 bytes,
                 signature,
             };
@@ -444,6 +460,7 @@ impl Node {
             from: self.me.name.clone(),
             tag: self.agreed.tag(),
             configuration,
+            postmark,
             bytes,
             signature,
         };

@@ -212,6 +212,7 @@ pub(crate) fn owned_frame(frame: Frame<RecordRef<'_>>) -> Frame {
             from,
             tag,
             configuration,
+            postmark,
             bytes,
             signature,
         } => Frame::Letter {
@@ -219,6 +220,7 @@ pub(crate) fn owned_frame(frame: Frame<RecordRef<'_>>) -> Frame {
             from,
             tag,
             configuration,
+            postmark,
             bytes,
             signature,
         },

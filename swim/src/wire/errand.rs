@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::bounded;
-use crate::coordinator::{Finding, Signature, View};
+use crate::coordinator::{Finding, Postmark, Signature, View};
 use crate::event::Silence;
 use crate::members::{Instance, Name};
 
@@ -41,6 +41,7 @@ pub(crate) enum Errand {
     /// Between voters: of the consensus, which reads it.
     Letter {
         configuration: u32,
+        postmark: Postmark,
         #[serde(with = "bounded::bytes")]
         bytes: Vec<u8>,
         signature: Signature,

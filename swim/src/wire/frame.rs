@@ -14,7 +14,7 @@ use super::sealing::{HeldKeys, WireKey};
 use super::wiped::Wiped;
 use crate::bounded::at_most;
 use crate::coordinator::{
-    Lineage, Removal, RosterHead, Rosters, Signature, Signed, Standing, View,
+    Lineage, Postmark, Removal, RosterHead, Rosters, Signature, Signed, Standing, View,
 };
 use crate::limits;
 use crate::members::{Instance, Name, Record, RecordRef};
@@ -78,6 +78,7 @@ pub(crate) enum Frame<R = Record> {
         from: Name,
         tag: LineageTag,
         configuration: u32,
+        postmark: Postmark,
         bytes: Vec<u8>,
         signature: Signature,
     },
@@ -159,6 +160,7 @@ struct LetterBody<'a> {
     from: Name,
     tag: LineageTag,
     configuration: u32,
+    postmark: Postmark,
     bytes: &'a [u8],
     signature: Signature,
 }
@@ -253,10 +255,19 @@ pub(crate) fn encode_frame<R: Serialize>(frame: &Frame<R>) -> Wiped {
             from,
             tag,
             configuration,
+            postmark,
             bytes: letter,
             signature,
         } => {
-            let body = (cluster, from, tag, configuration, letter, signature);
+            let body = (
+                cluster,
+                from,
+                tag,
+                configuration,
+                postmark,
+                letter,
+                signature,
+            );
             append(&body, &mut bytes);
             LETTER
         }
@@ -477,6 +488,7 @@ fn decode_body<'a>(
                 from,
                 tag,
                 configuration,
+                postmark,
                 bytes,
                 signature,
             } = whole(body)?;
@@ -485,6 +497,7 @@ fn decode_body<'a>(
                 from,
                 tag,
                 configuration,
+                postmark,
                 bytes: bytes.to_vec(),
                 signature,
             })

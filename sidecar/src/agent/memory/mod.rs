@@ -92,9 +92,9 @@ pub enum MemoryError {
     },
     /// An earlier version of Muster wrote it.
     #[error(
-        "{} has format {found}, of voters that could not sign: move the file away and start again; \
-         the member then comes back as a new voter. Do so one member after the other, each when \
-         `muster status` says `quorum held`",
+        "{} has format {found}, of voters that could not sign, and its agents do not understand \
+         these: stop all members, move the file away on each, and start them again; they begin a new \
+         history",
         .file.display()
     )]
     Older {

@@ -268,7 +268,7 @@ fn another_format_is_refused_by_its_number() {
     let expected = "DIR/voter.redb has format 3, and this version of Muster knows formats up to 2";
     assert!(later.starts_with(expected), "{later}");
     let (_folder, earlier) = file_of(FORMAT - 1);
-    let expected = "DIR/voter.redb has format 1, of voters that could not sign: move the file away";
+    let expected = "DIR/voter.redb has format 1, of voters that could not sign, and its agents";
     assert!(earlier.starts_with(expected), "{earlier}");
 }
 

@@ -12,6 +12,7 @@ use crate::event::EventKind;
 use crate::limits;
 use crate::members::{Instance, Status};
 use crate::node::streams::Purpose;
+use crate::node::voting::encode_roster;
 use crate::node::{Memory, RecoverError, StreamEnd, StreamId};
 use crate::wire::{Errand, Frame, LineageTag, Message, Outlook, Update};
 
@@ -425,7 +426,9 @@ fn came_over() -> (Driven, Roster) {
         }],
         ..Cut::default()
     });
-    node.call(|node, now| node.consider(alone, None, now));
+    let said = Said::roster(alone.head.lineage, alone.head.view, &encode_roster(&alone));
+    let signature = Some(key_of("a").sign(&said));
+    node.call(|node, now| node.consider(alone, signature, now));
     assert!(node.node.agreed.voting.is_none(), "it votes there no more");
     assert_ne!(node.node.agreed.tag(), LineageTag::of(own.head.lineage));
     (node, own)

@@ -7,14 +7,15 @@ use super::puppets::{KNOWS_NO_VIEW, Puppet, puppet};
 use super::{ms, name, secs};
 use crate::config::Config;
 use crate::coordinator::{
-    Change, Cut, Epoch, Evidence, Lineage, Office, Reason, Removal, RosterHead, Said, Signed,
-    Standing, Testimony, Verdict, View, Voter, Voters, key_of,
+    Change, Cut, Epoch, Evidence, Lineage, Office, Reason, Removal, Roster, RosterHead, Said,
+    Signed, Standing, Testimony, Verdict, View, Voter, Voters, key_of,
 };
 use crate::limits;
 use crate::members::Instance;
 use crate::node::cutting::weight;
+use crate::node::voting::encode_roster;
 use crate::node::{Memory, RecoverError, StreamId};
-use crate::wire::{Errand, Frame, LineageTag, Message, Outlook};
+use crate::wire::{Errand, Frame, LineageTag, Message, Outlook, Update};
 
 pub(super) const LINEAGE: Lineage = Lineage {
     family: 5,
@@ -98,12 +99,19 @@ fn follows_with(
     removed: Vec<Removal>,
 ) -> bool {
     let (stream, _) = asks(node, from, shows(head.lineage, head.view.0));
+    let (lists, lineage, view) = (
+        (standings.clone(), removed.clone()),
+        head.lineage,
+        head.view,
+    );
+    let roster = Roster::from_parts(head.clone(), lists.0, lists.1);
+    let said = roster.map(|roster| Said::roster(lineage, view, &encode_roster(&roster)));
     let told = Frame::Roster {
         head: Box::new(head.clone()),
         standings,
         removed,
         last: true,
-        signature: None,
+        signature: said.map(|said| key_of("a").sign(&said)),
     };
     node.read(stream, &told);
     let agreement = node.node.agreement(node.now);
@@ -347,7 +355,9 @@ fn a_view_shown_in_an_older_history_does_not_hinder_recovery() {
         base: View(1006),
         ..head(newer)
     };
+    node.sleep(secs(60));
     assert!(follows(&mut node, &a, later, Vec::new()));
+    node.hear(&a, Message::Gossip, &[Update::Record(a.record())]);
     assert_eq!(recover(&mut node), Ok(()));
     let agreement = node.node.agreement(node.now);
     // It took office and is a member of its own view.

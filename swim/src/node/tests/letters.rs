@@ -4,10 +4,16 @@ use super::agreed::{LINEAGE, voting};
 use super::driven::Driven;
 use super::name;
 use super::puppets::puppet;
-use crate::coordinator::{Said, key_of};
+use crate::coordinator::{Postmark, Said, key_of};
 use crate::limits;
+use crate::members::Instance;
 use crate::node::{Action, StreamEnd, StreamId};
 use crate::wire::{Frame, LineageTag, encode_frame};
+
+const POSTMARK: Postmark = Postmark {
+    instance: Instance(1),
+    number: 1,
+};
 
 /// The frame of a letter of this length, which says nothing that a voter would.
 fn letter(from: &str, configuration: u32, bytes: usize) -> Vec<u8> {
@@ -19,9 +25,11 @@ fn letter(from: &str, configuration: u32, bytes: usize) -> Vec<u8> {
             LINEAGE,
             configuration,
             key_of("me").id(),
+            POSTMARK,
             &vec![0xff; bytes],
         )),
         configuration,
+        postmark: POSTMARK,
         bytes: vec![0xff; bytes],
     };
     encode_frame(&frame).into_plain()

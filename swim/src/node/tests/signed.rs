@@ -7,15 +7,17 @@ use super::agreed::{VIEW, outlook, voting};
 use super::driven::Driven;
 use super::hearsay::{LINEAGE, asks, following, head, hear, shows, signed, standing};
 use super::puppets::{Puppet, puppet};
-use super::{name, secs};
+use super::{claim, name, secs};
 use crate::Quorum;
 use crate::coordinator::{
-    Change, Cut, Lineage, Roster, RosterHead, Said, Signature, View, VoterKey, key_of,
+    Change, Cut, Lineage, Postmark, Roster, RosterHead, Said, Signature, View, VoterId, VoterKey,
+    key_of,
 };
-use crate::members::Instance;
+use crate::limits;
+use crate::members::{Incarnation, Instance, Record, Status};
 use crate::node::StreamId;
 use crate::node::voting::encode_roster;
-use crate::wire::{Errand, Frame, LineageTag, Message, Outlook};
+use crate::wire::{Errand, Frame, LineageTag, Message, Outlook, Update};
 
 /// What a liar would have others believe.
 fn removal_of(of: &str, instance: u64) -> Cut {
@@ -118,35 +120,91 @@ fn a_signature_travels_with_its_view() {
     assert_eq!(node.frames(stream).0, [told]);
 }
 
-#[test]
-fn a_letter_that_its_voter_did_not_sign_is_not_read() {
-    let (a, b) = (puppet("a", 11), puppet("b", 12));
-    let mut node = voting(&[&a, &b]);
-    let lineage = super::agreed::LINEAGE;
-    // No letter at all: it is found malformed once it is read.
-    let bytes = vec![0xff; 9];
-    let said = |configuration, to| Said::letter(lineage, configuration, to, &bytes);
-    let (me, of_b) = (key_of("me").id(), key_of("b").id());
-    let mut write = |signature: Signature| {
+/// `a`, that votes, writes to one that votes with it and `b`: nothing that is a letter, so that it
+/// is found malformed once it is read. What was found forged, replayed and malformed since.
+struct Writing {
+    node: Driven,
+    a: Puppet,
+}
+
+impl Writing {
+    const BYTES: [u8; 9] = [0xff; 9];
+
+    fn new() -> Writing {
+        let (a, b) = (puppet("a", 11), puppet("b", 12));
+        let node = voting(&[&a, &b]);
+        Writing { node, a }
+    }
+
+    fn said(configuration: u32, to: &str, postmark: Postmark) -> Said {
+        let (lineage, to) = (super::agreed::LINEAGE, key_of(to).id());
+        Said::letter(lineage, configuration, to, postmark, &Writing::BYTES)
+    }
+
+    fn write(&mut self, postmark: Postmark, signature: Signature) -> (u64, u64, u64) {
+        let before = self.dropped();
         let letter = Message::Errand(Errand::Letter {
             configuration: 3,
-            bytes: bytes.clone(),
+            postmark,
+            bytes: Writing::BYTES.to_vec(),
             signature,
         });
-        let datagram = a.datagram_showing(outlook(VIEW.0), node.node.digest(), &letter, &[]);
-        node.call(|node, now| node.handle_datagram(a.addr, &datagram, now));
-        let dropped = &node.node.stats().dropped;
-        (dropped.forged, dropped.malformed)
+        let digest = self.node.node.digest();
+        let datagram = self
+            .a
+            .datagram_showing(outlook(VIEW.0), digest, &letter, &[]);
+        let from = self.a.addr;
+        self.node
+            .call(|node, now| node.handle_datagram(from, &datagram, now));
+        let after = self.dropped();
+        (after.0 - before.0, after.1 - before.1, after.2 - before.2)
+    }
+
+    fn dropped(&self) -> (u64, u64, u64) {
+        let dropped = &self.node.node.stats().dropped;
+        (dropped.forged, dropped.replayed, dropped.malformed)
+    }
+}
+
+fn mark(instance: u64, number: u64) -> Postmark {
+    Postmark {
+        instance: Instance(instance),
+        number,
+    }
+}
+
+#[test]
+fn a_letter_that_its_voter_did_not_sign_is_not_read() {
+    let mut writing = Writing::new();
+    let mark = mark(1011, 1);
+    let said = |configuration, to| Writing::said(configuration, to, mark);
+    for (about, signature) in [
+        ("nobody signed", Signature::made_up()),
+        ("by another", key_of("b").sign(&said(3, "me"))),
+        ("to another", key_of("a").sign(&said(3, "b"))),
+        ("of before", key_of("a").sign(&said(2, "me"))),
+    ] {
+        assert_eq!(writing.write(mark, signature), (1, 0, 0), "{about}");
+    }
+    let signature = key_of("a").sign(&said(3, "me"));
+    assert_eq!(writing.write(mark, signature), (0, 0, 1), "it is read");
+}
+
+/// Each letter is read once, whoever says it again, and none of a former life of its writer.
+#[test]
+fn a_letter_is_read_once() {
+    let mut writing = Writing::new();
+    let mut write = |mark: Postmark| {
+        let signature = key_of("a").sign(&Writing::said(3, "me", mark));
+        writing.write(mark, signature)
     };
-    assert_eq!(write(Signature::made_up()), (1, 0));
-    assert_eq!(write(key_of("b").sign(&said(3, me))), (2, 0), "by another");
-    assert_eq!(
-        write(key_of("a").sign(&said(3, of_b))),
-        (3, 0),
-        "to another"
-    );
-    assert_eq!(write(key_of("a").sign(&said(2, me))), (4, 0), "of before");
-    assert_eq!(write(key_of("a").sign(&said(3, me))), (4, 1), "it is read");
+    let (read, again) = ((0, 0, 1), (0, 1, 0));
+    assert_eq!(write(mark(1011, 7)), read);
+    assert_eq!(write(mark(1011, 7)), again);
+    assert_eq!(write(mark(1011, 5)), read, "they may come in another order");
+    assert_eq!(write(mark(1011, 5)), again);
+    assert_eq!(write(mark(1012, 1)), read, "the next life counts anew");
+    assert_eq!(write(mark(1010, 9)), again, "an older one is over");
 }
 
 /// A roster that is far ahead of the node's, in one frame; the view that it holds then.
@@ -180,48 +238,120 @@ fn far_ahead() -> Outlook {
     }
 }
 
+/// Whether it asks this one now; with the stream.
+fn asked_now(node: &mut Driven, whom: &Puppet) -> Option<StreamId> {
+    let asked = node.connects();
+    let (stream, _) = asked.into_iter().find(|(_, to)| *to == whom.addr)?;
+    node.connected(stream);
+    node.frames(stream);
+    Some(stream)
+}
+
+/// It says so itself, whatever was said of it.
+fn is_there(node: &mut Driven, puppet: &mut Puppet) {
+    puppet.incarnation += 10;
+    node.hear(puppet, Message::Gossip, &[Update::Record(puppet.record())]);
+}
+
 #[test]
 fn who_hears_of_a_quorum_takes_a_whole_roster_from_a_voter_only() {
-    let (mut node, a) = following();
+    let (mut node, mut a) = following();
     let liar = puppet("b", 12);
     node.meet(&[&liar]);
+    node.wait_among(&[&a, &liar], secs(60));
     for by in [None, Some(key_of("b"))] {
         let forged = node.node.stats().dropped.forged;
+        is_there(&mut node, &mut a);
         let (stream, _) = asks(&mut node, &liar, far_ahead());
         assert_eq!(node.node.quorum(node.now), Quorum::Held);
         assert_eq!(tell_roster(&mut node, stream, by.as_ref()), View(7));
         assert_eq!(node.node.stats().dropped.forged, forged + 1);
+        // It asks at once one that can sign, and no other when that one does not.
+        let stream = asked_now(&mut node, &a).expect("it asks a voter");
+        assert_eq!(tell_roster(&mut node, stream, None), View(7));
+        assert_eq!(asked_now(&mut node, &a), None);
     }
-    // It asks one that can sign, when it has not just asked.
+    is_there(&mut node, &mut a);
     let (stream, _) = asks(&mut node, &liar, far_ahead());
-    node.sleep(secs(2));
     tell_roster(&mut node, stream, None);
-    let asked = node.connects();
-    let to_voter = asked.iter().find(|(_, to)| *to == a.addr);
-    let (stream, _) = to_voter.expect("it asks the voter");
-    node.connected(*stream);
-    assert_eq!(
-        tell_roster(&mut node, *stream, Some(&key_of("a"))),
-        View(900)
-    );
+    let stream = asked_now(&mut node, &a).expect("it asks a voter");
+    let told = tell_roster(&mut node, stream, Some(&key_of("a")));
+    assert_eq!(told, View(900));
 }
 
-/// As one that joins: it knows nobody whom it could ask.
+/// As one that joins: it knows nobody whom it could ask. But who has just been started, or follows
+/// since a moment ago, has not lost sight of anything.
 #[test]
 fn who_has_lost_sight_of_the_quorum_believes_whom_it_finds() {
     let (mut node, a) = following();
     assert_ne!(node.node.quorum(node.now), Quorum::Held);
     let (stream, _) = asks(&mut node, &a, shows(LINEAGE, 900));
+    assert_eq!(tell_roster(&mut node, stream, None), View(7), "too soon");
+    node.sleep(secs(60));
+    let (stream, _) = asks(&mut node, &a, shows(LINEAGE, 900));
     assert_eq!(tell_roster(&mut node, stream, None), View(900));
 }
 
+/// All voters that it knew were replaced while it was away, and it hears of a quorum again.
 #[test]
-fn only_a_voter_signs_the_roster_that_it_tells() {
-    let whole = |node: &mut Driven| {
+fn who_knows_no_voter_that_answers_believes_whom_it_finds() {
+    let (mut node, a) = following();
+    let b = puppet("b", 12);
+    node.meet(&[&b]);
+    node.sleep(secs(60));
+    let gone = claim("a", a.instance, 0, Status::Left, "a");
+    node.hear(&b, Message::Gossip, &[gone]);
+    let (stream, _) = asks(&mut node, &b, far_ahead());
+    assert_eq!(tell_roster(&mut node, stream, None), View(7), "too soon");
+    node.wait_among(&[&b], secs(20));
+    let (stream, _) = asks(&mut node, &b, far_ahead());
+    assert_eq!(node.node.quorum(node.now), Quorum::Held);
+    assert_eq!(tell_roster(&mut node, stream, None), View(900));
+}
+
+/// A voter has promised something to others: it follows nobody that none of them stands for.
+#[test]
+fn a_voter_believes_nobody_as_long_as_another_answers() {
+    let mut a = puppet("a", 11);
+    let mut node = voting(&[&a]);
+    node.wait_among(&[&a], secs(60));
+    is_there(&mut node, &mut a);
+    assert_ne!(node.node.quorum(node.now), Quorum::Held);
+    let roster = node.node.agreed.roster().expect("it has one").clone();
+    let mut ahead = roster.clone();
+    ahead.head.view = View(VIEW.0 + 900);
+    node.call(|node, now| node.consider(ahead.clone(), None, now));
+    assert_eq!(node.node.agreed.view(), VIEW);
+    assert_eq!(node.node.stats().dropped.forged, 1);
+    let said = Said::roster(ahead.head.lineage, ahead.head.view, &encode_roster(&ahead));
+    let signature = key_of("a").sign(&said);
+    node.call(|node, now| node.consider(ahead.clone(), Some(signature), now));
+    assert_eq!(node.node.agreed.view(), ahead.head.view);
+}
+
+/// Nor does anybody go where no cluster comes.
+#[test]
+fn a_roster_too_far_ahead_is_absurd() {
+    let (mut node, _) = following();
+    node.sleep(secs(60));
+    let mut ahead = node.node.agreed.roster().expect("it has one").clone();
+    ahead.head.view = View(7 + limits::VIEWS_AHEAD + 1);
+    let mut rebuilt = ahead.clone();
+    rebuilt.head.lineage.generation += 1;
+    for roster in [ahead, rebuilt] {
+        node.call(|node, now| node.consider(roster, None, now));
+    }
+    assert_eq!(node.node.agreement(node.now).view, View(7));
+    assert_eq!(node.node.stats().dropped.absurd, 2);
+}
+
+#[test]
+fn who_can_signs_the_roster_that_it_tells_for_those_that_follow_it() {
+    let whole = |node: &mut Driven, lineage: Option<Lineage>| {
         let stream = node.accept();
         let ask = Frame::Catch {
             cluster: name("test"),
-            lineage: None,
+            lineage,
             view: View(0),
         };
         node.read(stream, &ask);
@@ -231,11 +361,55 @@ fn only_a_voter_signs_the_roster_that_it_tells() {
         }
     };
     let (mut node, _) = following();
-    assert_eq!(whole(&mut node), None);
+    assert_eq!(whole(&mut node, Some(LINEAGE)), None, "it never votes");
     let mut node = voting(&[&puppet("a", 11), &puppet("b", 12)]);
-    let signature = whole(&mut node).expect("it votes");
+    assert_eq!(whole(&mut node, None), None, "who joins knows no voter");
+    let lineage = Some(super::agreed::LINEAGE);
+    let signature = whole(&mut node, lineage).expect("it votes");
     let roster = node.node.agreed.roster().expect("it has one");
     let said = Said::roster(roster.head.lineage, VIEW, &encode_roster(roster));
     assert_eq!(signature.voter(), key_of("me").id());
     assert!(signature.holds(&said));
+}
+
+/// Whoever has the key of the cluster can say of a voter that it has another number, its own.
+#[test]
+fn a_voter_keeps_its_number_in_the_life_in_which_it_was_named() {
+    let a = puppet("a", 11);
+    let mut node = voting(&[&a]);
+    let mut roster = node.node.agreed.roster().expect("it has one").clone();
+    roster.apply(&Cut {
+        changes: vec![Change::Up {
+            name: name("a"),
+            instance: Instance(a.instance),
+            removals: 0,
+        }],
+        ..Cut::default()
+    });
+    let since = roster.head.view;
+    roster.apply(&Cut::default());
+    let mut named = |base: View, instance: u64, incarnation: u32, says: VoterId| {
+        let mut head = roster.head.clone();
+        head.base = base;
+        let standings = roster.standings().to_vec();
+        let roster = Roster::from_parts(head, standings, Vec::new());
+        node.node.agreed.history = None;
+        node.node.begin_history(roster.expect("it fits together"));
+        let record = Record {
+            instance: Instance(instance),
+            incarnation: Incarnation(incarnation),
+            voter: says,
+            ..a.record()
+        };
+        node.hear(&a, Message::Gossip, &[Update::Record(record)]);
+        let candidates = node.node.voter_candidates(node.now);
+        let found = candidates.into_iter().find(|one| one.voter.name == name(a.name));
+        found.map(|one| (one.voter.id, one.votes))
+    };
+    let (own, other) = (key_of("a").id(), key_of("liar").id());
+    assert_eq!(named(since.next(), 1011, 1, other), Some((own, true)));
+    assert_eq!(named(since.next(), 1011, 2, VoterId::NEVER), None);
+    // A life that came after it was named has lost its memory, if it says so.
+    assert_eq!(named(since, 1011, 3, other), Some((other, false)));
+    assert_eq!(named(since.next(), 1012, 0, other), Some((other, false)));
 }

@@ -33,11 +33,11 @@ use zeroize::Zeroizing;
 pub(crate) use datagram::Origin;
 pub(crate) use keyring::WireKey;
 pub use keyring::{HeldKeys, Key, KeyError, KeyId, KeyInfo, Keyring};
+pub(crate) use replay::Windows;
 pub(crate) use stream::{Channel, Fault};
 
 use crate::members::Name;
 use crate::time::Time;
-use replay::Windows;
 
 /// What is done about traffic that is not sealed, while there is a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! Which datagrams of a sender were heard already.
+//! Which datagrams of a sender were heard already, and which letters of a voter.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ struct Window {
 /// The windows of all senders. Of each two lives are kept, as two members may share a name for a
 /// while, until the older one has learned of it.
 #[derive(Debug, Default)]
-pub(super) struct Windows {
+pub(crate) struct Windows {
     of: BTreeMap<NameHash, [Option<Window>; 2]>,
 }
 
@@ -63,7 +63,7 @@ impl Windows {
     /// when it was heard before, too many newer ones were, or it is the first of a life before one
     /// that is known. Such a one was recorded, or a newer member has its name: that it hears from
     /// those that knew it, or on a stream.
-    pub(super) fn hear(
+    pub(crate) fn hear(
         &mut self,
         sender: NameHash,
         life: Life,

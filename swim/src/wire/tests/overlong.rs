@@ -6,10 +6,15 @@ use serde::Serialize;
 
 use super::*;
 use crate::coordinator::{
-    Evidence, Finding, Reason, RosterHead, Signature, Testimony, View, Voter,
+    Evidence, Finding, Postmark, Reason, RosterHead, Signature, Testimony, View, Voter,
 };
 use crate::event::Silence;
 use crate::wire::{Errand, LineageTag};
+
+const POSTMARK: Postmark = Postmark {
+    instance: Instance(1),
+    number: 1,
+};
 
 const CUTS: u8 = 7;
 const ROSTER: u8 = 8;
@@ -192,6 +197,7 @@ fn a_list_that_claims_to_be_huge_is_malformed() {
         for errand in [
             Errand::Letter {
                 configuration: 1,
+                postmark: POSTMARK,
                 bytes: Vec::new(),
                 signature: Signature::made_up(),
             },
@@ -220,7 +226,7 @@ fn to_bytes(value: &impl Serialize) -> Vec<u8> {
 
 fn letter_head() -> Vec<u8> {
     let tag = LineageTag::of(samples::lineage());
-    to_bytes(&(name("muster"), name("n1"), tag, 2u32))
+    to_bytes(&(name("muster"), name("n1"), tag, 2u32, POSTMARK))
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{address, longest_name, name};
 use crate::coordinator::{
-    Change, Cut, Epoch, Evidence, Finding, Lineage, Office, Reason, Removal, RosterHead, Signature,
-    Signed, Standing, Testimony, Verdict, View, Voter, VoterId, Voters,
+    Change, Cut, Epoch, Evidence, Finding, Lineage, Office, Postmark, Reason, Removal, RosterHead,
+    Signature, Signed, Standing, Testimony, Verdict, View, Voter, VoterId, Voters,
 };
 use crate::event::Silence;
 use crate::limits;
@@ -47,6 +47,7 @@ pub(super) fn errand_after(errand: &Errand) -> Option<Errand> {
         }),
         Errand::Testimony { .. } => Some(Errand::Letter {
             configuration: 300,
+            postmark: postmark(),
             bytes: vec![0, 1, 200, 255],
             signature: Signature::made_up(),
         }),
@@ -415,12 +416,20 @@ pub(super) fn roster() -> Frame {
     }
 }
 
+fn postmark() -> Postmark {
+    Postmark {
+        instance: LIFE,
+        number: 300,
+    }
+}
+
 pub(super) fn letter() -> Frame {
     Frame::Letter {
         cluster: name("muster"),
         from: name("n1"),
         tag: LineageTag::of(lineage()),
         configuration: 2,
+        postmark: postmark(),
         bytes: (0..=255).collect(),
         signature: Signature::made_up(),
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::coordinator::{CatchUp, Cut, History, Roster, Signature, View, Voter};
+use crate::coordinator::{CatchUp, Cut, History, Postmark, Roster, Signature, View, Voter};
 use crate::members::{NameHash, Status};
 use crate::time::Time;
 use crate::wire::{Errand, LineageTag, Outlook, Refusal, RelayTarget};
@@ -185,6 +185,10 @@ fn the_largest_letter_and_cut_of_a_datagram_fit() {
     for errand in [
         Errand::Letter {
             configuration: u32::MAX,
+            postmark: Postmark {
+                instance: Instance(u64::MAX),
+                number: u64::MAX,
+            },
             bytes: vec![255; limits::DATAGRAM_LETTER_BYTES],
             signature: Signature::made_up(),
         },

@@ -9,12 +9,12 @@ use super::super::name;
 use super::super::puppets::KNOWS_NO_VIEW;
 use super::steps::{NAMES, any_instance, any_of};
 use crate::coordinator::{
-    Change, Cut, Epoch, Evidence, Finding, Lineage, Office, Reason, Removal, RosterHead, Said,
-    Signature, Standing, Testimony, Verdict, View, Voter, VoterId, Voters, key_of,
+    Change, Cut, Epoch, Evidence, Finding, Lineage, Office, Postmark, Reason, Removal, RosterHead,
+    Said, Signature, Standing, Testimony, Verdict, View, Voter, VoterId, Voters, key_of,
 };
 use crate::event::Silence;
 use crate::limits;
-use crate::members::Name;
+use crate::members::{Instance, Name};
 use crate::node::Node;
 use crate::wire::{Errand, Frame, LineageTag, Outlook, Question, Reply};
 
@@ -132,6 +132,7 @@ pub(super) fn any_errand() -> impl Strategy<Value = Errand> {
     let bytes = || prop::collection::vec(any::<u8>(), 0..40);
     let letter = (any_count(), bytes()).prop_map(|(configuration, bytes)| Errand::Letter {
         configuration,
+        postmark: postmark(configuration),
         bytes,
         signature: Signature::made_up(),
     });
@@ -344,11 +345,20 @@ pub(super) fn any_frame() -> impl Strategy<Value = Frame> {
                 from,
                 tag: LineageTag::of(OTHER),
                 configuration,
+                postmark: postmark(configuration),
                 bytes,
                 signature: Signature::made_up(),
             }
         ),
     ]
+}
+
+/// Of one life, and as many as there are numbers.
+fn postmark(number: u32) -> Postmark {
+    Postmark {
+        instance: Instance(7),
+        number: number.into(),
+    }
 }
 
 /// A voter of the node's roster signs this, if there is one whose key is known.
@@ -379,13 +389,14 @@ pub(super) fn fit_errand(errand: &mut Errand, from: &str, node: &Node) {
         }
         Errand::Letter {
             configuration,
+            postmark,
             bytes,
             signature,
         } => {
             if let Some(roster) = node.agreed.roster() {
                 *configuration = roster.head.voters.configuration;
                 let (lineage, to) = (roster.head.lineage, node.agreed.voter);
-                let said = Said::letter(lineage, *configuration, to, bytes);
+                let said = Said::letter(lineage, *configuration, to, *postmark, bytes);
                 *signature = key_of(from).sign(&said);
             }
         }
@@ -465,13 +476,15 @@ pub(super) fn fit_frame(frame: &mut Frame, node: &Node) {
             from,
             tag,
             configuration,
+            postmark,
             bytes,
             signature,
             ..
         } => {
             *tag = LineageTag::of(ours.lineage);
             *configuration = ours.voters.configuration;
-            let said = Said::letter(ours.lineage, *configuration, node.agreed.voter, bytes);
+            let to = node.agreed.voter;
+            let said = Said::letter(ours.lineage, *configuration, to, *postmark, bytes);
             *signature = key_of(from.as_str()).sign(&said);
         }
         Frame::Ping { .. }
