@@ -335,10 +335,10 @@ impl Node {
             later
         } else if our.family == their.family {
             // Somebody rebuilt a quorum. Where one is held that was without need, and what was
-            // decided here stays; nor do views ever go back.
+            // decided here stays; nor do views ever go back. Who was just started follows at once:
+            // two old voters that looked first would hold the old quorum again.
             let later = their > our;
-            let lost = self.quorum(now) != Quorum::Held && self.has_looked(now);
-            let gives_up = lost && theirs.head.view > ours.head.view;
+            let gives_up = self.quorum(now) != Quorum::Held && theirs.head.view > ours.head.view;
             if later && !gives_up {
                 self.agreed.conflict = Some(their);
             }

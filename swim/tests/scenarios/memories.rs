@@ -5,7 +5,7 @@ use muster_swim::{Quorum, State};
 
 use crate::decided::{all_but, voting};
 use crate::support::*;
-use crate::verdicts::{agreed_with, quorum};
+use crate::verdicts::{agreed, agreed_with, quorum, view};
 
 #[test]
 fn those_that_never_voted_begin_no_other_history_without_the_voters() {
@@ -70,6 +70,44 @@ fn a_lone_survivor_that_rebuilds_the_quorum_removes_those_given_up() {
             cluster.restart(*pid);
         }
         must(&mut cluster, secs(60), "all agree", Cluster::is_unanimous);
+        cluster.check();
+    }
+}
+
+/// Nobody is left whose signature it knows, and it lacks more cuts than anybody keeps: also when it
+/// is started again in between, and finds the old roster in its data directory.
+#[test]
+fn who_was_away_while_all_voters_were_replaced_comes_back() {
+    for seed in seeds(0..4) {
+        let (mut cluster, pids) = agreed(seed, 9);
+        let away = all_but(&pids, &voting(&cluster, &pids))[0];
+        cluster.partition(&[away]);
+        let before = view(&cluster, away);
+        for voter in voting(&cluster, &pids) {
+            cluster.crash(voter);
+            must(&mut cluster, secs(120), "another one votes", |cluster| {
+                let some = all_but(&cluster.up(), &[away])[0];
+                let names = cluster.node(some).agreement(cluster.clock(some)).voters;
+                names.len() == 3 && !names.contains(&cluster.launched(voter).name)
+            });
+        }
+        let others = all_but(&cluster.up(), &[away]);
+        let votes = voting(&cluster, &others);
+        let mut busy = all_but(&others, &votes)[0];
+        let some = votes[0];
+        while view(&cluster, some).0 < before.0 + 300 {
+            cluster.crash(busy);
+            busy = cluster.restart(busy);
+            must(&mut cluster, secs(60), "it is a member", |cluster| {
+                quorum(cluster, busy) == Quorum::Held
+            });
+        }
+        if seed % 2 == 0 {
+            cluster.crash(away);
+            cluster.restart(away);
+        }
+        cluster.network().heal();
+        must(&mut cluster, secs(300), "all agree", Cluster::is_unanimous);
         cluster.check();
     }
 }

@@ -403,7 +403,9 @@ fn a_voter_keeps_its_number_in_the_life_in_which_it_was_named() {
         };
         node.hear(&a, Message::Gossip, &[Update::Record(record)]);
         let candidates = node.node.voter_candidates(node.now);
-        let found = candidates.into_iter().find(|one| one.voter.name == name(a.name));
+        let found = candidates
+            .into_iter()
+            .find(|one| one.voter.name == name(a.name));
         found.map(|one| (one.voter.id, one.votes))
     };
     let (own, other) = (key_of("a").id(), key_of("liar").id());
