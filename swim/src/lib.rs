@@ -12,6 +12,8 @@ pub mod event;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 mod gossip;
+#[cfg(any(all(test, feature = "sim"), feature = "fuzz"))]
+mod lies;
 pub mod limits;
 pub mod members;
 pub mod node;

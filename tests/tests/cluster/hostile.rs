@@ -1,6 +1,8 @@
-//! Attackers on the same network, without the key: they read nothing, move nobody, and cost little.
+//! Attackers on the same network. Without the key they read nothing, move nobody, and cost little;
+//! with it they can lie, and remove nobody by that.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -10,6 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use muster_swim::fuzz::{Liar, Person};
+use muster_swim::members::{Incarnation, Name};
+use muster_swim::{Instance, Key, Keyring, Lineage, View};
 use muster_tests::{Capture, Cluster, Network, Options, inside, raise_file_limit};
 use tempfile::TempDir;
 
@@ -427,4 +432,90 @@ fn another_key_and_another_cluster_of_the_same_key_stay_outside() {
         }
         Ok(())
     });
+}
+
+/// A life of a member, as everybody with the key knows it.
+fn person(cluster: &Cluster, number: usize) -> Result<Person, String> {
+    let host = cluster.host(number);
+    let status = host.status()?;
+    let field = |name: &str| status[name].as_u64().ok_or(format!("no {name}"));
+    Ok(Person {
+        name: Name::new(host.name()).expect("a member has it"),
+        instance: Instance(field("instance")?),
+        incarnation: Incarnation(u32::try_from(field("incarnation")?).unwrap_or(u32::MAX)),
+    })
+}
+
+/// The history that all are in, and its last view.
+fn history(cluster: &Cluster) -> Result<(Lineage, View), String> {
+    let status = cluster.host(1).status()?;
+    let word = status["lineage"].as_str().ok_or("no lineage")?;
+    let number = |digits: Option<&str>| {
+        let digits = digits.ok_or("a short lineage")?;
+        u64::from_str_radix(digits, 16).map_err(|error| error.to_string())
+    };
+    let generation = number(word.get(16..))?;
+    let lineage = Lineage {
+        family: number(word.get(..16))?,
+        generation: u32::try_from(generation).map_err(|error| error.to_string())?,
+    };
+    let view = status["view"].as_u64().ok_or("no view")?;
+    Ok((lineage, View(view)))
+}
+
+/// Somebody on another host has the key, and says in the name of a member, and in that of whom it
+/// is about, all that can be said against one after the other: suspicions, goodbyes, reports,
+/// testimonies, and views that remove it.
+#[test]
+fn whoever_has_the_key_and_lies_removes_nobody() {
+    let mut cluster = Cluster::new(Options {
+        expect: Some(5),
+        ..Options::of(6)
+    });
+    (1..=5).for_each(|number| cluster.start(number));
+    cluster.wait_all_see_all();
+    cluster.wait_voters(3);
+    let text = fs::read_to_string(cluster.key_file(1)).expect("the key file can be read");
+    let key = text.lines().next().expect("it has a key").trim();
+    let key = Key::parse(key).expect("it is one");
+    let keys = Keyring::new(0, vec![(key, None)]).expect("one is enough");
+    let cluster_name = Name::new("muster").expect("it is the default");
+    let mut liar = Liar::new(cluster_name, keys, [7; 32]);
+    let marks = cluster.marks();
+    let before = cluster.wait_all_agree();
+    let socket = cluster
+        .network()
+        .inside(6, || UdpSocket::bind(("0.0.0.0", 0)))
+        .expect("an address is free");
+    let start = Instant::now();
+    let mut said = 0;
+    while start.elapsed() < Duration::from_secs(10) {
+        let history = history(&cluster).expect("the first member answers");
+        for victim in 1..=5 {
+            let by = person(&cluster, victim % 5 + 1).expect("it answers");
+            let about = person(&cluster, victim).expect("it answers");
+            for to in 1..=5 {
+                let name = Name::new(cluster.host(to).name()).expect("a member has it");
+                for word in liar.slander(&name, (&by, &about), history) {
+                    let to = cluster.address(to, false);
+                    socket.send_to(&word, to).expect("the host can be reached");
+                    said += 1;
+                }
+            }
+        }
+    }
+    assert!(said > 1000, "only {said} lies were told");
+    for number in 1..=5 {
+        // Views that no voter signed.
+        wait_dropped(&cluster, number, &["forged"], 10);
+    }
+    cluster.wait(SOON, "all see all again", |cluster| cluster.all_see_all());
+    for kind in ["member-dead", "member-left", "self-removed"] {
+        if let Err(line) = cluster.none_but(&marks, kind, &[]) {
+            cluster.fail(&line);
+        }
+    }
+    assert_eq!(cluster.wait_all_agree().view, before.view);
+    cluster.one_history();
+    println!("{said} lies in {:?}", start.elapsed());
 }

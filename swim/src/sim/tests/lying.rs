@@ -3,14 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::coordinator::{Change, Cut, Finding, Said, View, VoterId, key_of};
-use crate::event::{EventKind, MemberInfo, Silence};
+use crate::coordinator::{View, VoterId};
+use crate::event::{EventKind, MemberInfo};
+use crate::lies::{self, Person};
 use crate::limits;
-use crate::members::{Apps, Incarnation, Instance, Name, Record, Status};
+use crate::members::{Apps, Incarnation, Instance, Name, Record};
 use crate::sim::process::Input;
 use crate::sim::{Cluster, Launch, Options, Pid};
 use crate::time::Time;
-use crate::wire::{self, ClusterId, Errand, Header, LineageTag, Message, Outlook, Update};
+use crate::wire::{self, ClusterId, Header, LineageTag, Message, Outlook, Update};
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -67,77 +68,29 @@ fn tell(cluster: &mut Cluster, at: Pid, word: &Word<'_>) {
     cluster.apply(at, Input::Datagram { from, bytes });
 }
 
-fn claim(of: &MemberInfo, incarnation: Incarnation, status: Status, by: &Name) -> Update {
-    Update::Claim {
+fn person(of: &MemberInfo) -> Person {
+    Person {
         name: of.name.clone(),
         instance: of.instance,
-        incarnation,
-        status,
-        by: by.clone(),
-        refused: vec![by.clone()],
+        incarnation: of.incarnation,
     }
 }
 
-/// Everything that it can say against another: by itself and in the other's name.
+/// It says everything that it can against another: by itself and in the other's name.
 fn slander(cluster: &mut Cluster, liar: Pid, at: Pid, victim: Pid) {
     let (liar, victim) = (me(cluster, liar), me(cluster, victim));
-    let now = victim.incarnation;
-    let next = Incarnation(now.0 + 1);
-    let mut updates = Vec::new();
-    for incarnation in [now, next, Incarnation(u32::MAX)] {
-        for status in [Status::Suspect, Status::Unreachable, Status::Left] {
-            updates.push(claim(&victim, incarnation, status, &liar.name));
-        }
-    }
-    let views_ahead = cluster.dice().number(0..1 << 40) as u64;
-    let from = liar.addr;
-    let says = |by, message, updates| Word {
-        by,
-        from,
-        views_ahead,
-        message,
-        updates,
-    };
-    let (subject, instance) = (victim.name.clone(), victim.instance);
-    let report = Errand::Report {
-        seq: 1,
-        subject: subject.clone(),
-        instance,
-        silence: Silence::Refused,
-        health: 0,
-    };
-    let testimony = Errand::Testimony {
-        subject,
-        instance,
-        finding: Finding::Unreached(Silence::CutOff),
-        health: 0,
-    };
-    let goodbye = claim(&victim, now, Status::Left, &victim.name);
-    // A view that removes it, signed as well as the liar can.
+    let (speaker, subject) = (person(&liar), person(&victim));
     let mark = cluster.node(at).mark().expect("it belongs to a history");
-    let cut = Cut {
-        changes: vec![Change::Left {
-            name: victim.name.clone(),
-            instance,
-        }],
-        ..Cut::default()
-    };
-    let (view, cut) = (mark.view.next(), cut.encoded().to_vec());
-    let said = Said::cut(mark.lineage, view, &cut);
-    let signature = key_of(liar.name.as_str()).sign(&said);
-    let cut = Errand::Cut {
-        view,
-        cut,
-        signature,
-    };
-    for word in [
-        says(&liar, Message::Gossip, updates),
-        says(&liar, Message::Errand(report), vec![]),
-        says(&liar, Message::Errand(testimony), vec![]),
-        says(&victim, Message::Gossip, vec![goodbye]),
-        says(&liar, Message::Errand(cut.clone()), vec![]),
-        says(&victim, Message::Errand(cut), vec![]),
-    ] {
+    let views_ahead = cluster.dice().number(0..1 << 40) as u64;
+    for said in lies::slander(&speaker, &subject, (mark.lineage, mark.view)) {
+        let by = if *said.by == subject { &victim } else { &liar };
+        let word = Word {
+            by,
+            from: liar.addr,
+            views_ahead,
+            message: said.message,
+            updates: said.updates,
+        };
         tell(cluster, at, &word);
     }
 }
