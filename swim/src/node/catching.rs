@@ -365,13 +365,15 @@ impl Node {
             return true;
         };
         let (lineage, view) = (theirs.head.lineage, theirs.head.view);
-        let said = |_| Said::roster(lineage, view, &encode_roster(theirs));
+        let said = || Said::roster(lineage, view, &encode_roster(theirs));
         let known = signature.filter(|signature| signature.is_of(&ours.head.voters.voters));
-        if known.is_some_and(|signature| self.agreed.rosters.holds(&signature, said(()))) {
+        if known.is_some_and(|signature| self.agreed.rosters.holds(&signature, said())) {
             return true;
         }
         let blind = self.agreed.voting.is_none() && self.quorum(now) != Quorum::Held;
-        self.has_looked(now) && (blind || self.voters_present(now).is_empty())
+        // Nobody else decides in the history of one that votes alone.
+        let gone = !self.other_voters().is_empty() && self.voters_present(now).is_empty();
+        self.has_looked(now) && (blind || gone)
     }
 
     /// Whether this node has known its history for long enough to have heard of a quorum, if there

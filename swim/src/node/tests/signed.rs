@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::agreed::{VIEW, outlook, voting};
+use super::agreed::{VIEW, founder, outlook, voting};
 use super::driven::Driven;
 use super::hearsay::{LINEAGE, asks, following, head, hear, shows, signed, standing};
 use super::puppets::{Puppet, puppet};
@@ -327,6 +327,18 @@ fn a_voter_believes_nobody_as_long_as_another_answers() {
     let signature = key_of("a").sign(&said);
     node.call(|node, now| node.consider(ahead.clone(), Some(signature), now));
     assert_eq!(node.node.agreed.view(), ahead.head.view);
+}
+
+/// Nobody else decides in its history: it was there when all of it was.
+#[test]
+fn who_votes_alone_believes_nobody() {
+    let mut node = founder();
+    node.sleep(secs(60));
+    let mut ahead = node.node.agreed.roster().expect("it has one").clone();
+    let view = ahead.head.view;
+    ahead.head.view = View(view.0 + 900);
+    node.call(|node, now| node.consider(ahead, None, now));
+    assert_eq!(node.node.agreed.view(), view);
 }
 
 /// Nor does anybody go where no cluster comes.
