@@ -50,7 +50,7 @@ pub const UPDATE_BYTES: usize = PLAIN_DATAGRAM_BYTES - DATAGRAM_HEAD_BYTES;
 pub const SIGNATURE_BYTES: usize = 96;
 
 /// What says which letter of a voter it is, at most.
-pub const POSTMARK_BYTES: usize = 20;
+pub const POSTMARK_BYTES: usize = 21;
 
 /// Largest letter of the consensus that goes by datagram; a longer one goes by stream.
 pub const DATAGRAM_LETTER_BYTES: usize = UPDATE_BYTES - POSTMARK_BYTES - SIGNATURE_BYTES;

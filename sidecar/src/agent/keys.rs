@@ -60,13 +60,13 @@ impl KeyCommand {
     }
 }
 
-const GENERATION: &str = "# generation";
+const GENERATION: &str = "generation";
 
 /// A key file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
     /// It cannot be read.
-    #[error("cannot read the key file {path}: {error}; `muster keys generate` makes a key")]
+    #[error("cannot read the key file {path}: {error}; {}", advice(.error))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -136,6 +136,15 @@ pub enum KeyFileError {
     },
 }
 
+/// What to do about a file that cannot be read. A new key is no way out where there is one.
+fn advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "`muster keys generate` makes a key",
+        io::ErrorKind::PermissionDenied => "give it to the user of the agent, with mode 0600",
+        _ => "see to that, or name another one with --key-file",
+    }
+}
+
 impl KeyFileError {
     /// Nothing is there.
     fn is_missing(&self) -> bool {
@@ -162,17 +171,15 @@ pub(crate) struct Parsed {
 
 /// Reads a ring from a text that stands at `path`.
 pub(crate) fn parse(path: &Path, text: &str, clock: &Clock) -> Result<Parsed, KeyFileError> {
-    let (mut generation, mut keys, mut new) = (0, Vec::new(), Vec::new());
+    let (mut generation, mut keys, mut new) = (None, Vec::new(), Vec::new());
     for (at, line) in text.lines().enumerate() {
         let (line, at) = (line.trim(), at + 1);
-        let number = line.strip_prefix(GENERATION);
-        let is_apart = |rest: &&str| rest.is_empty() || rest.starts_with(char::is_whitespace);
-        if let Some(number) = number.filter(is_apart) {
-            let number = number.trim().parse();
-            generation = number.map_err(|_| KeyFileError::Generation {
+        if let Some(number) = generation_in(line) {
+            let number = number.parse().ok().filter(|_| generation.is_none());
+            generation = Some(number.ok_or_else(|| KeyFileError::Generation {
                 path: path.into(),
                 line: at,
-            })?;
+            })?);
         }
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -200,6 +207,7 @@ pub(crate) fn parse(path: &Path, text: &str, clock: &Clock) -> Result<Parsed, Ke
         };
         keys.push((key, until));
     }
+    let generation = generation.unwrap_or(0);
     let ring = Keyring::new(generation, keys).map_err(|error| KeyFileError::Line {
         path: path.into(),
         line: 0,
@@ -207,6 +215,15 @@ pub(crate) fn parse(path: &Path, text: &str, clock: &Clock) -> Result<Parsed, Ke
     })?;
     let ring = ring.with_new(&new);
     Ok(Parsed { ring, generation })
+}
+
+/// What stands behind `# generation`, in whatever way that is written by hand.
+fn generation_in(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix('#')?.trim_start();
+    let (word, rest) = rest.split_at_checked(GENERATION.len())?;
+    let is_apart = !rest.starts_with(|next: char| next.is_alphanumeric());
+    let is_it = word.eq_ignore_ascii_case(GENERATION) && is_apart;
+    is_it.then(|| rest.trim_matches([' ', '\t', ':', '=']))
 }
 
 fn until(word: &str, clock: &Clock) -> Option<Time> {
@@ -226,7 +243,7 @@ fn on_clock(wall: SystemTime, clock: &Clock) -> Time {
 pub(crate) fn render(ring: &Keyring, clock: &Clock) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(file::FILE_BYTES));
     text.push_str("# Keys of the cluster; the first one seals. Written by muster.\n");
-    text.push_str(&format!("{GENERATION} {}\n", ring.generation()));
+    text.push_str(&format!("# {GENERATION} {}\n", ring.generation()));
     for (key, info) in ring.keys().zip(ring.infos()) {
         text.push_str(&key.reveal());
         if let Some(until) = info.until {

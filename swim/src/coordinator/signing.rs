@@ -91,7 +91,13 @@ impl Said {
         postmark: Postmark,
         bytes: &[u8],
     ) -> Said {
-        let numbers = [to.0, postmark.instance.0, postmark.number].map(u64::to_le_bytes);
+        let numbers = [
+            to.0,
+            postmark.instance.0,
+            postmark.number,
+            postmark.by_stream.into(),
+        ];
+        let numbers = numbers.map(u64::to_le_bytes);
         let inner = hash("muster addressee", &[&numbers.concat(), bytes]);
         Said::of("muster letter", lineage, configuration.into(), &inner)
     }
@@ -114,8 +120,10 @@ impl Said {
 pub(crate) struct Postmark {
     /// The life of the writer.
     pub(crate) instance: Instance,
-    /// Counts its letters.
+    /// Counts its letters: those that go by datagram and, apart from them as they take longer,
+    /// those that go by stream.
     pub(crate) number: u64,
+    pub(crate) by_stream: bool,
 }
 
 /// A voter's signature under something, with the key that shows whose it is.
@@ -177,6 +185,7 @@ mod tests {
     const POSTMARK: Postmark = Postmark {
         instance: Instance(100),
         number: 4,
+        by_stream: false,
     };
 
     fn key(seed: u8) -> VoterKey {

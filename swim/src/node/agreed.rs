@@ -32,10 +32,10 @@ pub(super) struct Agreed {
     pub(super) voter: VoterId,
     /// With what it signs.
     pub(super) key: Option<VoterKey>,
-    /// Letters that it wrote.
-    pub(super) letters: u64,
+    /// Letters that it wrote, to go by datagram and by stream.
+    pub(super) letters: [u64; 2],
     /// Which ones of the other voters it has read.
-    pub(super) letters_heard: Windows,
+    pub(super) letters_heard: [Windows; 2],
     /// Since when it knows its history, or that there is one.
     pub(super) since: Time,
     pub(super) history: Option<History>,
@@ -72,8 +72,8 @@ impl Agreed {
         Agreed {
             voter: memory.id(),
             key: memory.key.clone(),
-            letters: 0,
-            letters_heard: Windows::default(),
+            letters: [0; 2],
+            letters_heard: Default::default(),
             since: now,
             history: None,
             rosters: Rosters::default(),

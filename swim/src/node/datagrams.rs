@@ -54,30 +54,35 @@ impl Node {
             self.stats.dropped.absurd += 1;
             return;
         }
-        if let Some(origin) = origin
-            && let Err(reason) = self.hear(origin, &header)
-        {
-            return self.count_dropped(reason);
-        }
         if header.from == self.me.name.as_str() && header.instance == self.me.instance {
             // Our own: the address of a seed, or of a member that moved, led back here.
             self.stats.dropped.unexpected += 1;
             return;
         }
+        if let Some(origin) = origin
+            && let Err(reason) = self.hear(origin, &header)
+        {
+            return self.count_dropped(reason);
+        }
         self.stats.datagrams_received += 1;
         self.stats.bytes_received += length as u64;
-        self.on_heard(header.from, now);
+        let is_past = self.is_past(&header);
+        if !is_past {
+            self.on_heard(header.from, now);
+        }
         let known = self.table.ids(updates.iter().map(Update::subject));
         for (update, known) in updates.into_iter().zip(known) {
             self.learn(update, known, &header, from, now);
         }
-        let is_past = self.is_past(&header);
         self.heed_header(&header, is_past, from, now);
         if !self.is_active() {
             return;
         }
         match message {
             Message::Ping { seq, target } => {
+                self.on_ping(seq, target, Message::Ack { seq }, &header, from);
+            }
+            Message::Beat { seq, target, .. } if is_past => {
                 self.on_ping(seq, target, Message::Ack { seq }, &header, from);
             }
             Message::Beat { seq, target, ring } => {
@@ -91,6 +96,7 @@ impl Node {
                 self.on_ack(seq, &header, now);
             }
             Message::Nack { seq } => self.on_nack(seq, &header, now),
+            Message::PingRequest { .. } if is_past => {}
             Message::PingRequest { seq, target } => {
                 let asker = (NameHash::of(header.from), from);
                 self.on_ping_request(seq, target, asker, now);

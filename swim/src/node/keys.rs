@@ -479,7 +479,10 @@ impl Node {
             self.stats.dropped.unsealed += 1;
             return self.end_stream(stream, StreamEnd::Closed, true, now);
         }
-        let (is_news, is_old) = (ring.outranks(ours), ours.outranks(&ring));
+        // What is being kept was taken already: nothing older is kept after it.
+        let mut kept = self.keying.kept.values();
+        let is_late = kept.any(|(kept, _)| !ring.outranks(kept));
+        let (is_news, is_old) = (ring.outranks(ours) && !is_late, ours.outranks(&ring));
         if is_news && self.keying.kept.len() < limits::KEY_STREAMS {
             self.keep(ring, Then::Answer(stream));
         } else {

@@ -341,13 +341,13 @@ impl Node {
         if !is_theirs {
             return self.count_dropped(DropReason::Forged);
         }
-        let Postmark {
-            instance,
-            number: letter,
-        } = postmark;
-        let life = instance.0.to_le_bytes();
-        let heard = &mut self.agreed.letters_heard;
-        if !heard.hear(NameHash::of(from), life, (instance, None), letter) {
+        let life = postmark.instance.0.to_le_bytes();
+        let current = self.table.get(from);
+        let current = current.map(|member| member.statement.record.instance);
+        let lives = (postmark.instance, current);
+        let heard = &mut self.agreed.letters_heard[usize::from(postmark.by_stream)];
+        let by = NameHash::from(signature.voter().0.to_le_bytes());
+        if !heard.hear(by, life, lives, postmark.number) {
             return self.count_dropped(DropReason::Replayed);
         }
         if let Err(reason) = voting.consensus.handle_letter(number, bytes, now) {
@@ -436,16 +436,19 @@ impl Node {
         };
         let addr = member.statement.record.addr;
         let to = voter.id;
-        self.agreed.letters += 1;
+        let by_stream = bytes.len() > limits::DATAGRAM_LETTER_BYTES;
+        let count = &mut self.agreed.letters[usize::from(by_stream)];
+        *count += 1;
         let postmark = Postmark {
             instance: self.me.instance,
-            number: self.agreed.letters,
+            number: *count,
+            by_stream,
         };
         let said = |lineage| Said::letter(lineage, configuration, to, postmark, &bytes);
         let Some(signature) = self.sign(said) else {
             return;
         };
-        if bytes.len() <= limits::DATAGRAM_LETTER_BYTES {
+        if !by_stream {
             let to = (NameHash::of(voter.name.as_str()), addr);
             let errand = Errand::Letter {
                 configuration,

@@ -39,6 +39,9 @@ impl Wiped {
 
     /// Gives up so many bytes at the front.
     pub(crate) fn remove_front(&mut self, count: usize) {
+        if count == 0 {
+            return;
+        }
         self.0.copy_within(count.., 0);
         self.truncate(self.0.len() - count);
     }
@@ -95,7 +98,7 @@ impl Drop for Wiped {
 /// As fast as any other zeroes, which `zeroize` on a `Vec` is not; the barrier keeps them.
 fn zero(bytes: &mut [u8]) {
     #[cfg(test)]
-    ZEROED.set(ZEROED.get() + bytes.len());
+    counting::ZEROED.set(counting::ZEROED.get() + bytes.len());
     bytes.fill(0);
     zeroize::optimization_barrier(bytes);
 }
@@ -127,14 +130,20 @@ impl fmt::Debug for Wiped {
 }
 
 #[cfg(test)]
-thread_local! {
-    static ZEROED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+#[allow(
+    clippy::disallowed_macros,
+    reason = "tests run side by side, each on a thread of its own"
+)]
+mod counting {
+    thread_local! {
+        pub(super) static ZEROED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
 }
 
 /// What this thread has zeroed: nobody can look into memory that was given back.
 #[cfg(test)]
 pub(crate) fn zeroed_so_far() -> usize {
-    ZEROED.get()
+    counting::ZEROED.get()
 }
 
 #[cfg(test)]

@@ -111,8 +111,11 @@ pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     }
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
+    let folder = File::open(folder);
     file.persist(&path)?;
-    File::open(folder)?.sync_all()
+    // From here on it has the new text, whatever a crash would leave of it.
+    let _ = folder.and_then(|folder| folder.sync_all());
+    Ok(())
 }
 
 /// A new file beside a key file, locked while it is written: what has no lock was left behind.

@@ -69,6 +69,19 @@ fn what_is_no_key_file_is_refused_without_telling_what_stands_there() {
         let expected = "FILE:1: behind `# generation` stands a whole number";
         assert!(said.starts_with(expected), "{number}: {said}");
     }
+    // However it is written by hand, and once.
+    for line in ["#generation x", "# Generation: y", "# GENERATION = -1"] {
+        let said = said(&format!("{line}\n{good}"), 0o600);
+        assert!(
+            said.starts_with("FILE:1: behind `# generation`"),
+            "{line}: {said}"
+        );
+    }
+    let twice = said(&format!("# generation 1\n# generation: 2\n{good}"), 0o600);
+    assert!(
+        twice.starts_with("FILE:2: behind `# generation`"),
+        "{twice}"
+    );
     assert!(said(&format!("{good}\n{good}"), 0o600).contains("is in the ring already"));
     fs::remove_file(&path).expect("it was there");
     let missing = read(&path, &clock).expect_err("nothing is there");

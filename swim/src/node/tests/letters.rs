@@ -11,8 +11,9 @@ use crate::node::{Action, StreamEnd, StreamId};
 use crate::wire::{Frame, LineageTag, encode_frame};
 
 const POSTMARK: Postmark = Postmark {
-    instance: Instance(1),
+    instance: Instance(2000),
     number: 1,
+    by_stream: true,
 };
 
 /// The frame of a letter of this length, which says nothing that a voter would.

@@ -99,9 +99,11 @@ fn a_signature_travels_with_its_view() {
     let passed_on: Vec<_> = node
         .messages_to(b.addr)
         .into_iter()
-        .filter_map(|message| match message {
-            Message::Errand(Errand::Cut { signature, .. }) => Some(signature),
-            _ => None,
+        .filter_map(|message| {
+            let Message::Errand(Errand::Cut { signature, .. }) = message else {
+                return None;
+            };
+            Some(signature)
         })
         .collect();
     assert_eq!(passed_on, [signature]);
@@ -170,6 +172,7 @@ fn mark(instance: u64, number: u64) -> Postmark {
     Postmark {
         instance: Instance(instance),
         number,
+        by_stream: false,
     }
 }
 

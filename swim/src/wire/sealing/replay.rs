@@ -59,10 +59,11 @@ impl Windows {
         same.next().is_none_or(|window| window.is_new(counter))
     }
 
-    /// Takes note of a datagram that was opened, of a sender whose life `current` is known; false
-    /// when it was heard before, too many newer ones were, or it is the first of a life before one
-    /// that is known. Such a one was recorded, or a newer member has its name: that it hears from
-    /// those that knew it, or on a stream.
+    /// Takes note of a datagram that was opened, of a sender whose life `current` is known from
+    /// elsewhere, if it is; false when it was heard before, too many newer ones were, or it is the
+    /// first of a life before one that is known. Such a one was recorded, or a newer member has its
+    /// name: that it hears from those that knew it, or on a stream. Only of a sender that is not
+    /// known from elsewhere do the windows tell, which never forget, and which others could fill.
     pub(crate) fn hear(
         &mut self,
         sender: NameHash,
@@ -87,11 +88,15 @@ impl Windows {
             return is_new;
         }
         let lives = windows.iter().flatten().map(|window| window.instance);
-        if lives.chain(current).any(|known| known > instance) {
+        if current
+            .or(lives.max())
+            .is_some_and(|known| known > instance)
+        {
             return false;
         }
-        // The older one gives way.
-        windows.sort_by_key(|window| window.map(|window| window.instance));
+        // The older one gives way, and never that of the life that is known.
+        let is_known = |window: &Window| Some(window.instance) == current;
+        windows.sort_by_key(|window| window.map(|window| (is_known(&window), window.instance)));
         windows[0] = Some(Window {
             life,
             instance,
@@ -157,6 +162,24 @@ mod tests {
         assert!(!hear(1, 11));
         assert!(hear(1, 10));
         assert!(hear(2, 9), "a restart that is not known yet");
+    }
+
+    /// Others can say that a sender is in any life: none of that keeps out the one that is known.
+    #[test]
+    fn a_life_that_is_known_is_heard_whatever_was_said() {
+        let mut windows = Windows::default();
+        let name = NameHash::of("n1");
+        let mut hear = |life: u8, instance: u64, counter: u64| {
+            let lives = (Instance(instance), Some(Instance(10)));
+            windows.hear(name, [life; 8], lives, counter)
+        };
+        assert!(hear(1, 10, 1));
+        for (life, instance) in [(2, 1 << 52), (3, 1 << 53), (4, 11)] {
+            assert!(hear(life, instance, 1));
+        }
+        assert!(hear(1, 10, 2), "its window is kept");
+        assert!(!hear(1, 10, 1), "with what was heard");
+        assert!(hear(5, 10, 1), "its next process is heard");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::wire::{Errand, LineageTag};
 const POSTMARK: Postmark = Postmark {
     instance: Instance(1),
     number: 1,
+    by_stream: false,
 };
 
 const CUTS: u8 = 7;

@@ -420,6 +420,7 @@ fn postmark() -> Postmark {
     Postmark {
         instance: LIFE,
         number: 300,
+        by_stream: true,
     }
 }
 

@@ -188,6 +188,7 @@ fn the_largest_letter_and_cut_of_a_datagram_fit() {
             postmark: Postmark {
                 instance: Instance(u64::MAX),
                 number: u64::MAX,
+                by_stream: true,
             },
             bytes: vec![255; limits::DATAGRAM_LETTER_BYTES],
             signature: Signature::made_up(),

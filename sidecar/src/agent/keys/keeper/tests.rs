@@ -75,6 +75,18 @@ fn rings_are_written_one_after_the_other() {
     world.keep(&ring(&[1], 4), reading).expect("it is missing");
 }
 
+/// Two agents may have one file: what the other kept is no edit.
+#[test]
+fn what_another_agent_kept_in_the_same_file_is_kept() {
+    let mut world = World::new();
+    let reading = world.load();
+    let next = ring(&[1, 2], 2);
+    world.edit(&next);
+    world.keep(&next, reading).expect("it says the same");
+    assert_eq!(world.found(), next);
+    world.keep(&ring(&[2, 1], 3), reading).expect("it goes on");
+}
+
 #[test]
 fn what_an_operator_wrote_is_not_overwritten_before_it_is_taken() {
     let mut world = World::new();

@@ -358,6 +358,7 @@ fn postmark(number: u32) -> Postmark {
     Postmark {
         instance: Instance(7),
         number: number.into(),
+        by_stream: number % 2 == 1,
     }
 }
 
