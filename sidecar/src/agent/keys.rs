@@ -138,11 +138,21 @@ pub enum KeyFileError {
 
 /// What to do about a file that cannot be read. A new key is no way out where there is one.
 fn advice(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::NotFound => "`muster keys generate` makes a key",
-        io::ErrorKind::PermissionDenied => "give it to the user of the agent, with mode 0600",
-        _ => "see to that, or name another one with --key-file",
-    }
+    let known = [
+        (
+            io::ErrorKind::NotFound,
+            "`muster keys generate` makes a key",
+        ),
+        (
+            io::ErrorKind::PermissionDenied,
+            "give it to the user of the agent, with mode 0600",
+        ),
+    ];
+    let found = known.iter().find(|(kind, _)| *kind == error.kind());
+    found.map_or(
+        "see to that, or name another one with --key-file",
+        |(_, words)| words,
+    )
 }
 
 impl KeyFileError {

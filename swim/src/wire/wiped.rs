@@ -130,10 +130,6 @@ impl fmt::Debug for Wiped {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::disallowed_macros,
-    reason = "tests run side by side, each on a thread of its own"
-)]
 mod counting {
     thread_local! {
         pub(super) static ZEROED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
