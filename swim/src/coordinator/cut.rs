@@ -201,6 +201,27 @@ impl Cut {
         let bytes = postcard::to_allocvec(self);
         bytes.expect("cuts serialize into memory").into()
     }
+
+    /// The evidence for what it says of a member.
+    pub(crate) fn evidence_of(&self, name: &Name) -> Option<Arc<Evidence>> {
+        self.changes.iter().find_map(|change| match change {
+            Change::Dead {
+                name: subject,
+                evidence,
+                ..
+            }
+            | Change::Degraded {
+                name: subject,
+                evidence,
+                ..
+            } if subject == name => Some(Arc::clone(evidence)),
+            Change::Dead { .. }
+            | Change::Degraded { .. }
+            | Change::Up { .. }
+            | Change::Left { .. }
+            | Change::Restored { .. } => None,
+        })
+    }
 }
 
 /// Voters as somebody else tells them: at least one, and none twice.

@@ -284,6 +284,7 @@ impl Node {
             Some(history) => history.replace(roster),
             None => self.begin_history(roster),
         }
+        self.agreed.catching.voters_missed = None;
         self.stop_founding();
         if recovered {
             self.agreed.told_lost = false;
@@ -426,14 +427,14 @@ impl Node {
                 self.on_gone(name, *instance, EventKind::Left, now);
             }
             Turn::Gone(name, instance, Verdict::Dead | Verdict::Up) => {
-                let evidence = cut.and_then(|cut| evidence_of(cut, name));
+                let evidence = cut.and_then(|cut| cut.evidence_of(name));
                 let cause = evidence.map_or(DeadCause::Unknown, |evidence| DeadCause::Convicted {
                     evidence,
                 });
                 self.on_gone(name, *instance, EventKind::Dead { cause }, now);
             }
             Turn::Degraded(name, instance) => {
-                let evidence = cut.and_then(|cut| evidence_of(cut, name));
+                let evidence = cut.and_then(|cut| cut.evidence_of(name));
                 let held = self.info_of(name.as_str());
                 if let Some(info) = held.filter(|held| held.instance == *instance)
                     && info.state == State::Degraded
@@ -584,25 +585,4 @@ impl Node {
             self.send_plain(to, Message::Errand(errand.clone()));
         }
     }
-}
-
-/// The evidence for what a cut says of a member.
-fn evidence_of(cut: &Cut, name: &Name) -> Option<Arc<crate::coordinator::Evidence>> {
-    cut.changes.iter().find_map(|change| match change {
-        Change::Dead {
-            name: subject,
-            evidence,
-            ..
-        }
-        | Change::Degraded {
-            name: subject,
-            evidence,
-            ..
-        } if subject == name => Some(Arc::clone(evidence)),
-        Change::Dead { .. }
-        | Change::Degraded { .. }
-        | Change::Up { .. }
-        | Change::Left { .. }
-        | Change::Restored { .. } => None,
-    })
 }

@@ -13,7 +13,7 @@ use super::streams::{Purpose, StreamId};
 use super::voting::encode_roster;
 use crate::coordinator::{
     CatchUp, Cut, Lineage, Removal, Roster, RosterHead, Said, Signature, Signed, Standing, View,
-    VoterId,
+    Voter, VoterId,
 };
 use crate::limits;
 use crate::members::{Name, Status};
@@ -35,6 +35,9 @@ pub(super) struct Catching {
     doubted: VecDeque<(String, Time)>,
     /// Whether a voter is asked, after somebody told a roster that no voter had signed.
     asks_voter: bool,
+    /// Since when none of the known voters is there. Looked at with each period, so that nobody can
+    /// keep it by a word now and then.
+    pub(super) voters_missed: Option<Time>,
     /// Which history each one showed last, while this node is in none or alone in its own.
     tags: BTreeMap<Name, LineageTag>,
 }
@@ -360,7 +363,7 @@ impl Node {
     /// Whether a later roster of this history is taken: from a voter that this node knows. If none of
     /// those is there any more, or a member that does not vote itself lost sight of the quorum, it
     /// believes whom it finds, as one that joins; but not before it had time to find others.
-    fn believes(&self, theirs: &Roster, signature: Option<Signature>, now: Time) -> bool {
+    fn believes(&mut self, theirs: &Roster, signature: Option<Signature>, now: Time) -> bool {
         let Some(ours) = self.agreed.roster() else {
             return true;
         };
@@ -371,9 +374,38 @@ impl Node {
             return true;
         }
         let blind = self.agreed.voting.is_none() && self.quorum(now) != Quorum::Held;
-        // Nobody else decides in the history of one that votes alone.
-        let gone = !self.other_voters().is_empty() && self.voters_present(now).is_empty();
+        self.look_for_voters(now);
+        let missed = self.agreed.catching.voters_missed;
+        let gone = missed.is_some_and(|since| now.since(since) > self.quorum_patience());
         self.has_looked(now) && (blind || gone)
+    }
+
+    /// Takes note of since when none of the voters that this node knows is there. Nobody else
+    /// decides in the history of one that votes alone.
+    pub(super) fn look_for_voters(&mut self, now: Time) {
+        let missed = self.others_that_vote().next().is_some()
+            && !self.others_that_vote().any(|voter| self.is_there(voter));
+        let since = self.agreed.catching.voters_missed.unwrap_or(now);
+        self.agreed.catching.voters_missed = missed.then_some(since);
+    }
+
+    fn others_that_vote(&self) -> impl Iterator<Item = &Voter> {
+        let roster = self.agreed.roster().into_iter();
+        let voters = roster.flat_map(|roster| &roster.head.voters.voters);
+        voters.filter(|voter| voter.name != self.me.name)
+    }
+
+    /// Whether a voter is there, with the memory with which it votes.
+    fn is_there(&self, voter: &Voter) -> bool {
+        let member = self.table.get(voter.name.as_str());
+        member.is_some_and(|member| {
+            let held = &member.statement;
+            let answers = match held.status {
+                Status::Alive | Status::Suspect => true,
+                Status::Unreachable | Status::Left => false,
+            };
+            answers && held.record.voter == voter.id
+        })
     }
 
     /// Whether this node has known its history for long enough to have heard of a quorum, if there
@@ -382,28 +414,13 @@ impl Node {
         now.since(self.agreed.since) > self.quorum_patience()
     }
 
-    /// The other voters that this node knows and that may be there: anybody can say for a moment
-    /// that they are not.
-    fn voters_present(&self, now: Time) -> Vec<Name> {
-        let mut voters = self.other_voters();
-        voters.retain(|name| {
-            let member = self.table.get(name.as_str());
-            member.is_some_and(|member| match member.statement.status {
-                Status::Alive | Status::Suspect => true,
-                Status::Unreachable | Status::Left => {
-                    now.since(member.since) <= self.quorum_patience()
-                }
-            })
-        });
-        voters
-    }
-
     /// Asks a voter at once, who can sign what it tells; unless that was one that could not.
     fn ask_voter(&mut self, now: Time) {
         if self.agreed.catching.asks_voter {
             return;
         }
-        let mut voters = self.voters_present(now);
+        let there = self.others_that_vote().filter(|voter| self.is_there(voter));
+        let mut voters: Vec<Name> = there.map(|voter| voter.name.clone()).collect();
         if voters.is_empty() {
             return;
         }

@@ -16,6 +16,7 @@ use crate::wire::{Message, Outlook, RelayTarget};
 impl Node {
     /// Once a period: a random member.
     pub(super) fn on_tick(&mut self, now: Time) {
+        self.look_for_voters(now);
         let mut interval = self.config.period;
         if self.config.parts.stretch_period {
             interval = self.health.stretch(interval);

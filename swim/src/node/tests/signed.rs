@@ -253,7 +253,11 @@ fn asked_now(node: &mut Driven, whom: &Puppet) -> Option<StreamId> {
 /// It says so itself, whatever was said of it.
 fn is_there(node: &mut Driven, puppet: &mut Puppet) {
     puppet.incarnation += 10;
-    node.hear(puppet, Message::Gossip, &[Update::Record(puppet.record())]);
+    let record = Record {
+        voter: key_of(puppet.name).id(),
+        ..puppet.record()
+    };
+    node.hear(puppet, Message::Gossip, &[Update::Record(record)]);
 }
 
 #[test]
