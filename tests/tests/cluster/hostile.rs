@@ -294,11 +294,17 @@ fn a_thousand_half_open_streams_keep_no_newcomer_out() {
                 .ok_or_else(|| format!("{open} descriptors"))
         });
         let during = join(&mut cluster, 5);
+        // As many as may be strangers, its own, and those that are being closed, which are more or
+        // fewer from moment to moment.
+        cluster.wait(SOON, "no more are kept than may be strangers", |cluster| {
+            let open = cluster.host(1).footprint().descriptors;
+            let few = open <= before.descriptors + 600;
+            few.then_some(())
+                .ok_or_else(|| format!("{open} descriptors"))
+        });
         let open = cluster.host(1).footprint();
         println!("a member joins in {usual:?}, beside a thousand streams in {during:?}");
         println!("{before:?}, then {open:?}");
-        // As many as may be strangers, its own, and those that are being closed.
-        assert!(open.descriptors <= before.descriptors + 700, "{open:?}");
         assert!(
             open.resident_kib <= before.resident_kib + 16 * 1024,
             "{open:?}"
@@ -515,7 +521,8 @@ fn whoever_has_the_key_and_lies_removes_nobody() {
             cluster.fail(&line);
         }
     }
-    assert_eq!(cluster.wait_all_agree().view, before.view);
+    // Some may have been looked into, and found degraded for a moment.
+    assert_eq!(cluster.wait_all_agree().up, before.up);
     cluster.one_history();
     println!("{said} lies in {:?}", start.elapsed());
 }
