@@ -100,6 +100,10 @@ pub(super) const KEPT: &[(u64, &str)] = &[
         "two histories without a quorum each counted the voters of the other as alive",
     ),
     (
+        1361,
+        "those that knew only voters that had lost their memory followed nobody any more",
+    ),
+    (
         1854,
         "a restarted member was forgotten, and a late word brought its former life back",
     ),
