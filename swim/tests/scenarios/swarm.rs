@@ -488,23 +488,3 @@ fn seeds_600_to_699() {
 fn seeds_700_to_799() {
     swarm(700..800);
 }
-
-#[test]
-fn seeds_800_to_899() {
-    swarm(800..900);
-}
-
-#[test]
-fn seeds_900_to_999() {
-    swarm(900..1000);
-}
-
-#[test]
-fn seeds_1000_to_1099() {
-    swarm(1000..1100);
-}
-
-#[test]
-fn seeds_1100_to_1199() {
-    swarm(1100..1200);
-}
