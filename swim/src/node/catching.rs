@@ -250,7 +250,7 @@ impl Node {
                 let roster = history.roster();
                 let view = history.view();
                 let said = |lineage| Said::roster(lineage, view, &encode_roster(roster));
-                // Who joins could not tell whose it is. Who voted once is known to those far behind.
+                // Who joins could not tell whose it is. Who voted once is known to those behind.
                 let asked = lineage == Some(history.lineage());
                 let signs = asked && self.agreed.voter != VoterId::NEVER;
                 let signature = signs.then(|| self.sign(said)).flatten();
@@ -360,8 +360,8 @@ impl Node {
         }
     }
 
-    /// Whether a later roster of this history is taken: from a voter that this node knows. If none of
-    /// those is there any more, or a member that does not vote itself lost sight of the quorum, it
+    /// Whether a later roster of this history is taken: from a voter that this node knows. If none
+    /// of those is there any more, or a member that does not vote itself lost sight of the quorum, it
     /// believes whom it finds, as one that joins; but not before it had time to find others.
     fn believes(&mut self, theirs: &Roster, signature: Option<Signature>, now: Time) -> bool {
         let Some(ours) = self.agreed.roster() else {

@@ -204,8 +204,8 @@ fn tell(keep: &Keep, done: Result<(), NotKept>) {
     );
 }
 
-/// Whether two key files name the same keys and generation; each agent counts by its own clock until
-/// when a key opens.
+/// Whether two key files name the same keys and generation; each agent counts by its own clock
+/// until when a key opens.
 fn says_the_same(one: &str, other: &str) -> bool {
     fn words(line: &str) -> impl Iterator<Item = &str> {
         let words = line.split_whitespace();
