@@ -361,8 +361,8 @@ impl Node {
     }
 
     /// Whether a later roster of this history is taken: from a voter that this node knows. If none
-    /// of those is there any more, or a member that does not vote itself lost sight of the quorum, it
-    /// believes whom it finds, as one that joins; but not before it had time to find others.
+    /// of those is there any more, or a member that does not vote itself lost sight of the quorum,
+    /// it believes whom it finds, as one that joins; but not before it had time to find others.
     fn believes(&mut self, theirs: &Roster, signature: Option<Signature>, now: Time) -> bool {
         let Some(ours) = self.agreed.roster() else {
             return true;
