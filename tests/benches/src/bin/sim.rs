@@ -269,21 +269,22 @@ fn bootstrap(cluster: &mut Cluster, pids: &[Pid], progress: &mut Progress) {
     progress.agreed(cluster);
 }
 
-/// Lets time pass until nobody has news to pass on.
+/// Lets time pass until nobody has news to pass on: until that no longer makes datagrams shorter.
 fn settle(cluster: &mut Cluster, pids: &[Pid]) {
     let bytes = |cluster: &Cluster| -> u64 {
         pids.iter()
             .map(|pid| cluster.traffic(*pid).bytes_sent)
             .sum()
     };
+    let mut last = u64::MAX;
     loop {
-        let (packets, before) = (sent(cluster), bytes(cluster));
-        cluster.run_for(Duration::from_secs(1));
-        let packets = sent(cluster) - packets;
-        // A datagram without news is shorter than this.
-        if bytes(cluster) - before < packets * 60 {
+        let before = bytes(cluster);
+        cluster.run_for(Duration::from_secs(5));
+        let stretch = bytes(cluster) - before;
+        if stretch >= last / 20 * 19 {
             return;
         }
+        last = stretch;
     }
 }
 
