@@ -488,3 +488,63 @@ fn seeds_600_to_699() {
 fn seeds_700_to_799() {
     swarm(700..800);
 }
+
+#[test]
+fn seeds_800_to_899() {
+    swarm(800..900);
+}
+
+#[test]
+fn seeds_900_to_999() {
+    swarm(900..1000);
+}
+
+#[test]
+fn seeds_1000_to_1099() {
+    swarm(1000..1100);
+}
+
+#[test]
+fn seeds_1100_to_1199() {
+    swarm(1100..1200);
+}
+
+#[test]
+fn seeds_1200_to_1299() {
+    swarm(1200..1300);
+}
+
+#[test]
+fn seeds_1300_to_1399() {
+    swarm(1300..1400);
+}
+
+#[test]
+fn seeds_1400_to_1499() {
+    swarm(1400..1500);
+}
+
+#[test]
+fn seeds_1500_to_1599() {
+    swarm(1500..1600);
+}
+
+#[test]
+fn seeds_1600_to_1699() {
+    swarm(1600..1700);
+}
+
+#[test]
+fn seeds_1700_to_1799() {
+    swarm(1700..1800);
+}
+
+#[test]
+fn seeds_1800_to_1899() {
+    swarm(1800..1900);
+}
+
+#[test]
+fn seeds_1900_to_1999() {
+    swarm(1900..2000);
+}

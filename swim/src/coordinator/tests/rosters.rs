@@ -1,12 +1,12 @@
 //! What histories of one simulation share, and what they never do.
 
-use crate::coordinator::Signature;
 use std::sync::Arc;
 
 use super::{LINEAGE, cut, name, roster_of, up};
 use crate::coordinator::cut::{Change, Cut, View};
 use crate::coordinator::roster::Roster;
 use crate::coordinator::rosters::{Rosters, Told};
+use crate::coordinator::signing::{Said, Signature, key_of};
 
 fn encoded(cut: &Cut) -> Arc<[u8]> {
     cut.encoded()
@@ -116,4 +116,28 @@ fn roster_with(next: &Cut) -> Roster {
     let mut alone = Arc::new(roster_of(&["a", "b"]));
     apply(&Rosters::default(), &mut alone, next);
     Arc::unwrap_or_clone(alone)
+}
+
+#[test]
+fn what_stands_for_a_signature_is_that_of_one_voter_under_one_thing() {
+    let rosters = Rosters::shared();
+    let (said, other) = (
+        Said::cut(LINEAGE, View(7), b"cut"),
+        Said::cut(LINEAGE, View(8), b"cut"),
+    );
+    let (writer, another) = (key_of("a"), key_of("b"));
+    let signature = rosters.sign(&writer, said);
+    assert_eq!(signature.voter(), writer.id());
+    assert!(rosters.holds(&signature, said) && rosters.clone().holds(&signature, said));
+    assert!(!rosters.holds(&signature, other));
+    assert!(
+        !rosters.holds(&another.stand_in(&said), said),
+        "nobody signed with it"
+    );
+    rosters.sign(&another, other);
+    assert!(!rosters.holds(&Signature::made_up(), said));
+    // Nowhere else it stands for anything, and a true one holds everywhere.
+    assert!(!Rosters::default().holds(&signature, said));
+    assert!(rosters.holds(&writer.sign(&said), said));
+    assert!(Rosters::default().holds(&Rosters::default().sign(&writer, said), said));
 }

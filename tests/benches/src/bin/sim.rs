@@ -104,10 +104,7 @@ impl Load {
         let mut cluster = Cluster::new(1, options);
         let mut progress = Progress::new();
         let pids = cluster.grow(members, Launch::numbered);
-        while !cluster.agrees() {
-            cluster.run_for(Duration::from_millis(100));
-            progress.show(&cluster, "joining");
-        }
+        join(&mut cluster, &pids, &mut progress);
         // Until the voters are found and the news of all that joined has died down.
         cluster.run_for(Duration::from_secs(30));
         settle(&mut cluster, &pids);
@@ -256,7 +253,7 @@ impl Cost {
 }
 
 /// Lets time pass until all know all.
-fn bootstrap(cluster: &mut Cluster, pids: &[Pid], progress: &mut Progress) {
+fn join(cluster: &mut Cluster, pids: &[Pid], progress: &mut Progress) {
     while !cluster.agrees() {
         assert!(
             cluster.now().as_nanos() < 600_000_000_000,
@@ -266,6 +263,11 @@ fn bootstrap(cluster: &mut Cluster, pids: &[Pid], progress: &mut Progress) {
         cluster.run_for(Duration::from_millis(100));
         progress.show(cluster, "joining");
     }
+}
+
+/// The same, and says when it was.
+fn bootstrap(cluster: &mut Cluster, pids: &[Pid], progress: &mut Progress) {
+    join(cluster, pids, progress);
     progress.agreed(cluster);
 }
 
