@@ -36,9 +36,16 @@ impl Drop for Peer {
 fn start_peer(name: &str, places: &[&str], folder: &Path) -> Peer {
     let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
     command.args(["agent", "--preset", "local", "--name", name]);
+    command.arg("--key-file").arg(folder.join("keys"));
     command.args(places).arg("--socket").arg(folder.join(name));
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
     Peer(child.expect("the built program can be run"))
+}
+
+fn make_key(file: &Path) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_muster"));
+    let status = command.args(["keys", "generate"]).arg(file).status();
+    assert!(status.is_ok_and(|status| status.success()), "a key is made");
 }
 
 /// The counts of members by state, as the agent shows them.
@@ -70,9 +77,12 @@ fn a_quiet_member_allocates_nothing() {
     let addr = free.expect("a free port").to_string();
     let socket = folder.path().join("own");
     let path = socket.display().to_string();
+    let keys = folder.path().join("keys");
+    make_key(&keys);
     // A vote is a letter now and then, which is written anew.
     let own = ["--preset", "local", "--name", "own", "--non-voting"];
     let own = own.map(str::to_owned).into_iter();
+    let own = own.chain(["--key-file".to_owned(), keys.display().to_string()]);
     let places = ["--bind", "127.0.0.1:0", "--join", &addr, "--socket", &path].map(str::to_owned);
     run_agent(own.chain(places).collect());
     let others = ["--bind", "127.0.0.1:0", "--join", &addr];

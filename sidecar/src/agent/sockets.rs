@@ -5,7 +5,7 @@ mod tests;
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -36,6 +36,12 @@ const RECEIVED_BYTES: usize = limits::DATAGRAM_BYTES + 1;
 
 /// Streams that may wait to be accepted.
 const BACKLOG: i32 = 1024;
+
+/// The protocol's sockets have descriptors from here on. A process that is killed closes the largest
+/// first (Linux: `exit_files`, then `task_work_run` from the last to the first). So when the end of
+/// a link makes others ask what became of the process, nobody listens any more and they are
+/// refused; whoever was still let in would hear nothing for the time of a ping.
+const FIRST_CLOSED: RawFd = 1000;
 
 /// How often a port that is free for UDP is tried for TCP too, when any port will do.
 const PORT_TRIES: usize = 64;
@@ -289,7 +295,7 @@ fn open_udp(addr: SocketAddr) -> io::Result<UdpSocket> {
     }
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
-    Ok(socket.into())
+    Ok(closed_first(socket).into())
 }
 
 fn open_tcp(addr: SocketAddr) -> io::Result<Async<TcpListener>> {
@@ -300,7 +306,13 @@ fn open_tcp(addr: SocketAddr) -> io::Result<Async<TcpListener>> {
     socket.set_nonblocking(true)?;
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
-    Async::new_nonblocking(socket.into())
+    Async::new_nonblocking(closed_first(socket).into())
+}
+
+/// The same under a large descriptor, if there may be one.
+fn closed_first(socket: Socket) -> Socket {
+    let moved = rustix::io::fcntl_dupfd_cloexec(&socket, FIRST_CLOSED);
+    moved.map_or(socket, Socket::from)
 }
 
 fn set_family(socket: &Socket, addr: SocketAddr) -> io::Result<()> {

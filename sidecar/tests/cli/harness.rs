@@ -137,6 +137,11 @@ impl Running {
         self.process.id()
     }
 
+    /// Ends it without a word.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().expect("it is our child");
+    }
+
     pub(crate) fn type_line(&mut self, line: &str) {
         let stdin = self.process.stdin.as_mut().expect("standard input is open");
         writeln!(stdin, "{line}").expect("it reads its standard input");

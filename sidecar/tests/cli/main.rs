@@ -6,6 +6,7 @@ mod commands;
 mod dev;
 mod harness;
 mod keys;
+mod killed;
 mod memory;
 mod screen;
 mod simulate;

@@ -1,5 +1,6 @@
 //! The members of one peer's cluster, each a process, and what they say.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ struct Said {
     at: Instant,
     kind: Kind,
     about: usize,
+    view: Option<u64>,
 }
 
 struct Member {
@@ -72,10 +74,15 @@ impl Crowd {
                 // Whatever the bytes are: a reader that gives up would end the member.
                 for line in output.split(b'\n').map_while(Result::ok) {
                     let (at, line) = (Instant::now(), String::from_utf8_lossy(&line));
-                    let Some((kinds, about)) = peer.read(&line) else {
+                    let Some((kinds, about, view)) = peer.read(&line) else {
                         continue;
                     };
-                    let all = kinds.iter().map(|&kind| Said { at, kind, about });
+                    let all = kinds.iter().map(|&kind| Said {
+                        at,
+                        kind,
+                        about,
+                        view,
+                    });
                     lock(&heard).extend(all);
                 }
             });
@@ -171,6 +178,30 @@ impl Crowd {
                     .count()
             })
             .sum()
+    }
+
+    /// How many members outside `excluded` lack a verdict of some view, since `start`, that another
+    /// of them told.
+    pub(crate) fn lacking(&self, start: Instant, excluded: &[usize]) -> usize {
+        // The last of them may be on its way.
+        let end = Instant::now() - Duration::from_secs(1);
+        let verdicts = |member: &Member| -> BTreeSet<(u64, usize, bool)> {
+            let said = lock(&member.said);
+            let told = said.iter().filter(|said| start <= said.at && said.at < end);
+            let verdict = |said: &Said| match said.kind {
+                Kind::Agreed => Some((said.view?, said.about, true)),
+                Kind::Dead => Some((said.view?, said.about, false)),
+                Kind::Known | Kind::Hint => None,
+            };
+            told.filter_map(verdict).collect()
+        };
+        let members = self.members.iter();
+        let told: Vec<_> = members
+            .filter(|member| !excluded.contains(&member.number))
+            .map(verdicts)
+            .collect();
+        let all: BTreeSet<_> = told.iter().flatten().collect();
+        told.iter().filter(|told| told.len() < all.len()).count()
     }
 
     /// Sends a signal to these members.

@@ -27,6 +27,7 @@ pub(crate) enum Figure {
     IncomingSick,
     OutgoingWell,
     OutgoingSick,
+    OutgoingLacking,
 }
 
 /// What is to be reached.
@@ -69,6 +70,9 @@ impl Figure {
             Figure::IncomingSick => "the same: deaths of each sick one by each healthy one",
             Figure::OutgoingWell => "10 % lose 80 % of outgoing: deaths of healthy by healthy",
             Figure::OutgoingSick => "the same: deaths of each sick one by each healthy one",
+            Figure::OutgoingLacking => {
+                "the same: healthy members that lack a verdict, in its view, that another one told"
+            }
         }
     }
 
@@ -86,7 +90,8 @@ impl Figure {
             Figure::LossDead
             | Figure::StoppedDead
             | Figure::IncomingWell
-            | Figure::OutgoingWell => Mark::Below(0.0, 0.0),
+            | Figure::OutgoingWell
+            | Figure::OutgoingLacking => Mark::Below(0.0, 0.0),
             Figure::IncomingSick => Mark::Below(2.0, f64::INFINITY),
             Figure::OutgoingSick => Mark::Below(1.0, f64::INFINITY),
             Figure::Agreed

@@ -129,8 +129,8 @@ impl Peer {
         command
     }
 
-    /// What a line of its log says, and of whom.
-    pub(crate) fn read(self, line: &str) -> Option<(&'static [Kind], usize)> {
+    /// What a line of its log says, of whom, and in which view, where there are views.
+    pub(crate) fn read(self, line: &str) -> Option<(&'static [Kind], usize, Option<u64>)> {
         let (kind, name) = match self {
             Peer::Serf => {
                 let (_, event) = line.split_once("serf: Event")?;
@@ -157,7 +157,9 @@ impl Peer {
             _ => return None,
         };
         let number = name.trim_matches('"').strip_prefix('n')?.parse().ok()?;
-        Some((kinds, number))
+        let view = line.split_once(" view=").map(|(_, after)| after);
+        let view = view.and_then(|view| view.split_whitespace().next()?.parse().ok());
+        Some((kinds, number, view))
     }
 }
 
@@ -186,11 +188,14 @@ mod tests {
         let muster = "2026-01-02T03:04:05.678Z INFO member-dead member=n3 view=7 epoch=1";
         let serf = "    2026/01/02 03:04:05 [INFO] serf: EventMemberFailed: n12 127.1.0.12";
         let read = |peer: Peer, line| peer.read(line);
-        assert_eq!(read(Peer::Muster, muster), Some((&[Kind::Dead][..], 3)));
+        assert_eq!(
+            read(Peer::Muster, muster),
+            Some((&[Kind::Dead][..], 3, Some(7)))
+        );
         let gone = &[Kind::Hint, Kind::Dead][..];
-        assert_eq!(read(Peer::Serf, serf), Some((gone, 12)));
+        assert_eq!(read(Peer::Serf, serf), Some((gone, 12, None)));
         for peer in [Peer::Kinship, Peer::Foca] {
-            assert_eq!(read(peer, "member-down member=n4"), Some((gone, 4)));
+            assert_eq!(read(peer, "member-down member=n4"), Some((gone, 4, None)));
         }
         assert_eq!(read(Peer::Kinship, "member-suspect member=n4"), None);
         assert_eq!(read(Peer::Muster, "TIME INFO listening addr=1"), None);

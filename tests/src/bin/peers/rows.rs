@@ -162,9 +162,14 @@ impl Row {
                 crowd.network.lose_outgoing(80, &sick);
                 pass(spans.fault);
                 let [well, ill] = deaths(&crowd, start, size, &sick);
+                let lacking = crowd.lacking(start, &sick);
                 crowd.network.impose(&[]);
                 note(Figure::OutgoingWell, well);
                 note(Figure::OutgoingSick, ill);
+                // The others have no views.
+                if peer == Peer::Muster {
+                    note(Figure::OutgoingLacking, lacking as f64);
+                }
             }
         }
     }

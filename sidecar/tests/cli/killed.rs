@@ -1,0 +1,50 @@
+//! What others find of an agent that was killed.
+
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+
+use crate::harness::{Agent, Place, stdout, wait_for};
+
+/// Streams of others to an agent, as its links are.
+const STREAMS: usize = 8;
+
+/// Whoever asks what became of it is let in no more, and does not have to wait for an answer.
+#[test]
+fn who_sees_a_stream_of_a_killed_agent_end_is_refused_by_its_host() {
+    let place = Place::new();
+    for number in 0..10 {
+        let mut agent = Agent::start(&place, &format!("n{number}"));
+        let status = stdout(&mut agent.ask(&["status", "--output", "json"]));
+        let status: serde_json::Value = serde_json::from_str(&status).expect("a document");
+        let addr: SocketAddr = status["addr"]
+            .as_str()
+            .and_then(|addr| addr.parse().ok())
+            .expect("it says where it listens");
+        let descriptors = format!("/proc/{}/fd", agent.running.pid());
+        let open = || fs::read_dir(&descriptors).map_or(0, Iterator::count);
+        let before = open();
+        let streams: Vec<TcpStream> = (0..STREAMS)
+            .map(|_| TcpStream::connect(addr).expect("it listens"))
+            .collect();
+        let shown = || format!("{before} descriptors, then {}", open());
+        wait_for("all streams to be accepted", shown, || {
+            (open() >= before + STREAMS).then_some(())
+        });
+        let asking = streams.into_iter().map(|mut stream| {
+            thread::spawn(move || {
+                // Closed or reset.
+                let _ = stream.read(&mut [0]);
+                TcpStream::connect(addr).map_err(|error| error.kind())
+            })
+        });
+        let asking: Vec<_> = asking.collect();
+        agent.running.kill();
+        for asked in asking {
+            let answer = asked.join().expect("it does not panic");
+            let refused = matches!(answer, Err(ErrorKind::ConnectionRefused));
+            assert!(refused, "n{number} is killed, and then: {answer:?}");
+        }
+    }
+}
