@@ -88,8 +88,8 @@ pub(super) static INTERVAL: Experiment = Experiment {
          told by one that was not stalled either. Sums are scaled to the paper's 4,320 runs.",
         "DEATHS: of stalled members, by the length of the stall; not false, but the price of quick \
          detection.",
-        "HINTS: of members that were well, told as `unreachable` before any verdict; where there are \
-         no verdicts, each death is one too.",
+        "HINTS: `unreachable` told of members that were well, which is no verdict; where there are no \
+         verdicts, that is a death.",
         "In the rows marked `here` the prober is a thread that stops in a blocked send, as \
          memberlist's is; Muster's goes on, which is harder for it.",
     ],
