@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::harness::{Agent, Place, stdout, wait_for};
@@ -32,17 +34,23 @@ fn who_sees_a_stream_of_a_killed_agent_end_is_refused_by_its_host() {
         wait_for("all streams to be accepted", shown, || {
             (open() >= before + STREAMS).then_some(())
         });
+        let killed = Arc::new(AtomicBool::new(false));
         let asking = streams.into_iter().map(|mut stream| {
+            let killed = Arc::clone(&killed);
             thread::spawn(move || {
-                // Closed or reset.
+                // Closed or reset; before that only by an agent that waited for a word for seconds.
                 let _ = stream.read(&mut [0]);
-                TcpStream::connect(addr).map_err(|error| error.kind())
+                let ask = || TcpStream::connect(addr).map_err(|error| error.kind());
+                killed.load(Ordering::SeqCst).then(ask)
             })
         });
         let asking: Vec<_> = asking.collect();
+        killed.store(true, Ordering::SeqCst);
         agent.running.kill();
         for asked in asking {
-            let answer = asked.join().expect("it does not panic");
+            let Some(answer) = asked.join().expect("it does not panic") else {
+                continue;
+            };
             let refused = matches!(answer, Err(ErrorKind::ConnectionRefused));
             assert!(refused, "n{number} is killed, and then: {answer:?}");
         }
