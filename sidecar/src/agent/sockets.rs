@@ -38,9 +38,9 @@ const RECEIVED_BYTES: usize = limits::DATAGRAM_BYTES + 1;
 const BACKLOG: i32 = 1024;
 
 /// The protocol's sockets have descriptors from here on. A process that is killed closes the
-/// largest first (Linux: `exit_files`, then `task_work_run` from the last to the first). So when the
-/// end of a link makes others ask what became of the process, nobody listens any more and they are
-/// refused; whoever was still let in would hear nothing for the time of a ping.
+/// largest first (Linux: `exit_files`, then `task_work_run` from the last to the first). So when
+/// the end of a link makes others ask what became of the process, nobody listens any more and they
+/// are refused; whoever was still let in would hear nothing for the time of a ping.
 const FIRST_CLOSED: RawFd = 1000;
 
 /// How often a port that is free for UDP is tried for TCP too, when any port will do.
