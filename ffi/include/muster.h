@@ -186,7 +186,7 @@ typedef enum {
    */
   MUSTER_KIND_APP_HEALTH = 11,
   /*
-   Another member decides now, or the same in a new epoch.
+   Another member decides now, or the same in a new epoch. Of this member also: again.
    */
   MUSTER_KIND_COORDINATOR_CHANGED = 12,
   /*

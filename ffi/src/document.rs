@@ -35,7 +35,7 @@ pub enum EventKind {
     AppDown = 10,
     /// An app of it says how it is.
     AppHealth = 11,
-    /// Another member decides now, or the same in a new epoch.
+    /// Another member decides now, or the same in a new epoch. Of this member also: again.
     CoordinatorChanged = 12,
     /// Nothing is agreed any more, until there is a quorum again.
     QuorumLost = 13,

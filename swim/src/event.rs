@@ -181,7 +181,8 @@ pub enum EventKind {
         /// How it is now.
         is_now: App,
     },
-    /// The member is the coordinator from now on.
+    /// The member is the coordinator from now on. Of this node itself: it decides from now on, also
+    /// when it is again in the same epoch, after its lease was missing for a while.
     CoordinatorChanged,
     /// No majority of the voters is known to work: nothing is decided until it is.
     QuorumLost,

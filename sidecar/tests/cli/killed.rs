@@ -12,6 +12,9 @@ use crate::harness::{Agent, Place, stdout, wait_for};
 /// Streams of others to an agent, as its links are.
 const STREAMS: usize = 8;
 
+/// The state of an open stream in `/proc/net/tcp`.
+const ESTABLISHED: &str = "01";
+
 /// Whoever asks what became of it is let in no more, and does not have to wait for an answer.
 #[test]
 fn who_sees_a_stream_of_a_killed_agent_end_is_refused_by_its_host() {
@@ -24,15 +27,12 @@ fn who_sees_a_stream_of_a_killed_agent_end_is_refused_by_its_host() {
             .as_str()
             .and_then(|addr| addr.parse().ok())
             .expect("it says where it listens");
-        let descriptors = format!("/proc/{}/fd", agent.running.pid());
-        let open = || fs::read_dir(&descriptors).map_or(0, Iterator::count);
-        let before = open();
         let streams: Vec<TcpStream> = (0..STREAMS)
             .map(|_| TcpStream::connect(addr).expect("it listens"))
             .collect();
-        let shown = || format!("{before} descriptors, then {}", open());
+        let shown = || format!("{} of {STREAMS}", accepted(addr));
         wait_for("all streams to be accepted", shown, || {
-            (open() >= before + STREAMS).then_some(())
+            (accepted(addr) == STREAMS).then_some(())
         });
         let killed = Arc::new(AtomicBool::new(false));
         let asking = streams.into_iter().map(|mut stream| {
@@ -55,4 +55,15 @@ fn who_sees_a_stream_of_a_killed_agent_end_is_refused_by_its_host() {
             assert!(refused, "n{number} is killed, and then: {answer:?}");
         }
     }
+}
+
+/// How many streams to `addr` have a descriptor: before `accept` a socket has no inode (proc(5), `/proc/net/tcp`).
+fn accepted(addr: SocketAddr) -> usize {
+    let local = format!(":{:04X}", addr.port());
+    let table = fs::read_to_string("/proc/net/tcp").expect("Linux shows its sockets");
+    let rows = table
+        .lines()
+        .map(|row| row.split_ascii_whitespace().collect::<Vec<_>>());
+    rows.filter(|row| row[1].ends_with(&local) && row[3] == ESTABLISHED && row[9] != "0")
+        .count()
 }

@@ -15,8 +15,8 @@ use super::stands::{Stand, state_under};
 use super::voting::{Saves, Voting};
 use super::{Lifecycle, Node, Timer};
 use crate::coordinator::{
-    Change, Cut, History, Lineage, Office, Roster, Rosters, Signature, Signed, Turn, Verdict, View,
-    VoterId, VoterKey,
+    Change, Cut, Epoch, History, Lineage, Office, Roster, Rosters, Signature, Signed, Turn,
+    Verdict, View, VoterId, VoterKey,
 };
 use crate::event::{DeadCause, EventKind, MemberInfo, RemovedCause, State};
 use crate::limits;
@@ -55,6 +55,8 @@ pub(super) struct Agreed {
     pub(super) quorum_heard: Option<Time>,
     /// Whether the users were told that it is lost.
     pub(super) told_lost: bool,
+    /// In which epoch the users were told that this node decides, while it does.
+    pub(super) told_deciding: Option<Epoch>,
     /// Another history of this cluster's name was met.
     pub(super) conflict: Option<Lineage>,
     /// The view in which a former life of this process was removed, until it is a member again.
@@ -87,6 +89,7 @@ impl Agreed {
             asking: Asking::default(),
             quorum_heard: None,
             told_lost: false,
+            told_deciding: None,
             conflict: None,
             removed_in: None,
             given_up: Vec::new(),
@@ -400,10 +403,11 @@ impl Node {
     }
 
     /// Of a life whose record is still on its way that record will tell; that one held an office
-    /// whose life is over is news to nobody.
+    /// whose life is over is news to nobody. Of its own office a node tells when it decides.
     fn tell_coordinator(&mut self, office: &Office, now: Time) {
         let info = self.info_of(office.coordinator.as_str());
-        if let Some(info) = info.filter(|info| info.instance == office.instance) {
+        let is_new = |info: &MemberInfo| info.instance == office.instance && !info.is_self;
+        if let Some(info) = info.filter(is_new) {
             self.tell(info, EventKind::CoordinatorChanged, now);
         }
     }

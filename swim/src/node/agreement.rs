@@ -8,6 +8,7 @@ use super::Node;
 use super::keys::KeyReport;
 use crate::config::ConfigError;
 use crate::coordinator::{Epoch, Evidence, Lineage, Standing, View, VoterId, VoterKey};
+use crate::event::EventKind;
 use crate::members::{Instance, Name};
 use crate::time::Time;
 
@@ -360,6 +361,24 @@ impl Node {
             voters,
             conflict: agreed.conflict,
             memory_failed: agreed.saves.failed,
+        }
+    }
+
+    /// Tells the users that this node decides, each time that it begins to: who asked in between,
+    /// while it had no lease, was refused and waits for that.
+    pub(super) fn tell_deciding(&mut self, now: Time) {
+        let roster = self.agreed.roster().filter(|_| self.in_office(now));
+        let epoch = roster.map(|roster| roster.epoch());
+        if epoch.is_some() && self.agreed.told_deciding != epoch {
+            self.tell(self.me(), EventKind::CoordinatorChanged, now);
+        }
+        self.agreed.told_deciding = epoch;
+    }
+
+    /// A lease that ran out while nothing happened here was missed by who asked.
+    pub(super) fn notice_lapse(&mut self, now: Time) {
+        if self.agreed.told_deciding.is_some() && !self.in_office(now) {
+            self.agreed.told_deciding = None;
         }
     }
 

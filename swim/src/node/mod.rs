@@ -426,6 +426,7 @@ impl Node {
     /// Every `handle_*` and command begins here: the draining rule, and the measure of lateness.
     fn enter(&mut self, now: Time) {
         self.now = now;
+        self.notice_lapse(now);
         debug_assert!(
             self.transmits.is_empty() && self.actions.is_empty() && self.events.is_empty(),
             "the draining rule: poll_transmit, poll_action and poll_event until None after each call"

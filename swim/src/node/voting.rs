@@ -366,6 +366,7 @@ impl Node {
                 break;
             }
         }
+        self.tell_deciding(now);
         let Some(voting) = &self.agreed.voting else {
             self.timers.cancel(&Timer::Voting);
             return;

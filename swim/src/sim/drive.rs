@@ -313,6 +313,7 @@ impl Cluster {
         let now = self.agenda.now();
         let process = self.process_mut(pid);
         let read = process.clock.read(now);
+        process.watch.before_step(&process.node, read);
         call(&mut process.node, read)
     }
 
@@ -357,7 +358,7 @@ impl Cluster {
         }
         if self.options.watch {
             let watch = &mut process.watch;
-            watch.on_step(&process.node, now, &mut self.findings);
+            watch.on_step(&process.node, now, read, &mut self.findings);
             let mut ledger = std::mem::take(&mut self.ledger);
             let mut found = std::mem::replace(&mut self.findings, Findings::new(true));
             let processes = &self.processes;

@@ -84,6 +84,25 @@ fn no_test_is_switched_off() {
     files::none("ignored tests: repair or remove them", &complaints);
 }
 
+fn opens_example(line: &str) -> bool {
+    let line = line.trim_start();
+    let doc = ["///", "//!"]
+        .iter()
+        .find_map(|kind| line.strip_prefix(kind));
+    doc.is_some_and(|doc| doc.trim_start().starts_with("```"))
+}
+
+/// Nothing runs them: to build all crates once more for that took two minutes.
+#[test]
+fn examples_are_tests() {
+    let complaints: Vec<String> = files::all()
+        .iter()
+        .filter(|file| file.is(".rs") && file.text.lines().any(opens_example))
+        .map(|file| file.path.clone())
+        .collect();
+    files::none("examples in comments: show it in a test", &complaints);
+}
+
 #[test]
 fn shipped_code_neither_unwraps_nor_waits_to_be_written() {
     let needles = needles(&[

@@ -161,7 +161,8 @@ impl Property {
                 "A confirmed view is no older than any that was shown before it was asked for."
             }
             Property::EventsTellTheTable => {
-                "Who follows the events of a node knows at every step what its table says."
+                "Who follows the events of a node knows at every step what its table says, and \
+                 whether it decides."
             }
             Property::NoNewsTwice => "An event tells something that was not told before.",
             Property::InstanceNeverGoesBack => {

@@ -126,6 +126,23 @@ fn events_happen_now_and_nobody_is_woken_over_and_over() {
 }
 
 #[test]
+fn who_decides_tells_it_and_tells_it_again_after_a_lapse() {
+    let (cluster, pids) = cluster(1, 1);
+    let node = cluster.node(pids[0]);
+    let now = cluster.now();
+    assert!(node.decides(now));
+    let mut watch = Watch::new(node);
+    let mut found = Findings::new(false);
+    watch.on_step(node, now, now, &mut found);
+    let mut begins = event("n0", EventKind::CoordinatorChanged, State::Alive);
+    (begins.member.is_self, begins.time) = (true, now);
+    watch.on_event(&begins, now, now, &mut found);
+    watch.on_step(node, now, now, &mut found);
+    let properties: Vec<Property> = found.kept().iter().map(|seen| seen.property).collect();
+    assert_eq!(properties, [Property::EventsTellTheTable]);
+}
+
+#[test]
 fn a_table_that_was_not_told_is_a_violation_once() {
     let (cluster, pids) = cluster(1, 3);
     let node = cluster.node(pids[0]);

@@ -25,6 +25,8 @@ pub(in crate::sim) struct Watch {
     family: Option<u64>,
     /// Lives of its own that it told to be removed by a verdict, since the last step.
     removed: Vec<Instance>,
+    /// Whether it told that it decides, since it last did not.
+    told_deciding: bool,
     /// Wake-ups at one instant.
     wakes: (Time, u32),
     steps: usize,
@@ -58,6 +60,7 @@ impl Watch {
             ups: HashMap::new(),
             family: None,
             removed: Vec::new(),
+            told_deciding: false,
             wakes: (Time::ZERO, 0),
             steps: 0,
             forgetful: node.config().forget_after < Duration::from_secs(3600),
@@ -93,6 +96,11 @@ impl Watch {
         self.wakes.1 = 0;
     }
 
+    /// The node is about to be driven, at `read` on its own clock.
+    pub(in crate::sim) fn before_step(&mut self, node: &Node, read: Time) {
+        self.told_deciding &= node.decides(read);
+    }
+
     /// The node is in this history now.
     pub(in crate::sim) fn on_history(&mut self, family: Option<u64>) {
         if self.family != family {
@@ -118,6 +126,7 @@ impl Watch {
             self.report(Property::NoNewsTwice, now, text, found);
         }
         let member = &event.member;
+        self.told_deciding |= event.kind == EventKind::CoordinatorChanged && member.is_self;
         let (expected, of_itself) = expected_of(event);
         if event.kind == EventKind::Up {
             let before = self.ups.insert(member.name.clone(), member.instance);
@@ -192,7 +201,18 @@ impl Watch {
 
     /// The node was driven: compares it whole now and then, so that a step costs the same on
     /// average however many members there are.
-    pub(in crate::sim) fn on_step(&mut self, node: &Node, now: Time, found: &mut Findings) {
+    pub(in crate::sim) fn on_step(
+        &mut self,
+        node: &Node,
+        now: Time,
+        read: Time,
+        found: &mut Findings,
+    ) {
+        if node.decides(read) && !self.told_deciding {
+            let text = "decides, and told nothing of it".to_owned();
+            self.report(Property::EventsTellTheTable, now, text, found);
+        }
+        self.told_deciding = node.decides(read);
         let instance = node.me().instance;
         if instance < self.instance {
             let text = format!("became {instance:?} after {:?}", self.instance);
