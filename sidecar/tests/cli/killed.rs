@@ -57,7 +57,8 @@ fn who_sees_a_stream_of_a_killed_agent_end_is_refused_by_its_host() {
     }
 }
 
-/// How many streams to `addr` have a descriptor: before `accept` a socket has no inode (proc(5), `/proc/net/tcp`).
+/// How many streams to `addr` have a descriptor: before `accept` a socket has no inode (proc(5),
+/// `/proc/net/tcp`).
 fn accepted(addr: SocketAddr) -> usize {
     let local = format!(":{:04X}", addr.port());
     let table = fs::read_to_string("/proc/net/tcp").expect("Linux shows its sockets");
