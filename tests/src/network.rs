@@ -15,6 +15,9 @@ use crate::sweep;
 /// namespaces together (arp(7), `gc_thresh3`), and drops what goes to any other.
 const LEARNT_HOSTS: usize = 31;
 
+/// The streams that were opened under a fault: both ends.
+const FRESH: &str = "type ipv4_addr . inet_service . ipv4_addr . inet_service; flags dynamic; size 65535;";
+
 /// Something wrong with the switch. Hosts are numbered from 1.
 #[derive(Clone, Debug)]
 pub enum Cut {
@@ -30,6 +33,9 @@ pub enum Cut {
     Datagrams(Vec<usize>, Vec<usize>),
     /// No stream can be opened from the first group to this port of the second.
     Streams(Vec<usize>, Vec<usize>, u16),
+    /// Of the streams to this port that stand no packet passes any more, as through a NAT that has
+    /// forgotten them; new ones can be opened.
+    Forgotten(u16),
 }
 
 /// A switch with hosts. Removed when dropped.
@@ -108,7 +114,8 @@ impl Network {
         let rules: String = cuts.iter().map(|cut| cut.rules(from, to)).collect();
         let chain = "type filter hook forward priority 0; policy accept;";
         let script = format!(
-            "flush ruleset\ntable bridge faults {{\n chain forward {{\n {chain}\n{rules} }}\n}}\n"
+            "flush ruleset\ntable bridge faults {{\n set fresh {{ {FRESH} }}\n chain forward {{\n {chain}\n\
+             {rules} }}\n}}\n"
         );
         feed(
             Command::new("ip").args(["netns", "exec", &self.switch, "nft", "-f", "-"]),
@@ -294,6 +301,14 @@ impl Cut {
             Cut::Streams(left, right, port) => {
                 let way = (from(left), to(right));
                 format!("  {} {} tcp dport {port} counter drop\n", way.0, way.1)
+            }
+            Cut::Forgotten(port) => {
+                let there = "ip saddr . tcp sport . ip daddr . tcp dport";
+                let back = "ip daddr . tcp dport . ip saddr . tcp sport";
+                format!(
+                    "  tcp flags syn / syn,ack update @fresh {{ {there} }}\n  {there} @fresh accept\n  \
+                     {back} @fresh accept\n  tcp dport {port} counter drop\n  tcp sport {port} counter drop\n"
+                )
             }
         }
     }

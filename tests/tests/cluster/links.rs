@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use muster_tests::{Cluster, Options, PORT};
+use muster_tests::{Cluster, Cut, Options, PORT};
 
 use crate::SOON;
 
@@ -49,5 +49,28 @@ fn a_killed_process_is_told_by_refusals_and_explained_so() {
     let told = cluster.host(1).muster(&["explain", "n7"]);
     let told = told.expect("it explains");
     assert!(told.contains("refused: host up, process gone"), "{told}");
+    cluster.wait(SOON, "links follow the rings", Cluster::all_linked);
+}
+
+/// A link that stands says nothing for hours: what is on the way may forget it, and says nothing
+/// either.
+#[test]
+fn links_that_are_swallowed_on_the_way_cost_nobody_its_life_and_hide_no_death() {
+    let mut cluster = Cluster::formed(Options::of(10));
+    cluster.wait(SOON, "all links stand", Cluster::all_linked);
+    let marks = cluster.marks();
+    cluster.network().impose(&[Cut::Forgotten(PORT)]);
+    cluster.hold(Duration::from_secs(10), "nobody is lost", |cluster| {
+        cluster.none_but(&marks, "member-unreachable", &[])?;
+        cluster.none_but(&marks, "member-dead", &[])
+    });
+    cluster.host_mut(7).kill();
+    cluster.wait(SOON, "all have the verdict", |cluster| {
+        cluster.others_logged(&marks, "member-dead", &[7])
+    });
+    assert!(cluster.network().swallowed() > 0, "ends of links are lost");
+    cluster.hold(Duration::from_secs(3), "nobody else is lost", |cluster| {
+        cluster.none_but(&marks, "member-dead", &[7])
+    });
     cluster.wait(SOON, "links follow the rings", Cluster::all_linked);
 }
