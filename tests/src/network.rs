@@ -16,7 +16,8 @@ use crate::sweep;
 const LEARNT_HOSTS: usize = 31;
 
 /// The streams that were opened under a fault: both ends.
-const FRESH: &str = "type ipv4_addr . inet_service . ipv4_addr . inet_service; flags dynamic; size 65535;";
+const FRESH: &str =
+    "type ipv4_addr . inet_service . ipv4_addr . inet_service; flags dynamic; size 65535;";
 
 /// Something wrong with the switch. Hosts are numbered from 1.
 #[derive(Clone, Debug)]

@@ -124,8 +124,9 @@ pub(super) struct Case {
     /// Hearings in a row that found it disputed, or nothing.
     pub(super) disputes: u32,
     pub(super) unclear: u32,
-    /// Since when all hearings found its process stalled, and it did not speak for itself.
-    pub(super) stalled: Option<Time>,
+    /// Until when patience with a stalled process lasts: all hearings since found it so, and it did
+    /// not speak for itself.
+    pub(super) patient_until: Option<Time>,
     pub(super) degraded: Option<Degraded>,
     /// Whether it is in flux, as it was when last looked at: others go by it.
     pub(super) in_flux: bool,
@@ -148,7 +149,7 @@ impl Case {
             refuted: false,
             disputes: 0,
             unclear: 0,
-            stalled: None,
+            patient_until: None,
             degraded: None,
             in_flux: false,
             first: None,
@@ -272,7 +273,7 @@ impl Case {
 
     /// The subject spoke for itself: what was said so far does not count any more.
     pub(super) fn void(&mut self) {
-        self.stalled = None;
+        self.patient_until = None;
         self.refuted = true;
         for observer in self.observers.values_mut() {
             if let Some(word) = &mut observer.word {
@@ -373,11 +374,16 @@ impl Case {
         fresh.is_some_and(Word::is_unreached)
     }
 
-    /// A hearing found it stalled. Since when, by its first report if this was the first hearing.
-    pub(super) fn note_stalled(&mut self) -> Time {
+    /// A hearing found it stalled: until when it may be. It did not answer a ping since this hearing
+    /// began, or, if it is the first, since a round before the first report.
+    pub(super) fn note_stalled(&mut self, patience: Duration, round: Duration) -> Time {
         let first = self.hearing == 0 && !self.refuted;
-        let since = if first { self.opened } else { self.heard };
-        *self.stalled.get_or_insert(since)
+        let until = if first {
+            self.opened + patience.saturating_sub(round)
+        } else {
+            self.heard + patience
+        };
+        *self.patient_until.get_or_insert(until)
     }
 
     /// Adds up this hearing's words. `weight` says how much a word counts, `absent` who is not

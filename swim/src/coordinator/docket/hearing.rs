@@ -286,6 +286,28 @@ impl Docket {
         }
     }
 
+    /// What was told or decided lately may have been missed: whatever hangs on it is heard again.
+    /// Patience with a stalled process goes on.
+    pub(crate) fn hear_again(&mut self, now: Time) {
+        self.clock = now;
+        self.orders.retain(|order| match order {
+            Order::Decide(_) => false,
+            Order::Ask { .. } | Order::Summon { .. } | Order::Readmit { .. } => true,
+        });
+        let hangs = |case: &Case| match case.stage {
+            Stage::Hearing { since, .. } => since.is_some(),
+            Stage::Convicted { .. } | Stage::Decided { .. } => true,
+            Stage::Doubted { .. } | Stage::Recess { .. } => false,
+        };
+        let cases = self.cases.iter().filter(|(_, case)| hangs(case));
+        let names: Vec<Name> = cases.map(|(name, _)| name.clone()).collect();
+        for name in names {
+            self.begin(&name, false, now);
+            self.touch(&name, now);
+        }
+        self.finish(now);
+    }
+
     /// Until the parent names witnesses there is nobody to wait for.
     pub(super) fn first_hearing(&self, now: Time) -> Stage {
         Stage::Hearing {

@@ -110,6 +110,8 @@ pub(crate) struct Docket {
     /// How long witnesses have to tell.
     patience: Duration,
     stall_timeout: Duration,
+    /// An accuser has waited at least so long: for the ack, and then for relays and a stream.
+    round: Duration,
     /// The last `now`.
     clock: Time,
     /// At most [`limits::CASES`], by the name of the subject.
@@ -129,10 +131,12 @@ pub(crate) struct Docket {
 impl Docket {
     pub(crate) fn new(config: &Config, me: &Name, now: Time) -> Docket {
         let patience = config.probe_timeout_max * 2 + HEARING_SLACK;
+        let shortest = config.probe_timeout_min;
         Docket {
             me: me.clone(),
             patience,
             stall_timeout: config.stall_timeout,
+            round: shortest + (shortest * 4).min(config.probe_timeout_max),
             clock: now,
             cases: BTreeMap::new(),
             candidates: Candidates::new(me, config.readmission, patience),
