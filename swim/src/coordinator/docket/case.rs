@@ -475,7 +475,7 @@ impl Case {
             words.sort_by_key(|(turn, word)| (telling(word.finding), u8::MAX - word.weight, *turn));
             words.truncate(limits::TESTIMONIES);
         }
-        words.sort_by_key(|(turn, _)| *turn);
+        words.sort_by_key(|(turn, word)| (word.after_ms, *turn));
         Evidence {
             reason,
             testimonies: words.into_iter().map(|(_, word)| word).collect(),

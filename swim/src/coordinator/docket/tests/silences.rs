@@ -218,6 +218,24 @@ fn what_was_decided_or_held_is_heard_again_after_a_moment_without_a_lease() {
 }
 
 #[test]
+fn words_are_told_in_the_order_in_which_they_came() {
+    // Who is degraded is looked at before anybody accuses it.
+    let mut court = Court::new(50, 5);
+    court.set(21, Condition::Mute);
+    court.degraded_in_view(20);
+    court.report(at(100), 30, 20, Silence::Stalled);
+    court.report(at(200), 30, 20, Silence::Stalled);
+    court.run(at(300));
+    let case = court.docket.open_case(&name(20)).expect("21 is waited for");
+    let times: Vec<u32> = case.testimonies.iter().map(|word| word.after_ms).collect();
+    assert!(
+        times.is_sorted() && times.contains(&100) && times.contains(&200),
+        "{times:?}"
+    );
+    assert!(times.iter().any(|time| *time < 100), "{times:?}");
+}
+
+#[test]
 fn pauses_that_follow_each_other_are_none_long_one() {
     // 2 s of every 2.5 s; only the first refutation gets through.
     let mut court = Court::new(50, 5);
