@@ -35,7 +35,8 @@ pub enum Cut {
     /// No stream can be opened from the first group to this port of the second.
     Streams(Vec<usize>, Vec<usize>, u16),
     /// Of the streams to this port that stand no packet passes any more, as through a NAT that has
-    /// forgotten them; new ones can be opened.
+    /// forgotten them; new ones can be opened. For a [`Network`], and the last of its faults: what
+    /// belongs to a new stream is let through at once.
     Forgotten(u16),
 }
 

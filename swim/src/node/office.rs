@@ -377,6 +377,13 @@ impl Node {
         self.set_timer(Timer::Govern, now);
     }
 
+    /// Those that vote with this node, and this node.
+    pub(super) fn all_voters(&self) -> Vec<Name> {
+        let mut voters = self.other_voters();
+        voters.push(self.me.name.clone());
+        voters
+    }
+
     /// Who is asked about a member: its other buddies, two random ones, this node itself; all
     /// voters when it comes to that.
     fn summon(&mut self, subject: &Name, now: Time) {
@@ -392,9 +399,7 @@ impl Node {
         witnesses.extend(random);
         witnesses.insert(self.me.name.clone());
         witnesses.remove(subject);
-        let mut voters = self.other_voters();
-        voters.push(self.me.name.clone());
-        voters.retain(|voter| voter != subject);
+        let voters = self.all_voters();
         let summons = Summons {
             witnesses: witnesses.into_iter().collect(),
             voters,

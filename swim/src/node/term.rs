@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::office::{InOffice, LOOK};
 use super::{Node, Timer};
-use crate::coordinator::{Cut, Docket, Epoch, Office};
-use crate::members::{Instance, Name};
+use crate::coordinator::{Change, Cut, Docket, Epoch, Office};
+use crate::members::{Instance, Name, Status};
 use crate::time::Time;
 
 impl Node {
@@ -53,12 +53,11 @@ impl Node {
 
     /// It has no lease, for a moment as a rule: voters are exchanged.
     pub(super) fn rest_from_office(&mut self, now: Time) {
-        let holds = self.holds_office();
+        let (holds, longest) = (self.holds_office(), self.config.lease);
         if let Some(office) = &mut self.agreed.office {
             self.timers.cancel(&Timer::Govern);
-            if holds {
-                office.rests_since.get_or_insert(now);
-            } else {
+            let since = *office.rests_since.get_or_insert(now);
+            if !holds || now.since(since) > longest {
                 self.agreed.office = None;
             }
         }
@@ -71,21 +70,37 @@ impl Node {
         let Some(office) = &mut self.agreed.office else {
             return false;
         };
-        let Some(since) = office.rests_since.take() else {
-            return true;
-        };
-        if office.epoch != epoch || now.since(since) > longest {
+        let rested = office.rests_since.take();
+        if office.epoch != epoch || rested.is_some_and(|since| now.since(since) > longest) {
             self.agreed.office = None;
             return false;
         }
-        // What was not proposed yet is found again.
-        office.rulings.clear();
-        office.docket.hear_again(now);
-        let everybody = self.everybody();
-        if let Some(office) = &mut self.agreed.office {
-            office.review = everybody;
+        if rested.is_some() {
+            self.resume(now);
         }
         true
+    }
+
+    /// What could have become untrue meanwhile is found again before it is decided.
+    fn resume(&mut self, now: Time) {
+        let (everybody, voters) = (self.everybody(), self.all_voters());
+        let Some(office) = &mut self.agreed.office else {
+            return;
+        };
+        office.review = everybody;
+        for rulings in &mut office.rulings {
+            rulings.retain(|ruling| !ruling.convicts());
+        }
+        office.rulings.retain(|rulings| !rulings.is_empty());
+        // Whoever asks for the removal of one that is there asks again.
+        let table = &self.table;
+        office.urgent.retain(|name, change| {
+            let held = table.get(name.as_str()).map(|held| held.statement.status);
+            let present = matches!(held, Some(Status::Alive | Status::Suspect));
+            !(present && matches!(change, Change::Dead { .. }))
+        });
+        office.docket.hear_again(&voters, now);
+        self.take_up_degraded(now);
     }
 
     /// All that are in the view, or in the table.

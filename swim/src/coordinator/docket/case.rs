@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::weigh::{CORROBORATED, Patience, Tally};
 use crate::coordinator::evidence::{Evidence, Finding, Reason, Testimony};
+use crate::event::Silence;
 use crate::limits;
 use crate::members::{Instance, Name};
 use crate::time::Time;
@@ -292,6 +293,28 @@ impl Case {
         }
     }
 
+    /// Of all voters those whose word counts: not the subject's; the coordinator's in any case.
+    pub(super) fn name_voters(&mut self, voters: &[Name], subject: &Name, me: &Name) {
+        let others = voters.iter();
+        let others = others.filter(|voter| *voter != subject && *voter != me);
+        let others = others.take(limits::VOTERS - 1).cloned();
+        self.voters = others.chain([me.clone()]).collect();
+    }
+
+    /// Others vote now. If the former voters were asked as such, these have to be.
+    pub(super) fn exchange_voters(&mut self, voters: &[Name], subject: &Name, me: &Name) {
+        if std::mem::take(&mut self.voters_asked) {
+            for voter in &self.voters {
+                if let Some(observer) = self.observers.get_mut(voter) {
+                    observer.asked = false;
+                }
+            }
+        }
+        if !self.voters.is_empty() {
+            self.name_voters(voters, subject, me);
+        }
+    }
+
     /// Nobody is asked any more; who has told is remembered.
     fn dismiss(&mut self) {
         self.voters_asked = false;
@@ -375,9 +398,12 @@ impl Case {
     }
 
     /// A hearing found it stalled: until when it may be. It did not answer a ping since this hearing
-    /// began, or, if it is the first, since a round before the first report.
+    /// began, or, if it is the first and began with such a report, since a round before that.
     pub(super) fn note_stalled(&mut self, patience: Duration, round: Duration) -> Time {
-        let first = self.hearing == 0 && !self.refuted;
+        let stalled = Finding::Unreached(Silence::Stalled);
+        let first = self.first.as_ref().is_some_and(|(_, said, at)| {
+            self.hearing == 0 && !self.refuted && *said == stalled && *at == self.opened
+        });
         let until = if first {
             self.opened + patience.saturating_sub(round)
         } else {

@@ -58,7 +58,7 @@ pub(crate) struct Report {
 pub(crate) struct Summons {
     /// Its buddies and two random members; this coordinator is always one of them.
     pub(crate) witnesses: Vec<Name>,
-    /// All voters but the subject, dead ones as well.
+    /// All voters, dead ones as well; the subject's word does not count.
     pub(crate) voters: Vec<Name>,
     /// How many are members of the view now.
     pub(crate) members: usize,
@@ -98,6 +98,16 @@ pub(crate) enum Ruling {
     },
     /// It is degraded no more.
     Restore { name: Name, instance: Instance },
+}
+
+impl Ruling {
+    /// Whether it removes a member.
+    pub(crate) fn convicts(&self) -> bool {
+        match self {
+            Ruling::Convict { .. } => true,
+            Ruling::Degrade { .. } | Ruling::Restore { .. } => false,
+        }
+    }
 }
 
 /// All cases of one coordinator. Begins empty with each term.

@@ -242,7 +242,7 @@ impl Monkey {
                 let _ = (self.docket).on_candidate(&name(*subject), life, *removals, now);
             }
             Step::Wait { millis } => self.wait(Duration::from_millis(*millis)),
-            Step::HearAgain => self.docket.hear_again(now),
+            Step::HearAgain => self.docket.hear_again(&[name(0), name(1)], now),
             Step::Sleep { millis } => {
                 self.now = now + Duration::from_millis(*millis);
                 self.docket.handle_timeout(self.now);

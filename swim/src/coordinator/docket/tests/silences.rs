@@ -196,7 +196,7 @@ fn patience_with_a_stalled_process_outlives_a_moment_without_a_lease() {
     court.set(20, Condition::Stalled(at(1_000_000)));
     court.buddies_report(at(0), 20, Silence::Stalled, ms(5));
     court.run(at(5_000));
-    court.docket.hear_again(at(5_000));
+    court.hear_again(at(5_000));
     court.run(at(6_350));
     assert_eq!(court.gone(), [20]);
 }
@@ -211,7 +211,7 @@ fn what_was_decided_or_held_is_heard_again_after_a_moment_without_a_lease() {
     assert_eq!(court.gone(), [20]);
     // It was there again before that could be committed.
     court.set(20, Condition::Well);
-    court.docket.hear_again(at(600));
+    court.hear_again(at(600));
     court.run(at(3_000));
     assert_eq!(court.gone(), [20], "nothing more was decided");
     assert!(court.docket.open_case(&name(20)).is_none());
