@@ -304,10 +304,17 @@ impl Case {
     /// Others vote now. If the former voters were asked as such, these have to be.
     pub(super) fn exchange_voters(&mut self, voters: &[Name], subject: &Name, me: &Name) {
         if std::mem::take(&mut self.voters_asked) {
-            for voter in &self.voters {
+            for voter in self.voters.iter().filter(|voter| *voter != me) {
                 if let Some(observer) = self.observers.get_mut(voter) {
                     observer.asked = false;
                 }
+            }
+            // Witnesses that were asked where voters had room.
+            let surplus = self.asked().count().saturating_sub(limits::WITNESSES);
+            let others = self.observers.iter_mut();
+            let others = others.filter(|(name, of)| of.asked && *name != me);
+            for (_, observer) in others.take(surplus) {
+                observer.asked = false;
             }
         }
         if !self.voters.is_empty() {
