@@ -35,7 +35,6 @@ mod stands;
 mod streams;
 mod suspecting;
 mod syncing;
-mod term;
 mod timers;
 mod voting;
 
