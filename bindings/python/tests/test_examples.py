@@ -242,5 +242,6 @@ def test_tasks_of_a_killed_celery_worker_are_given_back(
     eventually(lambda: log.read_text().count("begin") == 2, 30)
     again = float(log.read_text().splitlines()[1].split()[2])
     print(f"the task of a killed worker begins again after {again - killed:.2f} s")
+    assert again - killed < 5
     said.wait_for(f"{holder} is dead")
     eventually(lambda: log.read_text().count("done") == 1)
