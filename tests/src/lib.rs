@@ -28,5 +28,5 @@ pub use http::{Asked, members_at};
 pub use log::{Line, Mark};
 pub use loopback::Loopback;
 pub use network::{Cut, Network};
-pub use outsider::{Capture, inside, raise_file_limit};
+pub use outsider::{Capture, inside, raise_file_limit, within};
 pub use view::{Agreed, CoordinatorView, MemberView, View};

@@ -36,9 +36,14 @@ impl Network {
 
 /// Does this in a namespace of the network: sockets that are opened meanwhile stay there.
 pub fn inside<T: Send>(namespace: &str, act: impl FnOnce() -> T + Send) -> T {
-    let path = Path::new("/var/run/netns").join(namespace);
+    // `ip netns` keeps its namespaces there.
+    within(&Path::new("/var/run/netns").join(namespace), act)
+}
+
+/// Does this in the namespace that this file stands for ([`inside`]).
+pub fn within<T: Send>(namespace: &Path, act: impl FnOnce() -> T + Send) -> T {
     let enter = || {
-        let namespace = File::open(&path).expect("`ip netns` keeps its namespaces there");
+        let namespace = File::open(namespace).expect("there is such a namespace");
         let kind = Some(LinkNameSpaceType::Network);
         move_into_link_name_space(namespace.as_fd(), kind).expect("root may go anywhere");
         act()

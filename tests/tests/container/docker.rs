@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use muster_tests::wait;
+use muster_tests::{wait, within};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -47,9 +47,11 @@ impl Docker {
         let folder = folder.expect("the temporary folder can be written");
         let log = File::create(folder.path().join("log")).expect("a log can be written");
         let at = |name: &str| folder.path().join(name).into_os_string();
-        // It ends with this test's thread. It leaves the host's packet filter and routing alone.
+        // It ends with this test's thread. The bridges that it makes are in a network namespace of
+        // its own, and end with it: one that was left over would take this network's packets.
         let daemon = Command::new("setpriv")
-            .args(["--pdeathsig", "TERM", "dockerd", "--data-root"])
+            .args(["--pdeathsig", "TERM", "unshare", "--net"])
+            .args(["dockerd", "--data-root"])
             .arg(at("data"))
             .arg("--exec-root")
             .arg(at("exec"))
@@ -191,7 +193,10 @@ impl Docker {
     /// What its TCP address answers.
     pub(crate) fn http(&self, service: &str, path: &str) -> String {
         let host = address(self.address_of(service));
-        let mut stream = TcpStream::connect((host.as_str(), 7980)).expect("it listens");
+        let namespace = format!("/proc/{}/ns/net", self.daemon.id());
+        let connect = || TcpStream::connect((host.as_str(), 7980));
+        let connected = within(Path::new(&namespace), connect);
+        let mut stream = connected.expect("it listens");
         let patience = Some(Duration::from_secs(10));
         stream.set_read_timeout(patience).expect("it is no zero");
         let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
