@@ -348,7 +348,7 @@ impl Node {
         Agreement {
             lineage: roster.map(|roster| roster.head.lineage),
             view: agreed.view(),
-            epoch: roster.map_or(Epoch(0), |roster| roster.epoch()),
+            epoch: self.epoch(),
             coordinator_addr: held.map(|member| member.statement.record.addr),
             coordinator,
             lease_left: lease.and_then(|voting| voting.consensus.lease_left(now)),
@@ -367,8 +367,7 @@ impl Node {
     /// Tells the users that this node decides, each time that it begins to: who asked in between,
     /// while it had no lease, was refused and waits for that.
     pub(super) fn tell_deciding(&mut self, now: Time) {
-        let roster = self.agreed.roster().filter(|_| self.in_office(now));
-        let epoch = roster.map(|roster| roster.epoch());
+        let epoch = self.in_office(now).then(|| self.epoch());
         if epoch.is_some() && self.agreed.told_deciding != epoch {
             self.tell(self.me(), EventKind::CoordinatorChanged, now);
         }

@@ -35,8 +35,8 @@ pub(super) struct Catching {
     doubted: VecDeque<(String, Time)>,
     /// Whether a voter is asked, after somebody told a roster that no voter had signed.
     asks_voter: bool,
-    /// Since when none of the known voters is there. Looked at with each period, so that nobody can
-    /// keep it by a word now and then.
+    /// Since when no majority of the known voters is there. Looked at with each period, so that
+    /// nobody can keep it by a word now and then.
     pub(super) voters_missed: Option<Time>,
     /// Which history each one showed last, while this node is in none or alone in its own.
     tags: BTreeMap<Name, LineageTag>,
@@ -360,9 +360,10 @@ impl Node {
         }
     }
 
-    /// Whether a later roster of this history is taken: from a voter that this node knows. If none
-    /// of those is there any more, or a member that does not vote itself lost sight of the quorum,
-    /// it believes whom it finds, as one that joins; but not before it had time to find others.
+    /// Whether a later roster of this history is taken: from a voter that this node knows. If too
+    /// few of those are there to decide anything, or a member that does not vote itself lost sight
+    /// of the quorum, it believes whom it finds, as one that joins; but not before it had time to
+    /// find others.
     fn believes(&mut self, theirs: &Roster, signature: Option<Signature>, now: Time) -> bool {
         let Some(ours) = self.agreed.roster() else {
             return true;
@@ -380,11 +381,17 @@ impl Node {
         self.has_looked(now) && (blind || gone)
     }
 
-    /// Takes note of since when none of the voters that this node knows is there. Nobody else
-    /// decides in the history of one that votes alone.
+    /// Takes note of since when no majority of the voters that this node knows is there: what they
+    /// decided last may have been to have others vote, and those that are left, this node among
+    /// them, may be as far behind as it is. Nobody else decides in the history of one that votes
+    /// alone.
     pub(super) fn look_for_voters(&mut self, now: Time) {
-        let missed = self.others_that_vote().next().is_some()
-            && !self.others_that_vote().any(|voter| self.is_there(voter));
+        let others = self.others_that_vote();
+        let (others, there) = others.fold((0, 0), |(all, there), voter| {
+            (all + 1, there + usize::from(self.is_there(voter)))
+        });
+        let own = usize::from(self.agreed.voting.is_some());
+        let missed = others > 0 && 2 * (there + own) <= others + own;
         let since = self.agreed.catching.voters_missed.unwrap_or(now);
         self.agreed.catching.voters_missed = missed.then_some(since);
     }

@@ -35,6 +35,7 @@ mod stands;
 mod streams;
 mod suspecting;
 mod syncing;
+mod term;
 mod timers;
 mod voting;
 

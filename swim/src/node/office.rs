@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::cutting::STEADY;
 use super::{Lifecycle, Node, Timer};
 use crate::coordinator::{
-    Change, Cut, Docket, Evidence, Finding, Office, Order, Reason, Report, Ruling, Summons, Turn,
+    Change, Cut, Docket, Epoch, Evidence, Finding, Order, Reason, Report, Ruling, Summons, Turn,
     Verdict,
 };
 use crate::detector::Purpose;
@@ -22,12 +22,15 @@ use crate::wire::{Errand, Reply};
 pub(super) struct InOffice {
     pub(super) docket: Docket,
     pub(super) since: Time,
+    pub(super) epoch: Epoch,
+    /// Since when it has no lease and decides nothing.
+    pub(super) rests_since: Option<Time>,
     /// Members that something happened to.
-    review: BTreeSet<Name>,
+    pub(super) review: BTreeSet<Name>,
     /// Members of the view that are not present here, and present ones that wait to be in it:
     /// looked at again and again.
-    absent: BTreeSet<Name>,
-    next_look: Time,
+    pub(super) absent: BTreeSet<Name>,
+    pub(super) next_look: Time,
     /// What must be said without delay, the last word on each member.
     pub(super) urgent: BTreeMap<Name, Change>,
     /// Who waits to be admitted, with others that come at the same time.
@@ -56,7 +59,7 @@ const GATHER: Duration = Duration::from_millis(50);
 const GATHER_CROWD: Duration = Duration::from_secs(1);
 
 /// How often members that are not present are looked at.
-const LOOK: Duration = Duration::from_secs(2);
+pub(super) const LOOK: Duration = Duration::from_secs(2);
 
 /// How long a new coordinator waits for members of whom it knows nothing but the name.
 const UNHEARD_OF: Duration = Duration::from_secs(30);
@@ -65,30 +68,10 @@ const UNHEARD_OF: Duration = Duration::from_secs(30);
 const RANDOM_WITNESSES: usize = 2;
 
 impl Node {
-    /// Whether this node decides now: it leads, holds the lease, and its office was committed.
-    pub(super) fn in_office(&self, now: Time) -> bool {
-        self.agreed.office.is_some() && self.leads(now) && self.holds_office()
-    }
-
-    pub(super) fn leads(&self, now: Time) -> bool {
-        let voting = self.agreed.voting.as_ref();
-        voting.is_some_and(|voting| voting.consensus.leads(now))
-    }
-
-    fn holds_office(&self) -> bool {
-        let roster = self.agreed.roster();
-        let office = roster.and_then(|roster| roster.head.office.as_ref());
-        office.is_some_and(|office| {
-            office.coordinator == self.me.name && office.instance == self.me.instance
-        })
-    }
-
     /// Does what a coordinator has to do now; true when it proposed something.
     pub(super) fn govern(&mut self, now: Time) -> bool {
         if !self.leads(now) {
-            if self.agreed.office.take().is_some() {
-                self.timers.cancel(&Timer::Govern);
-            }
+            self.rest_from_office(now);
             return false;
         }
         let idle = self
@@ -99,7 +82,7 @@ impl Node {
         if idle && !self.holds_office() && self.lifecycle != Lifecycle::Leaving {
             return self.take_office(now);
         }
-        if self.agreed.office.is_none() && self.holds_office() {
+        if !self.go_on_in_office(now) && self.holds_office() {
             self.begin_term(now);
         }
         self.review_members(now);
@@ -110,71 +93,13 @@ impl Node {
         proposed
     }
 
-    fn propose(&mut self, cut: Cut, now: Time) -> bool {
+    pub(super) fn propose(&mut self, cut: Cut, now: Time) -> bool {
         let voting = self.agreed.voting.as_mut();
         voting.is_some_and(|voting| voting.consensus.propose(cut, now).is_ok())
     }
 
-    fn take_office(&mut self, now: Time) -> bool {
-        let epoch = self.agreed.roster().map(|roster| roster.epoch().next());
-        let Some(epoch) = epoch else {
-            return false;
-        };
-        let office = Office {
-            epoch,
-            coordinator: self.me.name.clone(),
-            instance: self.me.instance,
-        };
-        let cut = Cut {
-            office: Some(office),
-            ..Cut::default()
-        };
-        self.propose(cut, now)
-    }
-
-    fn begin_term(&mut self, now: Time) {
-        let standings = self.agreed.roster().map(|roster| roster.standings());
-        let names = standings.unwrap_or_default().iter().map(|held| &held.name);
-        let review: BTreeSet<Name> = names
-            .chain(self.table.iter().map(|held| &held.statement.record.name))
-            .cloned()
-            .collect();
-        self.agreed.office = Some(InOffice {
-            docket: Docket::new(&self.config, &self.me.name, now),
-            since: now,
-            review,
-            absent: BTreeSet::new(),
-            next_look: now + LOOK,
-            urgent: BTreeMap::new(),
-            newcomers: BTreeMap::new(),
-            window: None,
-            rulings: VecDeque::new(),
-            admitted: BTreeMap::new(),
-            surplus_since: None,
-        });
-        self.take_up_degraded(now);
-        let me = self.me.name.clone();
-        for name in std::mem::take(&mut self.agreed.given_up) {
-            self.remove_on_request(&name, false, &me);
-        }
-    }
-
-    /// Members that an earlier coordinator found degraded are looked at again.
-    fn take_up_degraded(&mut self, now: Time) {
-        let standings = self.agreed.roster().map(|roster| roster.standings());
-        let degraded: Vec<(Name, Instance)> = standings
-            .unwrap_or_default()
-            .iter()
-            .filter(|standing| standing.degraded)
-            .map(|standing| (standing.name.clone(), standing.instance))
-            .collect();
-        for (name, instance) in degraded {
-            self.take_up(&name, instance, now);
-        }
-    }
-
     /// A member that the view says is degraded is looked at until it is not.
-    fn take_up(&mut self, name: &Name, instance: Instance, now: Time) {
+    pub(super) fn take_up(&mut self, name: &Name, instance: Instance, now: Time) {
         if *name == self.me.name {
             // Whoever leads is reached by a majority of the voters.
             let name = name.clone();
@@ -452,6 +377,13 @@ impl Node {
         self.set_timer(Timer::Govern, now);
     }
 
+    /// Those that vote with this node, and this node.
+    pub(super) fn all_voters(&self) -> Vec<Name> {
+        let mut voters = self.other_voters();
+        voters.push(self.me.name.clone());
+        voters
+    }
+
     /// Who is asked about a member: its other buddies, two random ones, this node itself; all
     /// voters when it comes to that.
     fn summon(&mut self, subject: &Name, now: Time) {
@@ -467,9 +399,7 @@ impl Node {
         witnesses.extend(random);
         witnesses.insert(self.me.name.clone());
         witnesses.remove(subject);
-        let mut voters = self.other_voters();
-        voters.push(self.me.name.clone());
-        voters.retain(|voter| voter != subject);
+        let voters = self.all_voters();
         let summons = Summons {
             witnesses: witnesses.into_iter().collect(),
             voters,

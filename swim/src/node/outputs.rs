@@ -7,7 +7,6 @@ use super::agreement::{Answer, SaveTicket, Ticket, Write};
 use super::keys::KeyTicket;
 use super::streams::StreamId;
 use super::{Node, Timer};
-use crate::coordinator::{Epoch, Roster};
 use crate::event::{Event, EventKind, MemberInfo};
 use crate::limits;
 use crate::members::{Instance, Member, Name, NameHash, Record, Statement, Status};
@@ -205,7 +204,7 @@ impl Node {
             member,
             kind,
             view: self.agreed.view(),
-            epoch: self.agreed.roster().map_or(Epoch(0), Roster::epoch),
+            epoch: self.epoch(),
         });
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::weigh::{CORROBORATED, Patience, Tally};
 use crate::coordinator::evidence::{Evidence, Finding, Reason, Testimony};
+use crate::event::Silence;
 use crate::limits;
 use crate::members::{Instance, Name};
 use crate::time::Time;
@@ -124,8 +125,9 @@ pub(super) struct Case {
     /// Hearings in a row that found it disputed, or nothing.
     pub(super) disputes: u32,
     pub(super) unclear: u32,
-    /// Since when all hearings found its process stalled, and it did not speak for itself.
-    pub(super) stalled: Option<Time>,
+    /// Until when patience with a stalled process lasts: all hearings since found it so, and it did
+    /// not speak for itself.
+    pub(super) patient_until: Option<Time>,
     pub(super) degraded: Option<Degraded>,
     /// Whether it is in flux, as it was when last looked at: others go by it.
     pub(super) in_flux: bool,
@@ -148,7 +150,7 @@ impl Case {
             refuted: false,
             disputes: 0,
             unclear: 0,
-            stalled: None,
+            patient_until: None,
             degraded: None,
             in_flux: false,
             first: None,
@@ -272,7 +274,7 @@ impl Case {
 
     /// The subject spoke for itself: what was said so far does not count any more.
     pub(super) fn void(&mut self) {
-        self.stalled = None;
+        self.patient_until = None;
         self.refuted = true;
         for observer in self.observers.values_mut() {
             if let Some(word) = &mut observer.word {
@@ -288,6 +290,35 @@ impl Case {
         self.refuted = false;
         if anew {
             self.dismiss();
+        }
+    }
+
+    /// Of all voters those whose word counts: not the subject's; the coordinator's in any case.
+    pub(super) fn name_voters(&mut self, voters: &[Name], subject: &Name, me: &Name) {
+        let others = voters.iter();
+        let others = others.filter(|voter| *voter != subject && *voter != me);
+        let others = others.take(limits::VOTERS - 1).cloned();
+        self.voters = others.chain([me.clone()]).collect();
+    }
+
+    /// Others vote now. If the former voters were asked as such, these have to be.
+    pub(super) fn exchange_voters(&mut self, voters: &[Name], subject: &Name, me: &Name) {
+        if std::mem::take(&mut self.voters_asked) {
+            for voter in self.voters.iter().filter(|voter| *voter != me) {
+                if let Some(observer) = self.observers.get_mut(voter) {
+                    observer.asked = false;
+                }
+            }
+            // Witnesses that were asked where voters had room.
+            let surplus = self.asked().count().saturating_sub(limits::WITNESSES);
+            let others = self.observers.iter_mut();
+            let others = others.filter(|(name, of)| of.asked && *name != me);
+            for (_, observer) in others.take(surplus) {
+                observer.asked = false;
+            }
+        }
+        if !self.voters.is_empty() {
+            self.name_voters(voters, subject, me);
         }
     }
 
@@ -373,11 +404,19 @@ impl Case {
         fresh.is_some_and(Word::is_unreached)
     }
 
-    /// A hearing found it stalled. Since when, by its first report if this was the first hearing.
-    pub(super) fn note_stalled(&mut self) -> Time {
-        let first = self.hearing == 0 && !self.refuted;
-        let since = if first { self.opened } else { self.heard };
-        *self.stalled.get_or_insert(since)
+    /// A hearing found it stalled: until when it may be. It did not answer a ping since this hearing
+    /// began, or, if it is the first and began with such a report, since a round before that.
+    pub(super) fn note_stalled(&mut self, patience: Duration, round: Duration) -> Time {
+        let stalled = Finding::Unreached(Silence::Stalled);
+        let first = self.first.as_ref().is_some_and(|(_, said, at)| {
+            self.hearing == 0 && !self.refuted && *said == stalled && *at == self.opened
+        });
+        let until = if first {
+            self.opened + patience.saturating_sub(round)
+        } else {
+            self.heard + patience
+        };
+        *self.patient_until.get_or_insert(until)
     }
 
     /// Adds up this hearing's words. `weight` says how much a word counts, `absent` who is not

@@ -104,7 +104,7 @@ impl Docket {
     }
 
     fn close(&mut self, subject: &Name, tally: Tally, outcome: Outcome, now: Time) {
-        let stall_timeout = self.stall_timeout;
+        let (stall_timeout, round) = (self.stall_timeout, self.round);
         let Some(case) = self.cases.get_mut(subject) else {
             return;
         };
@@ -115,7 +115,7 @@ impl Docket {
         };
         let stalled = outcome == Outcome::Unreached && tally.patience() == Patience::Stalled;
         if !stalled {
-            case.stalled = None;
+            case.patient_until = None;
         }
         match outcome {
             Outcome::Unclear => case.unclear = case.unclear.saturating_add(1),
@@ -127,7 +127,7 @@ impl Docket {
         }
         match outcome {
             Outcome::Unreached if stalled => {
-                let patient_until = case.note_stalled() + stall_timeout;
+                let patient_until = case.note_stalled(stall_timeout, round);
                 if case.heard < patient_until {
                     case.end();
                     self.recess(subject, Cause::Stalled, patient_until, now);

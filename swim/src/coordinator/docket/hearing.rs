@@ -142,11 +142,7 @@ impl Docket {
         if since.is_none() {
             (*since, *until, *settled) = (Some(now), now + self.patience, false);
         }
-        case.voters = summons.voters;
-        case.voters
-            .retain(|voter| voter != subject && *voter != self.me);
-        case.voters.truncate(limits::VOTERS - 1);
-        case.voters.push(self.me.clone());
+        case.name_voters(&summons.voters, subject, &self.me);
         for witness in std::iter::once(&self.me).chain(&summons.witnesses) {
             if witness != subject && case.ask(witness) {
                 self.orders.push_back(ask(witness, subject, case.instance));
@@ -284,6 +280,34 @@ impl Docket {
         for witness in case.ask_again() {
             self.orders.push_back(ask(&witness, subject, instance));
         }
+    }
+
+    /// What was told or decided lately may have been missed: whatever hangs on it is heard again.
+    /// Patience with a stalled process goes on. These are all `voters` now.
+    pub(crate) fn hear_again(&mut self, voters: &[Name], now: Time) {
+        self.clock = now;
+        self.orders.retain_mut(|order| match order {
+            Order::Decide(rulings) => {
+                rulings.retain(|ruling| !ruling.convicts());
+                !rulings.is_empty()
+            }
+            Order::Ask { .. } | Order::Summon { .. } | Order::Readmit { .. } => true,
+        });
+        let mut hang = Vec::new();
+        for (name, case) in &mut self.cases {
+            case.exchange_voters(voters, name, &self.me);
+            match case.stage {
+                Stage::Hearing { .. } | Stage::Convicted { .. } | Stage::Decided { .. } => {
+                    hang.push(name.clone());
+                }
+                Stage::Recess { .. } | Stage::Doubted { .. } => {}
+            }
+        }
+        for name in hang {
+            self.begin(&name, false, now);
+            self.touch(&name, now);
+        }
+        self.finish(now);
     }
 
     /// Until the parent names witnesses there is nobody to wait for.

@@ -16,8 +16,9 @@ use crate::limits;
 use crate::members::{Instance, Name};
 use crate::time::Time;
 
-/// How long a conviction by refusals is held for others.
-const REFUSED: Duration = Duration::from_millis(300);
+/// How long a conviction by refusals is held for others, and one of a stalled process: both were
+/// certain before, refusals by the host's word, a stall by a first hearing.
+const CERTAIN: Duration = Duration::from_millis(300);
 
 /// How long any conviction is held for others.
 pub(super) const LONGEST: Duration = Duration::from_secs(1);
@@ -27,8 +28,8 @@ const TOGETHER: Duration = Duration::from_secs(60);
 
 pub(super) fn longest(patience: Patience) -> Duration {
     match patience {
-        Patience::Refused => REFUSED,
-        Patience::CutOff | Patience::Stalled => LONGEST,
+        Patience::Refused | Patience::Stalled => CERTAIN,
+        Patience::CutOff => LONGEST,
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) struct Report {
 pub(crate) struct Summons {
     /// Its buddies and two random members; this coordinator is always one of them.
     pub(crate) witnesses: Vec<Name>,
-    /// All voters but the subject, dead ones as well.
+    /// All voters, dead ones as well; the subject's word does not count.
     pub(crate) voters: Vec<Name>,
     /// How many are members of the view now.
     pub(crate) members: usize,
@@ -100,6 +100,16 @@ pub(crate) enum Ruling {
     Restore { name: Name, instance: Instance },
 }
 
+impl Ruling {
+    /// Whether it removes a member.
+    pub(crate) fn convicts(&self) -> bool {
+        match self {
+            Ruling::Convict { .. } => true,
+            Ruling::Degrade { .. } | Ruling::Restore { .. } => false,
+        }
+    }
+}
+
 /// All cases of one coordinator. Begins empty with each term.
 ///
 /// After any call drain [`Docket::poll_order`], then re-arm one timer from
@@ -110,6 +120,8 @@ pub(crate) struct Docket {
     /// How long witnesses have to tell.
     patience: Duration,
     stall_timeout: Duration,
+    /// An accuser has waited at least so long: for the ack, and then for relays and a stream.
+    round: Duration,
     /// The last `now`.
     clock: Time,
     /// At most [`limits::CASES`], by the name of the subject.
@@ -129,10 +141,12 @@ pub(crate) struct Docket {
 impl Docket {
     pub(crate) fn new(config: &Config, me: &Name, now: Time) -> Docket {
         let patience = config.probe_timeout_max * 2 + HEARING_SLACK;
+        let shortest = config.probe_timeout_min;
         Docket {
             me: me.clone(),
             patience,
             stall_timeout: config.stall_timeout,
+            round: shortest + (shortest * 4).min(config.probe_timeout_max),
             clock: now,
             cases: BTreeMap::new(),
             candidates: Candidates::new(me, config.readmission, patience),

@@ -336,6 +336,32 @@ fn a_voter_believes_nobody_as_long_as_another_answers() {
     assert_eq!(node.node.agreed.view(), ahead.head.view);
 }
 
+/// Those that are left may all be as far behind as it is: the others decided that others vote, and
+/// are gone since.
+#[test]
+fn a_voter_believes_whom_it_finds_when_too_few_are_there_to_decide() {
+    let (mut a, mut b, c) = (puppet("a", 11), puppet("b", 12), puppet("c", 13));
+    let mut node = voting(&[&a, &b, &c]);
+    node.wait_among(&[&a, &b, &c], secs(60));
+    // The third one forgot what it had promised.
+    is_there(&mut node, &mut a);
+    is_there(&mut node, &mut b);
+    let mut ahead = node.node.agreed.roster().expect("it has one").clone();
+    ahead.head.view = View(VIEW.0 + 900);
+    let mut considers = |node: &mut Driven| {
+        node.call(|node, now| node.consider(ahead.clone(), None, now));
+        node.node.agreed.view()
+    };
+    assert_eq!(considers(&mut node), VIEW);
+    node.wait_among(&[&a, &b, &c], secs(20));
+    assert_eq!(considers(&mut node), VIEW, "three of four are there");
+    let gone = claim("b", b.instance, b.incarnation, Status::Left, "b");
+    node.hear(&b, Message::Gossip, &[gone]);
+    assert_eq!(considers(&mut node), VIEW, "too soon");
+    node.wait_among(&[&a, &c], secs(20));
+    assert_eq!(considers(&mut node), View(VIEW.0 + 900));
+}
+
 /// Nobody else decides in its history: it was there when all of it was.
 #[test]
 fn who_votes_alone_believes_nobody() {

@@ -75,6 +75,27 @@ fn a_crash_is_told_by_all() {
     assert!(outcome.agreed_after.is_some());
 }
 
+/// Voters among them are exchanged as soon as they are gone, and meanwhile nobody decides: that must
+/// not have all others heard from the beginning.
+#[test]
+fn many_that_stall_or_are_cut_off_are_gone_in_time_with_voters_among_them() {
+    let (incoming, outgoing) = (1.0, 1.0);
+    let cut_off = Fault::Loss { incoming, outgoing };
+    for (fault, longest) in [(Fault::Block, secs(10)), (cut_off, secs(5))] {
+        for seed in 1..=4 {
+            let step = Step::once(Duration::ZERO, Whom::Some(14), fault.clone());
+            let mut scenario = quiet(40).step(step.lasting(secs(30)));
+            scenario.duration = secs(30);
+            let outcome = outcome(&scenario, seed);
+            assert_eq!(outcome.fates.len(), 14);
+            for fate in &outcome.fates {
+                let everywhere = fate.everywhere.expect("all know of it");
+                assert!(everywhere < longest, "seed {seed}: {fate:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_blocked_member_blames_others_and_is_blamed() {
     let step = Step::once(secs(1), Whom::Named(vec!["n4".to_owned()]), Fault::Block);

@@ -267,6 +267,12 @@ impl Court {
         self.drain();
     }
 
+    /// There was no lease for a moment; the voters are the same.
+    pub(super) fn hear_again(&mut self, now: Time) {
+        let voters: Vec<Name> = (0..self.voters).map(name).collect();
+        self.docket.hear_again(&voters, now);
+    }
+
     /// The view says that it is degraded.
     pub(super) fn degraded_in_view(&mut self, number: usize) {
         self.docket.on_degraded(&name(number), LIFE, self.now);

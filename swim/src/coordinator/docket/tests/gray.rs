@@ -3,6 +3,7 @@
 use super::court::{Condition, Court, LIFE, at, ms, name};
 use crate::coordinator::Reason;
 use crate::event::Silence;
+use crate::time::Time;
 
 /// Half of the members do not reach 20 for a while, and those of its buddies say so every 4 s.
 fn gray(court: &mut Court, until_ms: u64) {
@@ -166,4 +167,26 @@ fn what_the_view_says_is_restored_is_looked_at_no_more() {
     assert!(court.docket.open_case(&name(20)).is_none());
     court.run(at(60_000));
     assert!(court.restored().is_empty(), "it was restored before");
+}
+
+#[test]
+fn that_a_member_is_degraded_outlives_a_moment_without_a_lease() {
+    let begin = || {
+        let mut court = Court::new(50, 5);
+        court.set(20, Condition::Gray);
+        court.set(19, Condition::Mute);
+        court.report(at(0), 21, 20, Silence::CutOff);
+        court
+    };
+    let mut other = begin();
+    other.run(at(10_000));
+    let (when, _) = other.degraded()[0];
+    // The hearing ends when 19 is given up; before that is handed out, there is no lease.
+    let mut court = begin();
+    court.run(at(when.since(Time::ZERO).as_millis() as u64 - 1));
+    assert_eq!(court.degraded(), []);
+    court.docket.handle_timeout(when);
+    court.hear_again(when);
+    court.run(when + ms(1_000));
+    assert_eq!(court.degraded().len(), 1, "{:?}", court.cuts);
 }

@@ -68,6 +68,8 @@ enum Step {
     Sleep {
         millis: u64,
     },
+    /// It had no lease for a moment.
+    HearAgain,
 }
 
 fn any_silence() -> impl Strategy<Value = Silence> {
@@ -131,6 +133,7 @@ fn any_step() -> impl Strategy<Value = Step> {
             .prop_map(|millis| Step::Wait { millis }),
         1 => prop::sample::select(vec![1u64, 1_000, 20_000])
             .prop_map(|millis| Step::Sleep { millis }),
+        1 => Just(Step::HearAgain),
     ]
 }
 
@@ -239,6 +242,7 @@ impl Monkey {
                 let _ = (self.docket).on_candidate(&name(*subject), life, *removals, now);
             }
             Step::Wait { millis } => self.wait(Duration::from_millis(*millis)),
+            Step::HearAgain => self.docket.hear_again(&[name(0), name(1)], now),
             Step::Sleep { millis } => {
                 self.now = now + Duration::from_millis(*millis);
                 self.docket.handle_timeout(self.now);
