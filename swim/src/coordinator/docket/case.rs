@@ -404,8 +404,9 @@ impl Case {
         fresh.is_some_and(Word::is_unreached)
     }
 
-    /// A hearing found it stalled: until when it may be. It did not answer a ping since this hearing
-    /// began, or, if it is the first and began with such a report, since a round before that.
+    /// A hearing found it stalled: until when it may be. It did not answer a ping since this
+    /// hearing began, or, if it is the first and began with such a report, since a round before
+    /// that.
     pub(super) fn note_stalled(&mut self, patience: Duration, round: Duration) -> Time {
         let stalled = Finding::Unreached(Silence::Stalled);
         let first = self.first.as_ref().is_some_and(|(_, said, at)| {

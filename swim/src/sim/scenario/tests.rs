@@ -75,8 +75,8 @@ fn a_crash_is_told_by_all() {
     assert!(outcome.agreed_after.is_some());
 }
 
-/// Voters among them are exchanged as soon as they are gone, and meanwhile nobody decides: that must
-/// not have all others heard from the beginning.
+/// Voters among them are exchanged as soon as they are gone, and meanwhile nobody decides: that
+/// must not have all others heard from the beginning.
 #[test]
 fn many_that_stall_or_are_cut_off_are_gone_in_time_with_voters_among_them() {
     let (incoming, outgoing) = (1.0, 1.0);
