@@ -67,6 +67,14 @@ impl Expected {
             .collect()
     }
 
+    /// Asserts what must always hold of the node with this name.
+    pub(crate) fn check_invariants(&self, me: &Name, rings: usize) {
+        assert_eq!(self.rings.len(), rings);
+        let known = self.rings.iter().flatten();
+        let mut names = known.map(|known| &known.name);
+        assert!(names.all(|name| name != me), "nobody precedes itself");
+    }
+
     /// Time in which this node could not listen does not count.
     pub(crate) fn postpone(&mut self, by: Duration) {
         for known in self.rings.iter_mut().flatten() {

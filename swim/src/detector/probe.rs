@@ -243,6 +243,27 @@ impl Probes {
             .collect()
     }
 
+    /// Asserts what must always hold; each round goes on when something happens.
+    pub(crate) fn check_invariants(&self, goes_on: impl Fn(u32) -> bool) {
+        assert!(self.rounds.len() <= limits::PROBES);
+        assert_eq!(
+            self.rounds.len(),
+            self.by_target.len() + self.as_witness.len(),
+            "each round is found by its target"
+        );
+        for (seq, round) in &self.rounds {
+            let target = &round.target;
+            let running = match round.purpose.is_witness() {
+                true => &self.as_witness,
+                false => &self.by_target,
+            };
+            assert_eq!(running.get(target), Some(seq), "that for {target}");
+            assert!(goes_on(*seq), "the round for {target} ends some time");
+            let asked = round.stage == Stage::Indirect;
+            assert!(asked || round.relays.is_empty(), "nobody relays it yet");
+        }
+    }
+
     pub(crate) fn get(&self, seq: u32) -> Option<&Round> {
         self.rounds.get(&seq)
     }

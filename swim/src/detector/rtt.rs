@@ -29,6 +29,13 @@ impl RoundTrip {
         }
     }
 
+    /// Asserts what must always hold.
+    pub(crate) fn check_invariants(&self) {
+        let longest = u32::MAX / 8;
+        assert!(self.smoothed_us <= longest && self.variation_us <= longest);
+        assert!(self.smoothed_us > 0 || self.variation_us == 0, "it varies");
+    }
+
     /// The estimate, once there is one.
     pub(crate) fn estimate(&self) -> Option<Duration> {
         (self.smoothed_us > 0).then(|| Duration::from_micros(self.smoothed_us.into()))

@@ -100,6 +100,23 @@ impl Suspicion {
         &self.accusers
     }
 
+    /// Asserts what must always hold.
+    pub(crate) fn check_invariants(&self) {
+        let accusers = &self.accusers;
+        assert!(!accusers.is_empty(), "somebody holds it");
+        assert!(accusers.len() <= self.confirmations as usize + 1);
+        let once = |names: &[Name]| (1..names.len()).all(|at| !names[..at].contains(&names[at]));
+        assert!(once(accusers) && once(&self.refused), "each counts once");
+        assert!(self.refused.len() <= limits::REFUSED);
+        assert_eq!(
+            self.settles.is_some(),
+            self.refused.len() == limits::REFUSED,
+            "two refusals settle it"
+        );
+        assert!(self.min <= self.max && self.heard <= self.started);
+        assert!(self.deadline() <= self.started + self.max, "it ends");
+    }
+
     /// When it ends in `unreachable`.
     pub(crate) fn deadline(&self) -> Time {
         let confirmed = self.accusers.len() as u32 - 1;

@@ -237,6 +237,10 @@ impl Node {
             let known = subjects.peek().and_then(|(_, known)| *known);
             self.on_turn(turn, known, Some(cut), now);
         }
+        if cut.voters.is_some() {
+            // Others are looked for now.
+            self.agreed.catching.voters_missed = None;
+        }
         if let Some(office) = &cut.office {
             self.tell_coordinator(office, now);
         }

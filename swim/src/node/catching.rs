@@ -331,9 +331,12 @@ impl Node {
         }
         let takes = if our == their {
             let later = theirs.head.view > ours.head.view;
-            if later && !self.believes(&theirs, signature, now) {
-                self.stats.dropped.forged += 1;
-                return self.ask_voter(now);
+            if later && !self.is_signed(&theirs, signature) {
+                if !self.believes_strangers(now) {
+                    self.stats.dropped.forged += 1;
+                    return self.ask_voter(now);
+                }
+                self.give_up_vote(&theirs, now);
             }
             later
         } else if our.family == their.family {
@@ -360,25 +363,43 @@ impl Node {
         }
     }
 
-    /// Whether a later roster of this history is taken: from a voter that this node knows. If too
-    /// few of those are there to decide anything, or a member that does not vote itself lost sight
-    /// of the quorum, it believes whom it finds, as one that joins; but not before it had time to
-    /// find others.
-    fn believes(&mut self, theirs: &Roster, signature: Option<Signature>, now: Time) -> bool {
+    /// Whether a voter that this node knows told this later roster of its history.
+    fn is_signed(&self, theirs: &Roster, signature: Option<Signature>) -> bool {
         let Some(ours) = self.agreed.roster() else {
             return true;
         };
         let (lineage, view) = (theirs.head.lineage, theirs.head.view);
         let said = || Said::roster(lineage, view, &encode_roster(theirs));
         let known = signature.filter(|signature| signature.is_of(&ours.head.voters.voters));
-        if known.is_some_and(|signature| self.agreed.rosters.holds(&signature, said())) {
-            return true;
+        known.is_some_and(|signature| self.agreed.rosters.holds(&signature, said()))
+    }
+
+    /// Whether a later roster of this history is taken from anybody, as by one that joins: when too
+    /// few of the voters that this node knows are there to decide anything, or when it does not
+    /// vote itself and lost sight of the quorum; but not before it had time to find others, nor
+    /// while it knows who holds the lease.
+    fn believes_strangers(&mut self, now: Time) -> bool {
+        let voting = self.agreed.voting.as_ref();
+        if voting.is_some_and(|voting| voting.consensus.leader(now).is_some()) {
+            return false;
         }
         let blind = self.agreed.voting.is_none() && self.quorum(now) != Quorum::Held;
         self.look_for_voters(now);
         let missed = self.agreed.catching.voters_missed;
         let gone = missed.is_some_and(|since| now.since(since) > self.quorum_patience());
         self.has_looked(now) && (blind || gone)
+    }
+
+    /// What a stranger told may be made up, and the others know this node's key as that of a voter:
+    /// whoever votes, or would vote then, ends to for this life before it follows, so that it signs
+    /// nothing of what may be made up.
+    fn give_up_vote(&mut self, theirs: &Roster, now: Time) {
+        let voters = &theirs.head.voters.voters;
+        let named = voters.iter().any(|voter| voter.id == self.agreed.voter);
+        if self.agreed.voting.is_some() || named {
+            self.agreed.voter = VoterId::NEVER;
+            self.vote_no_more(now);
+        }
     }
 
     /// Takes note of since when no majority of the voters that this node knows is there: what they

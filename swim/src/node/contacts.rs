@@ -34,10 +34,19 @@ struct Contact {
 #[derive(Debug, Default)]
 pub(super) struct Contacts(Vec<Contact>);
 
-#[cfg(test)]
 impl Contacts {
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Asserts what must always hold.
+    pub(super) fn check_invariants(&self) {
+        assert!(self.0.len() <= limits::CONTACTS);
+        let mut names: Vec<&Name> = self.0.iter().map(|contact| &contact.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), self.0.len(), "each buddy is kept once");
     }
 }
 

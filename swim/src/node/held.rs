@@ -18,6 +18,13 @@ pub(super) struct Prober {
     due: Vec<Timer>,
 }
 
+impl Prober {
+    /// Whether this timer came due and waits for the prober.
+    pub(super) fn holds(&self, timer: &Timer) -> bool {
+        self.due.contains(timer)
+    }
+}
+
 impl Node {
     /// From now on what the prober sends is held.
     pub fn hold_prober(&mut self) {
@@ -43,10 +50,12 @@ impl Node {
             return;
         };
         let over = now.since(round.sent) >= self.health.stretch(self.config.period);
-        if round.stage == Stage::Direct {
+        let widens = round.stage == Stage::Direct;
+        if widens {
             self.widen_round(seq, now);
         }
-        if over {
+        // Those that were asked before have had their time.
+        if over || !widens {
             self.on_round_failed(seq, None, now);
         }
     }

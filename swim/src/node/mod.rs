@@ -498,11 +498,26 @@ impl Node {
         assert!(self.streams.len() <= limits::STREAMS);
         self.check_links();
         self.agreed.check_invariants();
+        self.expected
+            .check_invariants(&self.me.name, self.config.rings);
+        self.contacts.check_invariants();
+        self.rates.check_invariants();
+        if let Some(ring) = self.seal.keyring() {
+            ring.check_invariants();
+        }
         if !self.is_active() {
             assert!(self.timers.first().is_none(), "its timers end with it");
             assert_eq!(self.streams.len(), 0, "its streams end with it");
             return;
         }
+        self.probes.check_invariants(|seq| {
+            let timer = Timer::Round(seq);
+            #[cfg(feature = "sim")]
+            if self.prober.holds(&timer) {
+                return true;
+            }
+            self.timers.is_set(&timer)
+        });
         for member in self.table.iter().filter(|member| member.is_suspect()) {
             let name = &member.statement.record.name;
             assert!(

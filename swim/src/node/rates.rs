@@ -86,6 +86,12 @@ impl Rates {
         self.tidy_at = (2 * self.full_at.len()).min(limits::SHARES);
     }
 
+    /// Asserts what must always hold.
+    pub(super) fn check_invariants(&self) {
+        assert!(self.full_at.len() <= limits::SHARES);
+        assert!(self.tidy_at <= limits::SHARES, "it will be tidied");
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.full_at.len()

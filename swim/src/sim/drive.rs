@@ -360,7 +360,7 @@ impl Cluster {
             let watch = &mut process.watch;
             watch.on_step(&process.node, now, read, &mut self.findings);
             let mut ledger = std::mem::take(&mut self.ledger);
-            let mut found = std::mem::replace(&mut self.findings, Findings::new(true));
+            let mut found = std::mem::replace(&mut self.findings, Findings::new(true, false));
             let processes = &self.processes;
             let decides = |other: Pid| {
                 let other = &processes[other.0 as usize];

@@ -30,6 +30,10 @@ impl Table {
                 Status::Unreachable => true,
             };
             assert!(matches, "{name} has a suspicion while it is suspect");
+            if let Some(suspicion) = &member.suspicion {
+                suspicion.check_invariants();
+            }
+            member.round_trip.check_invariants();
             if id as u32 == ME {
                 assert_eq!(*name, self.me, "this node stands first");
                 continue;

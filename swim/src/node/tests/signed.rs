@@ -348,7 +348,7 @@ fn a_voter_believes_whom_it_finds_when_too_few_are_there_to_decide() {
     is_there(&mut node, &mut b);
     let mut ahead = node.node.agreed.roster().expect("it has one").clone();
     ahead.head.view = View(VIEW.0 + 900);
-    let mut considers = |node: &mut Driven| {
+    let considers = |node: &mut Driven| {
         node.call(|node, now| node.consider(ahead.clone(), None, now));
         node.node.agreed.view()
     };
@@ -359,7 +359,13 @@ fn a_voter_believes_whom_it_finds_when_too_few_are_there_to_decide() {
     node.hear(&b, Message::Gossip, &[gone]);
     assert_eq!(considers(&mut node), VIEW, "too soon");
     node.wait_among(&[&a, &c], secs(20));
+    assert!(node.node.agreed.voting.is_some());
     assert_eq!(considers(&mut node), View(VIEW.0 + 900));
+    // What it was told may be made up, and others would believe its signature.
+    assert!(node.node.agreed.voting.is_none(), "it votes no more");
+    assert_eq!(node.node.agreed.voter, VoterId::NEVER);
+    let me = node.node.table.get("me").expect("it knows itself");
+    assert_eq!(me.statement.record.voter, VoterId::NEVER, "and says so");
 }
 
 /// Nobody else decides in its history: it was there when all of it was.

@@ -235,6 +235,7 @@ impl fmt::Display for Violation {
 #[derive(Debug)]
 pub(super) struct Findings {
     fail_fast: bool,
+    every_step: bool,
     kept: Vec<Violation>,
 }
 
@@ -242,15 +243,21 @@ pub(super) struct Findings {
 const VIOLATIONS_KEPT: usize = 1000;
 
 impl Findings {
-    pub(super) fn new(fail_fast: bool) -> Findings {
+    pub(super) fn new(fail_fast: bool, every_step: bool) -> Findings {
         Findings {
             fail_fast,
+            every_step,
             kept: Vec::new(),
         }
     }
 
     pub(super) fn fail_fast(&self) -> bool {
         self.fail_fast
+    }
+
+    /// Whether the invariants of a node are looked at each time that it was driven.
+    pub(super) fn every_step(&self) -> bool {
+        self.every_step
     }
 
     pub(super) fn kept(&self) -> &[Violation] {

@@ -27,7 +27,7 @@ fn cluster(seed: u64, count: usize) -> (Cluster, Vec<Pid>) {
 fn told(events: &[Event]) -> Vec<(Property, String)> {
     let (cluster, pids) = cluster(1, 1);
     let mut watch = Watch::new(cluster.node(pids[0]));
-    let mut found = Findings::new(false);
+    let mut found = Findings::new(false, false);
     for event in events {
         watch.on_event(event, event.time, event.time, &mut found);
     }
@@ -112,7 +112,7 @@ fn events_happen_now_and_nobody_is_woken_over_and_over() {
     let node = cluster.node(pids[0]);
     let now = cluster.now();
     let mut watch = Watch::new(node);
-    let mut found = Findings::new(false);
+    let mut found = Findings::new(false, false);
     watch.on_event(&reachable("n1"), now, now, &mut found);
     for count in 1..=65 {
         let goes_on = watch.on_wake(node, now, now, &mut found);
@@ -132,7 +132,7 @@ fn who_decides_tells_it_and_tells_it_again_after_a_lapse() {
     let now = cluster.now();
     assert!(node.decides(now));
     let mut watch = Watch::new(node);
-    let mut found = Findings::new(false);
+    let mut found = Findings::new(false, false);
     watch.on_step(node, now, now, &mut found);
     let mut begins = event("n0", EventKind::CoordinatorChanged, State::Alive);
     (begins.member.is_self, begins.time) = (true, now);
@@ -147,7 +147,7 @@ fn a_table_that_was_not_told_is_a_violation_once() {
     let (cluster, pids) = cluster(1, 3);
     let node = cluster.node(pids[0]);
     let mut watch = Watch::new(node);
-    let mut found = Findings::new(false);
+    let mut found = Findings::new(false, false);
     watch.compare(node, cluster.now(), &mut found);
     watch.compare(node, cluster.now(), &mut found);
     let properties: Vec<Property> = found.kept().iter().map(|seen| seen.property).collect();
@@ -159,7 +159,7 @@ fn a_table_that_differs_from_what_was_told_is_a_violation() {
     let (cluster, pids) = cluster(1, 2);
     let node = cluster.node(pids[0]);
     let mut watch = Watch::new(node);
-    let mut found = Findings::new(false);
+    let mut found = Findings::new(false, false);
     watch.on_event(&reachable("n1"), Time::ZERO, Time::ZERO, &mut found);
     watch.compare(node, cluster.now(), &mut found);
     watch.compare(node, cluster.now(), &mut found);
@@ -183,7 +183,7 @@ fn a_process_in_a_busy_loop_is_reported_and_lets_time_pass() {
 
 #[test]
 fn a_member_that_is_forgotten_too_early_is_a_violation() {
-    let mut found = Findings::new(false);
+    let mut found = Findings::new(false, false);
     let (cluster, pids) = cluster(1, 2);
     let node = cluster.node(pids[0]);
     let mut watch = Watch::new(node);
@@ -199,7 +199,7 @@ fn a_member_that_is_forgotten_too_early_is_a_violation() {
 fn the_first_violation_is_a_panic_where_tests_ask_for_it() {
     let (cluster, pids) = cluster(1, 1);
     let mut watch = Watch::new(cluster.node(pids[0]));
-    let mut found = Findings::new(true);
+    let mut found = Findings::new(true, false);
     for _ in 0..2 {
         watch.on_event(&reachable("n1"), Time::ZERO, Time::ZERO, &mut found);
     }

@@ -223,6 +223,9 @@ impl Watch {
         if self.forgetful {
             self.forget(node, now, found);
         }
+        if found.every_step() {
+            node.check_invariants();
+        }
         self.steps += 1;
         if self.steps > self.seen.len() {
             self.steps = 0;
@@ -261,7 +264,7 @@ impl Watch {
 
     /// Compares the table with what the events told.
     pub(in crate::sim) fn compare(&mut self, node: &Node, now: Time, found: &mut Findings) {
-        if found.fail_fast() {
+        if found.fail_fast() && !found.every_step() {
             node.check_invariants();
         }
         let mut remembered = 0;

@@ -35,6 +35,9 @@ pub struct Options {
     /// Whether the first property that does not hold is a panic, as tests want it. Otherwise see
     /// [`Cluster::violations`].
     pub fail_fast: bool,
+    /// Whether the invariants of a node are looked at each time that it was driven, and not only
+    /// now and then: a step then costs the more the more members there are.
+    pub every_step: bool,
     /// How many members every node has room for from its start: thousands of tables that grow
     /// little by little spend much time on it.
     pub expected: usize,
@@ -50,6 +53,7 @@ impl Default for Options {
             faults: Faults::default(),
             watch: true,
             fail_fast: true,
+            every_step: false,
             expected: 0,
             news: false,
             trace_lines: 0,
@@ -115,7 +119,7 @@ impl Cluster {
             buffer: Vec::new(),
             spare: Vec::new(),
             news: Vec::new(),
-            findings: Findings::new(options.fail_fast),
+            findings: Findings::new(options.fail_fast, options.every_step),
             disks: Disks::default(),
             ledger: Ledger::default(),
             wall_jumps_us: BTreeMap::new(),

@@ -112,6 +112,7 @@ impl Run {
                 faults: scenario.network.clone(),
                 watch: options.watch,
                 fail_fast: false,
+                every_step: false,
                 expected: scenario.members,
                 news: true,
                 trace_lines: options.trace_lines,

@@ -240,6 +240,19 @@ impl Keyring {
         self
     }
 
+    /// Asserts what must always hold.
+    pub(crate) fn check_invariants(&self) {
+        assert!((1..=limits::KEYS).contains(&self.held.len()));
+        assert!(self.generation <= limits::KEY_CHANGES);
+        for (at, held) in self.held.iter().enumerate() {
+            let mut before = self.held[..at].iter();
+            assert!(before.all(|other| other.key != held.key), "each is one");
+            let is_primary = at == 0;
+            assert!(!is_primary || held.until.is_none(), "the primary one stays");
+            assert!(!held.is_new || !is_primary && held.until.is_none());
+        }
+    }
+
     /// Counts the changes.
     pub fn generation(&self) -> u64 {
         self.generation
