@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Node;
 use super::agreement::Quorum;
 use super::rates::Share;
 use super::streams::{Purpose, StreamId};
 use super::voting::encode_roster;
+use super::{Node, Timer};
 use crate::coordinator::{
     CatchUp, Cut, Lineage, Removal, Roster, RosterHead, Said, Signature, Signed, Standing, View,
     Voter, VoterId,
@@ -398,6 +398,9 @@ impl Node {
         let named = voters.iter().any(|voter| voter.id == self.agreed.voter);
         if self.agreed.voting.is_some() || named {
             self.agreed.voter = VoterId::NEVER;
+            self.agreed.office = None;
+            self.agreed.voting = None;
+            self.timers.cancel(&Timer::Voting);
             self.vote_no_more(now);
         }
     }
