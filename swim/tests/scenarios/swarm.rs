@@ -63,7 +63,7 @@ impl Swarm {
             seed,
             Options {
                 faults,
-                every_step: seed % EVERY_STEP == 0,
+                every_step: seed.is_multiple_of(EVERY_STEP),
                 ..options()
             },
         );
