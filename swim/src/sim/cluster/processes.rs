@@ -30,7 +30,7 @@ impl Cluster {
             tags: launch.tags.clone(),
         };
         // A namesake that runs elsewhere has not the same directory.
-        let mut others = self.processes.iter().filter(|process| process.is_up());
+        let mut others = self.processes.iter().filter(|process| process.counts());
         let taken = others.any(|process| process.launch.name == launch.name);
         let keeping = if taken && launch.keeping == Keeping::Disk {
             Keeping::Process
@@ -56,6 +56,8 @@ impl Cluster {
             .note(now, pid, "launch", launch.name.as_str().as_bytes(), || {
                 &launch.name
             });
+        self.circles.on_keys(&launch, &launch);
+        self.circles.on_life(&launch, node.identity().instance);
         let seeds = launch.seeds.clone();
         self.processes.push(Process {
             pid,
@@ -138,9 +140,21 @@ impl Cluster {
 
     /// Gives a node these keys from now on, as its operator would.
     pub fn set_keys(&mut self, pid: Pid, keys: Option<Keyring>, plaintext: Plaintext) {
-        let launch = &mut self.process_mut(pid).launch;
-        (launch.keys, launch.plaintext) = (keys.clone(), plaintext);
+        self.note_keys(pid, keys.clone(), plaintext);
         self.command(pid, |node, now| node.set_keys(keys, plaintext, now));
+    }
+
+    /// A process keeps these keys from now on.
+    pub(in crate::sim) fn note_keys(
+        &mut self,
+        pid: Pid,
+        keys: Option<Keyring>,
+        plaintext: Plaintext,
+    ) {
+        let launch = &mut self.processes[pid.0 as usize].launch;
+        let before = launch.clone();
+        (launch.keys, launch.plaintext) = (keys, plaintext);
+        self.circles.on_keys(&before, launch);
     }
 
     /// Has a node change the keys of all.
