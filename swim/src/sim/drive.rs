@@ -342,7 +342,7 @@ impl Cluster {
                 let watch = &mut process.watch;
                 watch.on_event(&event, now, read, &mut self.findings);
                 let (circles, launch) = (&self.circles, &process.launch);
-                circles.on_event(launch, &event, now, &mut self.findings);
+                circles.on_event((pid, launch), &event, now, &mut self.findings);
                 if let Some(lineage) = lineage {
                     let (at, found) = (&process.launch.name, &mut self.findings);
                     self.ledger.on_event(lineage, &event, now, at, found);
@@ -364,10 +364,10 @@ impl Cluster {
             let is_compared = watch.on_step(&process.node, now, read, &mut self.findings);
             let (circles, launch) = (&mut self.circles, &process.launch);
             if watch.instance() != life {
-                circles.on_life(launch, watch.instance());
+                circles.on_life(pid, &launch.name, watch.instance());
             }
             if is_compared {
-                circles.look(launch, &process.node, now, &mut self.findings);
+                circles.look((pid, launch), &process.node, now, &mut self.findings);
             }
             let mut ledger = std::mem::take(&mut self.ledger);
             let mut found = std::mem::replace(&mut self.findings, Findings::new(true, false));
@@ -464,8 +464,7 @@ impl Cluster {
             }
             Action::KeepKeys { ticket, ring } => {
                 self.trace.note(now, pid, "keep-keys", b"", || ticket.0);
-                let plaintext = self.process(pid).launch.plaintext;
-                self.note_keys(pid, Some(ring), plaintext);
+                self.process_mut(pid).launch.keys = Some(ring);
                 self.agenda
                     .after(KEEPING, SimEvent::KeysKept { pid, ticket });
             }

@@ -7,13 +7,13 @@ use hashbrown::HashMap;
 use super::{Findings, Property, Violation};
 use crate::event::Event;
 use crate::members::{Instance, Name};
-use crate::node::Node;
-use crate::sim::process::Launch;
+use crate::node::{KeyChange, Node};
+use crate::sim::process::{Launch, Pid};
 use crate::time::Time;
 use crate::wire::sealing::{KeyId, Plaintext};
 
 /// A way in which two processes can understand each other: they are of one cluster and both ever
-/// had this key, or both ever took plaintext.
+/// were given this key, or both ever took plaintext.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Way {
     cluster: Name,
@@ -21,24 +21,57 @@ struct Way {
     key: Option<KeyId>,
 }
 
-/// Who can know of whom, by what all processes were ever given. News go on from one to the next,
-/// and so do keys: a circle is all that are joined by ways of any of them.
+/// Who can know of whom, by the keys that all processes were started with or given by hand. News go
+/// on from one to the next: a circle is all that are joined by ways of any of them. A ring that one
+/// process hands to another joins nobody, for who gets in without a key is given the ring as well.
 #[derive(Debug, Default)]
 pub(in crate::sim) struct Circles {
     /// The circle of each way.
     ways: BTreeMap<Way, usize>,
-    /// A way of each process that ever lived a life: as a rule there is one.
-    lives: HashMap<(Name, Instance), Vec<Way>>,
+    /// A way of each process: all of one process are in one circle.
+    homes: BTreeMap<Pid, Way>,
+    /// Who ever lived a life: as a rule one process.
+    lives: HashMap<(Name, Instance), Vec<Pid>>,
     /// Whether there is more than one circle, so that somebody is outside.
     several: bool,
 }
 
 impl Circles {
-    /// A process has the keys of `now`, and had those of `before`; at its start both are the same.
-    pub(in crate::sim) fn on_keys(&mut self, before: &Launch, now: &Launch) {
+    /// A process starts.
+    pub(in crate::sim) fn on_launch(&mut self, pid: Pid, launch: &Launch) {
+        self.join(ways_of(launch).collect());
+        self.homes
+            .extend(ways_of(launch).next().map(|way| (pid, way)));
+    }
+
+    /// A process is given other keys by hand.
+    pub(in crate::sim) fn on_keys(&mut self, pid: Pid, launch: &Launch) {
+        let home = self.homes.get(&pid).cloned();
+        self.join(home.into_iter().chain(ways_of(launch)).collect());
+    }
+
+    /// A process is to change the keys of all.
+    pub(in crate::sim) fn on_change(&mut self, pid: Pid, change: &KeyChange) {
+        let home = self.homes.get(&pid).cloned();
+        match change {
+            KeyChange::Add(key) => {
+                let added = home.clone().map(|home| Way {
+                    key: Some(key.id()),
+                    ..home
+                });
+                self.join(home.into_iter().chain(added).collect());
+            }
+            KeyChange::Look
+            | KeyChange::Spread(_)
+            | KeyChange::Use(_)
+            | KeyChange::Remove { .. } => {}
+        }
+    }
+
+    /// These ways are of one circle from now on.
+    fn join(&mut self, of_one: Vec<Way>) {
         let fresh = self.ways.len();
-        let of_it: Vec<Way> = ways_of(before).chain(ways_of(now)).collect();
-        let known = of_it.iter().filter_map(|way| self.ways.get(way).copied());
+        let known = of_one.iter().filter_map(|way| self.ways.get(way).copied());
         let joined: Vec<usize> = known.collect();
         let first = joined.iter().copied().min().unwrap_or(fresh);
         for circle in self.ways.values_mut() {
@@ -46,22 +79,22 @@ impl Circles {
                 *circle = first;
             }
         }
-        self.ways.extend(of_it.into_iter().map(|way| (way, first)));
+        self.ways.extend(of_one.into_iter().map(|way| (way, first)));
         let mut circles = self.ways.values();
         let one = circles.next();
         self.several = circles.any(|circle| Some(circle) != one);
     }
 
     /// A process goes on as this life from now on.
-    pub(in crate::sim) fn on_life(&mut self, launch: &Launch, instance: Instance) {
-        let lived = self.lives.entry((launch.name.clone(), instance));
-        lived.or_default().extend(ways_of(launch).next());
+    pub(in crate::sim) fn on_life(&mut self, pid: Pid, name: &Name, instance: Instance) {
+        let lived = self.lives.entry((name.clone(), instance));
+        lived.or_default().push(pid);
     }
 
     /// A process told something.
     pub(in crate::sim) fn on_event(
         &self,
-        launch: &Launch,
+        (pid, launch): (Pid, &Launch),
         event: &Event,
         now: Time,
         found: &mut Findings,
@@ -71,7 +104,7 @@ impl Circles {
         if member.is_self || !self.is_looked_at(launch) {
             return;
         }
-        if !self.includes(launch, &member.name, member.instance) {
+        if !self.includes(pid, &member.name, member.instance) {
             report(
                 launch,
                 now,
@@ -84,7 +117,7 @@ impl Circles {
     /// Looks at all that a node holds.
     pub(in crate::sim) fn look(
         &self,
-        launch: &Launch,
+        (pid, launch): (Pid, &Launch),
         node: &Node,
         now: Time,
         found: &mut Findings,
@@ -92,7 +125,7 @@ impl Circles {
         if !self.is_looked_at(launch) {
             return;
         }
-        let outside = |name: &Name, instance| !self.includes(launch, name, instance);
+        let outside = |name: &Name, instance| !self.includes(pid, name, instance);
         let members = node.members();
         for member in members.filter(|member| outside(&member.name, member.instance)) {
             report(launch, now, format!("holds an outsider: {member:?}"), found);
@@ -111,11 +144,10 @@ impl Circles {
     }
 
     /// Whether a life is, or was, lived in the circle of a process.
-    fn includes(&self, launch: &Launch, name: &Name, instance: Instance) -> bool {
-        let circle = |way: &Way| self.ways.get(way).copied();
-        let here = ways_of(launch).next().and_then(|way| circle(&way));
+    fn includes(&self, pid: Pid, name: &Name, instance: Instance) -> bool {
+        let circle = |pid| self.homes.get(pid).and_then(|home| self.ways.get(home));
         let lived = self.lives.get(&(name.clone(), instance));
-        lived.is_some_and(|ways| ways.iter().any(|way| circle(way) == here))
+        lived.is_some_and(|pids| pids.iter().any(|of| circle(of) == circle(&pid)))
     }
 }
 

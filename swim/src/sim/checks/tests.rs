@@ -6,6 +6,7 @@ use super::*;
 use crate::coordinator::{Epoch, View};
 use crate::event::{Event, EventKind, MemberInfo, State, UnreachableCause};
 use crate::members::{Apps, Incarnation, Instance, Name, Tags};
+use crate::node::KeyChange;
 use crate::sim::{Cluster, Launch, Options, Pid};
 use crate::wire::sealing::{Key, Keyring, Plaintext};
 
@@ -228,7 +229,7 @@ fn who_is_told_of_one_without_its_key_is_not_closed() {
         event.member.is_self = false;
         let (launch, mut found) = (cluster.launched(at), Findings::new(false, false));
         let circles = &cluster.circles;
-        circles.on_event(launch, &event, cluster.now(), &mut found);
+        circles.on_event((at, launch), &event, cluster.now(), &mut found);
         let kept = found.kept().iter();
         kept.map(|seen| (seen.property, seen.process.clone()))
             .collect::<Vec<_>>()
@@ -253,7 +254,7 @@ fn a_table_with_one_of_another_circle_is_not_closed() {
         let mut found = Findings::new(false, false);
         let (launch, node) = (cluster.launched(as_of), cluster.node(at));
         let circles = &cluster.circles;
-        circles.look(launch, node, cluster.now(), &mut found);
+        circles.look((as_of, launch), node, cluster.now(), &mut found);
         found.kept().to_vec()
     };
     assert_eq!(look(one, two), []);
@@ -275,39 +276,50 @@ fn a_circle_is_all_that_ever_had_a_way_to_each_other() {
         launch
     };
     let refuse = Plaintext::Refuse;
-    let starts = |circles: &mut Circles, launch: &Launch| {
-        circles.on_keys(launch, launch);
-        circles.on_life(launch, Instance(1));
+    let launches = [
+        launch("one", &[1], refuse),
+        launch("two", &[2], refuse),
+        launch("both", &[1, 2], refuse),
+        launch("elsewhere", &[1], refuse),
+        launch("plain", &[], refuse),
+        launch("three", &[3], refuse),
+    ];
+    let [one, two, both, elsewhere, plain, three] = [0, 1, 2, 3, 4, 5].map(Pid);
+    let mut launches = launches.to_vec();
+    launches[3].cluster = Name::new("other").expect("it is a name");
+    let starts = |circles: &mut Circles, pid: Pid| {
+        let launch = &launches[pid.0 as usize];
+        circles.on_launch(pid, launch);
+        circles.on_life(pid, &launch.name, Instance(1));
     };
-    let knows = |circles: &Circles, at: &Launch, of: &Launch| {
+    let knows = |circles: &Circles, at: Pid, of: Pid| {
         let mut found = Findings::new(false, false);
-        let mut event = reachable(of.name.as_str());
+        let [at_launch, of_launch] = [at, of].map(|pid| &launches[pid.0 as usize]);
+        let mut event = reachable(of_launch.name.as_str());
         event.member.instance = Instance(1);
-        circles.on_event(at, &event, Time::ZERO, &mut found);
+        circles.on_event((at, at_launch), &event, Time::ZERO, &mut found);
         found.kept().is_empty()
     };
-    let (one, two) = (launch("one", &[1], refuse), launch("two", &[2], refuse));
     let mut circles = Circles::default();
-    starts(&mut circles, &one);
-    starts(&mut circles, &two);
-    assert!(!knows(&circles, &one, &two));
+    starts(&mut circles, one);
+    starts(&mut circles, two);
+    assert!(!knows(&circles, one, two));
     // Who has both brings news from the one to the other.
-    let both = launch("both", &[1, 2], refuse);
-    starts(&mut circles, &both);
-    assert!(knows(&circles, &one, &two) && knows(&circles, &two, &both));
-    let mut elsewhere = launch("elsewhere", &[1], refuse);
-    elsewhere.cluster = Name::new("other").expect("it is a name");
-    starts(&mut circles, &elsewhere);
-    assert!(!knows(&circles, &one, &elsewhere) && !knows(&circles, &elsewhere, &one));
-    let plain = launch("plain", &[], refuse);
-    starts(&mut circles, &plain);
-    assert!(!knows(&circles, &one, &plain) && !knows(&circles, &plain, &one));
-    // It is still known when it took plaintext once.
-    let accepts = launch("both", &[1, 2], Plaintext::Accept);
-    circles.on_keys(&both, &accepts);
-    circles.on_keys(&accepts, &both);
-    assert!(knows(&circles, &one, &plain) && knows(&circles, &plain, &one));
-    assert!(!knows(&circles, &one, &elsewhere));
+    starts(&mut circles, both);
+    assert!(knows(&circles, one, two) && knows(&circles, two, both));
+    starts(&mut circles, elsewhere);
+    assert!(!knows(&circles, one, elsewhere) && !knows(&circles, elsewhere, one));
+    starts(&mut circles, plain);
+    assert!(!knows(&circles, one, plain) && !knows(&circles, plain, one));
+    // It is known for good when somebody took plaintext once.
+    circles.on_keys(both, &launch("both", &[1, 2], Plaintext::Accept));
+    circles.on_keys(both, &launch("both", &[1, 2], refuse));
+    assert!(knows(&circles, one, plain) && knows(&circles, plain, one));
+    starts(&mut circles, three);
+    assert!(!knows(&circles, one, three));
+    circles.on_change(two, &KeyChange::Add(Key::new([3; 32])));
+    assert!(knows(&circles, one, three) && knows(&circles, three, two));
+    assert!(!knows(&circles, one, elsewhere));
 }
 
 #[test]

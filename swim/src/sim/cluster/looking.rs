@@ -187,7 +187,8 @@ impl Cluster {
                 let watch = &mut process.watch;
                 watch.compare(&process.node, now, &mut self.findings);
                 let (circles, launch) = (&self.circles, &process.launch);
-                circles.look(launch, &process.node, now, &mut self.findings);
+                let at = (process.pid, launch);
+                circles.look(at, &process.node, now, &mut self.findings);
             }
         }
     }

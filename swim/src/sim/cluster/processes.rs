@@ -56,8 +56,9 @@ impl Cluster {
             .note(now, pid, "launch", launch.name.as_str().as_bytes(), || {
                 &launch.name
             });
-        self.circles.on_keys(&launch, &launch);
-        self.circles.on_life(&launch, node.identity().instance);
+        self.circles.on_launch(pid, &launch);
+        let instance = node.identity().instance;
+        self.circles.on_life(pid, &launch.name, instance);
         let seeds = launch.seeds.clone();
         self.processes.push(Process {
             pid,
@@ -140,25 +141,15 @@ impl Cluster {
 
     /// Gives a node these keys from now on, as its operator would.
     pub fn set_keys(&mut self, pid: Pid, keys: Option<Keyring>, plaintext: Plaintext) {
-        self.note_keys(pid, keys.clone(), plaintext);
-        self.command(pid, |node, now| node.set_keys(keys, plaintext, now));
-    }
-
-    /// A process keeps these keys from now on.
-    pub(in crate::sim) fn note_keys(
-        &mut self,
-        pid: Pid,
-        keys: Option<Keyring>,
-        plaintext: Plaintext,
-    ) {
         let launch = &mut self.processes[pid.0 as usize].launch;
-        let before = launch.clone();
-        (launch.keys, launch.plaintext) = (keys, plaintext);
-        self.circles.on_keys(&before, launch);
+        (launch.keys, launch.plaintext) = (keys.clone(), plaintext);
+        self.circles.on_keys(pid, launch);
+        self.command(pid, |node, now| node.set_keys(keys, plaintext, now));
     }
 
     /// Has a node change the keys of all.
     pub fn change_keys(&mut self, pid: Pid, change: KeyChange) -> Ticket {
+        self.circles.on_change(pid, &change);
         self.command(pid, |node, now| node.change_keys(change, now))
     }
 

@@ -1,7 +1,9 @@
 //! A swarm that is sealed, its keys, and who knocks at it without one of them.
 
-use muster_swim::sim::{Dice, Keeping, Launch, Pid};
-use muster_swim::{Answer, Key, KeyChange, KeyHolder, KeyId, KeyRefusal, Keyring, Name, Plaintext};
+use muster_swim::sim::{Cluster, Dice, Keeping, Launch, Pid};
+use muster_swim::{
+    Answer, Key, KeyChange, KeyHolder, KeyRefusal, KeyReport, Keyring, Name, Plaintext,
+};
 
 use super::Swarm;
 use super::blows::victim;
@@ -116,51 +118,45 @@ fn change(swarm: &mut Swarm, dice: &mut Dice, change: KeyChange) {
 
 /// Without faults a rotation goes through, however far another one came: all have the new key.
 pub(super) fn rotate(swarm: &mut Swarm) {
-    let Some(at) = swarm
-        .cluster
-        .up()
-        .first()
-        .copied()
-        .filter(|_| swarm.keys.is_some())
-    else {
+    if swarm.keys.is_none() {
         return;
-    };
+    }
+    let up = swarm.cluster.up();
     let steps = [
         KeyChange::Add(key(NEW)),
         KeyChange::Use(key(NEW).id()),
         remove_old(),
-        KeyChange::Look,
     ];
     for step in steps {
-        let ticket = swarm.cluster.change_keys(at, step.clone());
-        let mut told = None;
-        for _ in 0..60 {
-            swarm.cluster.run_for(secs(1));
-            let mut answers = swarm.cluster.answers(at).iter();
-            told = answers.find(|(of, _)| *of == ticket).cloned();
-            if told.is_some() {
-                break;
-            }
-        }
-        let Some((_, Answer::Keys(report))) = told else {
-            panic!("within a minute: {step:?} is answered, not by {told:?}");
-        };
-        let gone = matches!(&report.refused, Some(KeyRefusal::Key(_)));
-        let is_removal = step == remove_old();
-        assert!(
-            report.refused.is_none() || is_removal && gone,
-            "{step:?}: {report:?}"
-        );
-        if step == KeyChange::Look {
-            let first = |held: &KeyHolder| held.ids().and_then(<[KeyId]>::first).copied();
-            let all = report
-                .holders
-                .iter()
-                .all(|held| first(held) == Some(key(NEW).id()));
-            assert!(
-                all && report.holders.len() == swarm.cluster.up().len(),
-                "{report:?}"
-            );
-        }
+        let removes = step == remove_old();
+        let report = ask(swarm, up[0], step);
+        // It was removed before.
+        let is_gone = removes && matches!(&report.refused, Some(KeyRefusal::Key(_)));
+        assert!(report.refused.is_none() || is_gone, "{report:?}");
+    }
+    let report = ask(swarm, up[0], KeyChange::Look);
+    let seals_with = |held: &KeyHolder| held.ids().and_then(|ids| ids.first().copied());
+    let new = Some(key(NEW).id());
+    let have_it = report.holders.iter().filter(|held| seals_with(held) == new);
+    assert_eq!(have_it.count(), up.len(), "{report:?}");
+}
+
+fn ask(swarm: &mut Swarm, at: Pid, change: KeyChange) -> KeyReport {
+    let ticket = swarm.cluster.change_keys(at, change);
+    let answer = |cluster: &Cluster| {
+        let mut answers = cluster.answers(at).iter();
+        let answer = answers.find(|(of, _)| *of == ticket);
+        answer.map(|(_, answer)| answer.clone())
+    };
+    let is_answered = |cluster: &Cluster| answer(cluster).is_some();
+    must(
+        &mut swarm.cluster,
+        secs(60),
+        "the keys are told",
+        is_answered,
+    );
+    match answer(&swarm.cluster) {
+        Some(Answer::Keys(report)) => report,
+        other => panic!("{other:?}"),
     }
 }
