@@ -7,7 +7,7 @@ use muster_swim::{
 
 use super::Swarm;
 use super::blows::victim;
-use super::kept::KEPT;
+use super::kept::{KEPT, KEPT_UNSEALED};
 use crate::support::*;
 
 /// Numbers of keys: the first one is that of the cluster, until it has the second one instead.
@@ -23,9 +23,11 @@ fn ring(number: u8) -> Keyring {
     Keyring::new(1, vec![(key(number), None)]).expect("it has a key")
 }
 
-/// With what a swarm is sealed: one in eight is. Seeds that found something stay as they were.
+/// With what a swarm is sealed: one in eight is. Seeds that found something
+/// before stay as they were.
 pub(super) fn keys(seed: u64) -> Option<Keyring> {
-    let is_kept = KEPT.iter().any(|(kept, _)| *kept == seed);
+    let mut kept = KEPT[..KEPT_UNSEALED].iter();
+    let is_kept = kept.any(|(kept, _)| *kept == seed);
     let is_sealed = Dice::of_topic(seed, "sealed").chance(0.125);
     (is_sealed && !is_kept).then(|| ring(OLD))
 }
