@@ -378,8 +378,9 @@ impl Docket {
                 patience,
                 ..
             } => {
-                let held = *since + hold::longest(*patience);
-                if held > self.clock { held } else { *until }
+                let held = [*since + hold::GATHER, *since + hold::longest(*patience)];
+                let held = held.into_iter().find(|end| *end > self.clock);
+                held.unwrap_or(*until)
             }
         }
     }
