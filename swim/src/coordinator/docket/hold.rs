@@ -25,6 +25,10 @@ const CERTAIN: Duration = Duration::from_millis(300);
 /// How long any conviction is held for others.
 pub(super) const LONGEST: Duration = Duration::from_secs(1);
 
+/// And no longer than this after its first report: a hearing whose witnesses are gone as well has
+/// taken its time already.
+const FROM_REPORT: Duration = Duration::from_millis(1500);
+
 /// So long a conviction by silence waits for the next hearing, if another member was removed in the
 /// last two seconds: of ten hosts that are cut off at once two are found within that of each other.
 pub(super) const GATHER: Duration = Duration::from_millis(200);
@@ -32,10 +36,11 @@ pub(super) const GATHER: Duration = Duration::from_millis(200);
 /// Removals that are so fresh count as one with what is decided now.
 const TOGETHER: Duration = Duration::from_secs(60);
 
-pub(super) fn longest(patience: Patience) -> Duration {
+/// Until when a conviction is held for others, of a case that was opened then.
+pub(super) fn held_until(opened: Time, since: Time, patience: Patience) -> Time {
     match patience {
-        Patience::Refused | Patience::Stalled => CERTAIN,
-        Patience::CutOff => LONGEST,
+        Patience::Refused | Patience::Stalled => since + CERTAIN,
+        Patience::CutOff => (since + LONGEST).min(opened + FROM_REPORT),
     }
 }
 
@@ -150,7 +155,7 @@ impl Docket {
                 Stage::Convicted {
                     since, patience, ..
                 } => {
-                    let ends = *since + longest(*patience);
+                    let ends = held_until(case.opened, *since, *patience);
                     end = Some(end.map_or(ends, |end| end.min(ends)));
                     certain |= *patience != Patience::CutOff;
                     any |= goes_on && now < *since + GATHER;
