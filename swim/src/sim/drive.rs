@@ -341,6 +341,8 @@ impl Cluster {
             if self.options.watch {
                 let watch = &mut process.watch;
                 watch.on_event(&event, now, read, &mut self.findings);
+                let (circles, launch) = (&self.circles, &process.launch);
+                circles.on_event((pid, launch), &event, now, &mut self.findings);
                 if let Some(lineage) = lineage {
                     let (at, found) = (&process.launch.name, &mut self.findings);
                     self.ledger.on_event(lineage, &event, now, at, found);
@@ -358,7 +360,15 @@ impl Cluster {
         }
         if self.options.watch {
             let watch = &mut process.watch;
-            watch.on_step(&process.node, now, read, &mut self.findings);
+            let life = watch.instance();
+            let is_compared = watch.on_step(&process.node, now, read, &mut self.findings);
+            let (circles, launch) = (&mut self.circles, &process.launch);
+            if watch.instance() != life {
+                circles.on_life(pid, &launch.name, watch.instance());
+            }
+            if is_compared {
+                circles.look((pid, launch), &process.node, now, &mut self.findings);
+            }
             let mut ledger = std::mem::take(&mut self.ledger);
             let mut found = std::mem::replace(&mut self.findings, Findings::new(true, false));
             let processes = &self.processes;

@@ -48,6 +48,8 @@ pub struct Launch {
     pub keys: Option<Keyring>,
     /// What it does about traffic that is not sealed.
     pub plaintext: Plaintext,
+    /// It is not of those that the scenario is about: nobody need find it, or agree with it.
+    pub stranger: bool,
 }
 
 impl Launch {
@@ -68,6 +70,7 @@ impl Launch {
             keeping: Keeping::default(),
             keys: None,
             plaintext: Plaintext::default(),
+            stranger: false,
         }
     }
 
@@ -241,6 +244,11 @@ impl Process {
             Condition::Running | Condition::Paused => true,
             Condition::Crashed | Condition::Stopped(..) => false,
         }
+    }
+
+    /// Whether it is up, and no stranger.
+    pub(super) fn counts(&self) -> bool {
+        self.is_up() && !self.launch.stranger
     }
 
     /// Something waits until the process takes it; a kernel keeps only so many datagrams.

@@ -7,13 +7,14 @@
 mod blows;
 mod draws;
 mod kept;
+mod strangers;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use muster_swim::sim::checks::{Budget, constant_cost, disagreements};
 use muster_swim::sim::{Cluster, Condition, Dice, Faults, Keeping, Launch, Options, Pid};
-use muster_swim::{Config, Lineage, Name, View};
+use muster_swim::{Config, Keyring, Lineage, Name, View};
 
 use crate::support::*;
 use blows::{Blow, draw_blows};
@@ -43,6 +44,8 @@ pub(crate) struct Swarm {
     forgets: bool,
     /// Where those are that go on with the history of the cluster, besides the anchors.
     known: Vec<SocketAddr>,
+    /// With what it is sealed, if it is.
+    keys: Option<Keyring>,
 }
 
 /// Of so many seeds one has the invariants of every node looked at each time that it was driven,
@@ -81,6 +84,7 @@ impl Swarm {
             begun: false,
             forgets: false,
             known: Vec::new(),
+            keys: strangers::keys(seed),
         };
         swarm.forgets = swarm.blows.iter().any(|blow| blow.word() == "forget");
         let mut spacing = topic("spacing");
@@ -100,9 +104,10 @@ impl Swarm {
     fn drawn(&mut self) -> String {
         let words: Vec<&str> = self.blows.iter().map(Blow::word).collect();
         format!(
-            "seed {}: {} members keeping {:?}, hurt for {:?} by {words:?}, {:?}, {:?}",
+            "seed {}: {} members{} keeping {:?}, hurt for {:?} by {words:?}, {:?}, {:?}",
             self.seed,
             self.size,
+            self.keys.as_ref().map_or("", |_| ", sealed,"),
             self.keeping,
             self.length,
             self.cluster.network().faults(),
@@ -114,6 +119,7 @@ impl Swarm {
         let mut launch = Launch::numbered(at).config(self.config.clone());
         launch.clock_ppm = *self.drift.pick(&[0, 0, 50, -50, 10_000, -10_000]);
         launch.keeping = self.keeping[at];
+        let launch = strangers::with_keys(self, launch);
         let first = at == 0 && self.config.expect == 1;
         if first && (self.seedless || !std::mem::replace(&mut self.begun, true)) {
             return launch;
@@ -178,6 +184,7 @@ impl Swarm {
             assert!(self.cluster.is_unanimous(), "and go on to be unanimous");
         }
         self.check_quiet();
+        strangers::rotate(self);
         self.cluster.check();
     }
 
@@ -200,7 +207,8 @@ impl Swarm {
         let mut known: std::collections::BTreeMap<u64, (usize, Lineage)> = Default::default();
         let up = self.cluster.up();
         let knows = |pid: &Pid| self.cluster.node(*pid).mark().is_some();
-        let all: Vec<Pid> = self.cluster.processes().collect();
+        let ours = |pid: &Pid| !self.cluster.launched(*pid).stranger;
+        let all: Vec<Pid> = self.cluster.processes().filter(ours).collect();
         let of = if up.iter().any(knows) { up } else { all };
         for mark in of.iter().filter_map(|pid| self.cluster.node(*pid).mark()) {
             let entry = known.entry(mark.lineage.family);

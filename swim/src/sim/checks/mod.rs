@@ -6,6 +6,7 @@
 
 mod agreed;
 mod apps;
+mod closed;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -16,6 +17,7 @@ use std::fmt;
 use crate::time::Time;
 
 pub(super) use agreed::Ledger;
+pub(super) use closed::Circles;
 pub(super) use watch::Watch;
 pub use whole::{
     Budget, Gone, accuracy, completeness, constant_cost, disagreements, healing, one_view,
@@ -49,6 +51,8 @@ pub enum Property {
     InstanceNeverGoesBack,
     /// Guarantee 6, at every step.
     NoSelfReport,
+    /// Guarantee 10, of all processes at every event.
+    Closed,
     /// At every wake-up.
     NoBusyLoop,
     /// At every wake-up and event.
@@ -67,7 +71,7 @@ pub enum Property {
 
 impl Property {
     /// All of them, in the order of this list.
-    pub const ALL: [Property; 19] = [
+    pub const ALL: [Property; 20] = [
         Property::OneDecider,
         Property::AgreedOrder,
         Property::EpochsNeverRepeat,
@@ -80,6 +84,7 @@ impl Property {
         Property::NoNewsTwice,
         Property::InstanceNeverGoesBack,
         Property::NoSelfReport,
+        Property::Closed,
         Property::NoBusyLoop,
         Property::NothingInThePast,
         Property::Completeness,
@@ -104,6 +109,7 @@ impl Property {
             Property::NoNewsTwice => "no-news-twice",
             Property::InstanceNeverGoesBack => "instance-never-goes-back",
             Property::NoSelfReport => "no-self-report",
+            Property::Closed => "closed",
             Property::NoBusyLoop => "no-busy-loop",
             Property::NothingInThePast => "nothing-in-the-past",
             Property::Completeness => "completeness",
@@ -131,6 +137,7 @@ impl Property {
             Property::EventsTellTheTable | Property::NoNewsTwice | Property::ReadsNeverGoBack => {
                 Some(9)
             }
+            Property::Closed => Some(10),
             Property::NoBusyLoop | Property::NothingInThePast => None,
         }
     }
@@ -170,6 +177,9 @@ impl Property {
             }
             Property::NoSelfReport => {
                 "No node tells of itself that it is suspect, unreachable or back."
+            }
+            Property::Closed => {
+                "Who has no key of a cluster is told of to nobody there, and told of nobody there."
             }
             Property::NoBusyLoop => "No node wants to be woken over and over at one instant.",
             Property::NothingInThePast => {

@@ -6,7 +6,9 @@ use super::*;
 use crate::coordinator::{Epoch, View};
 use crate::event::{Event, EventKind, MemberInfo, State, UnreachableCause};
 use crate::members::{Apps, Incarnation, Instance, Name, Tags};
+use crate::node::KeyChange;
 use crate::sim::{Cluster, Launch, Options, Pid};
+use crate::wire::sealing::{Key, Keyring, Plaintext};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -192,6 +194,132 @@ fn a_member_that_is_forgotten_too_early_is_a_violation() {
     watch.compare(node, cluster.now(), &mut found);
     let texts: Vec<&str> = found.kept().iter().map(|seen| seen.text.as_str()).collect();
     assert!(texts[1].starts_with("forgot n9"), "{texts:?}");
+}
+
+/// Two that share a key, one that has another, and one that has none.
+fn sealed_and_strangers() -> (Cluster, [Pid; 4]) {
+    let options = Options {
+        fail_fast: false,
+        ..Options::default()
+    };
+    let ring = |number| {
+        let key = Key::new([number; 32]);
+        Keyring::new(1, vec![(key, None)]).expect("it has a key")
+    };
+    let mut cluster = Cluster::new(1, options);
+    let door = Launch::numbered(0).addr;
+    let [one, two, other] = [(0, 1), (1, 1), (2, 2)].map(|(at, number)| {
+        let launch = Launch::numbered(at).keys(ring(number), Plaintext::Refuse);
+        cluster.launch(launch.seed(door))
+    });
+    let plain = cluster.launch(Launch::numbered(3).seed(door));
+    cluster.run_for(30 * SECOND);
+    assert_eq!(cluster.state(one, two), Some(State::Alive));
+    assert_eq!(cluster.violations(), []);
+    (cluster, [one, two, other, plain])
+}
+
+#[test]
+fn who_is_told_of_one_without_its_key_is_not_closed() {
+    let (cluster, [one, two, other, plain]) = sealed_and_strangers();
+    let told = |at: Pid, of: Pid, instance: Option<Instance>| {
+        let me = cluster.node(of).me();
+        let mut event = reachable(me.name.as_str());
+        event.member.instance = instance.unwrap_or(me.instance);
+        event.member.is_self = false;
+        let (launch, mut found) = (cluster.launched(at), Findings::new(false, false));
+        let circles = &cluster.circles;
+        circles.on_event((at, launch), &event, cluster.now(), &mut found);
+        let kept = found.kept().iter();
+        kept.map(|seen| (seen.property, seen.process.clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told(one, two, None), []);
+    for (at, of, word) in [
+        (one, other, "n0"),
+        (two, plain, "n1"),
+        (other, one, "n2"),
+        (plain, one, "n3"),
+    ] {
+        assert_eq!(told(at, of, None), [(Property::Closed, word.to_owned())]);
+    }
+    let invented = told(one, two, Some(Instance(5)));
+    assert_eq!(invented.len(), 1, "nobody ever lived it");
+}
+
+#[test]
+fn a_table_with_one_of_another_circle_is_not_closed() {
+    let (cluster, [one, two, other, _]) = sealed_and_strangers();
+    let look = |at: Pid, as_of: Pid| {
+        let mut found = Findings::new(false, false);
+        let (launch, node) = (cluster.launched(as_of), cluster.node(at));
+        let circles = &cluster.circles;
+        circles.look((as_of, launch), node, cluster.now(), &mut found);
+        found.kept().to_vec()
+    };
+    assert_eq!(look(one, two), []);
+    let seen = look(one, other);
+    assert!(seen.iter().all(|seen| seen.property == Property::Closed));
+    let texts: Vec<&str> = seen.iter().map(|seen| &seen.text[..17]).collect();
+    assert!(texts.contains(&"holds an outsider"), "{texts:?}");
+    assert!(texts.contains(&"has an outsider i"), "{texts:?}");
+}
+
+#[test]
+fn a_circle_is_all_that_ever_had_a_way_to_each_other() {
+    let launch = |name: &str, keys: &[u8], plaintext| {
+        let keys = keys.iter().map(|number| (Key::new([*number; 32]), None));
+        let keys: Vec<_> = keys.collect();
+        let ring = (!keys.is_empty()).then(|| Keyring::new(1, keys).expect("it has a key"));
+        let mut launch = Launch::new(name, Launch::numbered(1).addr);
+        (launch.keys, launch.plaintext) = (ring, plaintext);
+        launch
+    };
+    let refuse = Plaintext::Refuse;
+    let launches = [
+        launch("one", &[1], refuse),
+        launch("two", &[2], refuse),
+        launch("both", &[1, 2], refuse),
+        launch("elsewhere", &[1], refuse),
+        launch("plain", &[], refuse),
+        launch("three", &[3], refuse),
+    ];
+    let [one, two, both, elsewhere, plain, three] = [0, 1, 2, 3, 4, 5].map(Pid);
+    let mut launches = launches.to_vec();
+    launches[3].cluster = Name::new("other").expect("it is a name");
+    let starts = |circles: &mut Circles, pid: Pid| {
+        let launch = &launches[pid.0 as usize];
+        circles.on_launch(pid, launch);
+        circles.on_life(pid, &launch.name, Instance(1));
+    };
+    let knows = |circles: &Circles, at: Pid, of: Pid| {
+        let mut found = Findings::new(false, false);
+        let [at_launch, of_launch] = [at, of].map(|pid| &launches[pid.0 as usize]);
+        let mut event = reachable(of_launch.name.as_str());
+        event.member.instance = Instance(1);
+        circles.on_event((at, at_launch), &event, Time::ZERO, &mut found);
+        found.kept().is_empty()
+    };
+    let mut circles = Circles::default();
+    starts(&mut circles, one);
+    starts(&mut circles, two);
+    assert!(!knows(&circles, one, two));
+    // Who has both brings news from the one to the other.
+    starts(&mut circles, both);
+    assert!(knows(&circles, one, two) && knows(&circles, two, both));
+    starts(&mut circles, elsewhere);
+    assert!(!knows(&circles, one, elsewhere) && !knows(&circles, elsewhere, one));
+    starts(&mut circles, plain);
+    assert!(!knows(&circles, one, plain) && !knows(&circles, plain, one));
+    // It is known for good when somebody took plaintext once.
+    circles.on_keys(both, &launch("both", &[1, 2], Plaintext::Accept));
+    circles.on_keys(both, &launch("both", &[1, 2], refuse));
+    assert!(knows(&circles, one, plain) && knows(&circles, plain, one));
+    starts(&mut circles, three);
+    assert!(!knows(&circles, one, three));
+    circles.on_change(two, &KeyChange::Add(Key::new([3; 32])));
+    assert!(knows(&circles, one, three) && knows(&circles, three, two));
+    assert!(!knows(&circles, one, elsewhere));
 }
 
 #[test]

@@ -199,15 +199,20 @@ impl Watch {
         }
     }
 
+    /// The life as which it was at the last step.
+    pub(in crate::sim) fn instance(&self) -> Instance {
+        self.instance
+    }
+
     /// The node was driven: compares it whole now and then, so that a step costs the same on
-    /// average however many members there are.
+    /// average however many members there are. Whether it did so now.
     pub(in crate::sim) fn on_step(
         &mut self,
         node: &Node,
         now: Time,
         read: Time,
         found: &mut Findings,
-    ) {
+    ) -> bool {
         if node.decides(read) && !self.told_deciding {
             let text = "decides, and told nothing of it".to_owned();
             self.report(Property::EventsTellTheTable, now, text, found);
@@ -227,10 +232,12 @@ impl Watch {
             node.check_invariants();
         }
         self.steps += 1;
-        if self.steps > self.seen.len() {
+        let is_due = self.steps > self.seen.len();
+        if is_due {
             self.steps = 0;
             self.compare(node, now, found);
         }
+        is_due
     }
 
     /// Whether the node knows of its own removal, and told of it, when its life was removed.

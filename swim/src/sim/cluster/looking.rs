@@ -80,7 +80,7 @@ impl Cluster {
         };
         let voters = &electorate.voters;
         let remembers = |voter: &&Voter| {
-            let mut up = self.processes.iter().filter(|process| process.is_up());
+            let mut up = self.processes.iter().filter(|process| process.counts());
             let process = up.find(|process| process.launch.name == voter.name);
             match process {
                 Some(process) => process.node.memory() == Some(voter.id) && knows(&process),
@@ -164,11 +164,11 @@ impl Cluster {
         self.processes.iter().map(|process| process.pid)
     }
 
-    /// All processes that have not ended, in the order of their start.
+    /// All processes that have not ended, without strangers, in the order of their start.
     pub fn up(&self) -> Vec<Pid> {
         self.processes
             .iter()
-            .filter(|process| process.is_up())
+            .filter(|process| process.counts())
             .map(|process| process.pid)
             .collect()
     }
@@ -207,6 +207,9 @@ impl Cluster {
             for process in &mut self.processes {
                 let watch = &mut process.watch;
                 watch.compare(&process.node, now, &mut self.findings);
+                let (circles, launch) = (&self.circles, &process.launch);
+                let at = (process.pid, launch);
+                circles.look(at, &process.node, now, &mut self.findings);
             }
         }
     }

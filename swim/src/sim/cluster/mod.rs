@@ -13,7 +13,7 @@ use hashbrown::HashMap;
 pub use hurting::ClockJump;
 
 use super::agenda::Agenda;
-use super::checks::{Findings, Ledger};
+use super::checks::{Circles, Findings, Ledger};
 use super::dice::Dice;
 use super::disks::Disks;
 use super::drive::SimEvent;
@@ -91,6 +91,7 @@ pub struct Cluster {
     pub(super) findings: Findings,
     pub(super) disks: Disks,
     pub(super) ledger: Ledger,
+    pub(super) circles: Circles,
     /// How far the wall clock of a host has jumped.
     wall_jumps_us: BTreeMap<IpAddr, i64>,
     /// Counts what may change the answer to a condition.
@@ -122,6 +123,7 @@ impl Cluster {
             findings: Findings::new(options.fail_fast, options.every_step),
             disks: Disks::default(),
             ledger: Ledger::default(),
+            circles: Circles::default(),
             wall_jumps_us: BTreeMap::new(),
             changes: 0,
             options,

@@ -30,7 +30,7 @@ impl Cluster {
             tags: launch.tags.clone(),
         };
         // A namesake that runs elsewhere has not the same directory.
-        let mut others = self.processes.iter().filter(|process| process.is_up());
+        let mut others = self.processes.iter().filter(|process| process.counts());
         let taken = others.any(|process| process.launch.name == launch.name);
         let keeping = if taken && launch.keeping == Keeping::Disk {
             Keeping::Process
@@ -56,6 +56,9 @@ impl Cluster {
             .note(now, pid, "launch", launch.name.as_str().as_bytes(), || {
                 &launch.name
             });
+        self.circles.on_launch(pid, &launch);
+        let instance = node.identity().instance;
+        self.circles.on_life(pid, &launch.name, instance);
         let seeds = launch.seeds.clone();
         self.processes.push(Process {
             pid,
@@ -138,13 +141,15 @@ impl Cluster {
 
     /// Gives a node these keys from now on, as its operator would.
     pub fn set_keys(&mut self, pid: Pid, keys: Option<Keyring>, plaintext: Plaintext) {
-        let launch = &mut self.process_mut(pid).launch;
+        let launch = &mut self.processes[pid.0 as usize].launch;
         (launch.keys, launch.plaintext) = (keys.clone(), plaintext);
+        self.circles.on_keys(pid, launch);
         self.command(pid, |node, now| node.set_keys(keys, plaintext, now));
     }
 
     /// Has a node change the keys of all.
     pub fn change_keys(&mut self, pid: Pid, change: KeyChange) -> Ticket {
+        self.circles.on_change(pid, &change);
         self.command(pid, |node, now| node.change_keys(change, now))
     }
 

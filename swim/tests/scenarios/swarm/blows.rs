@@ -5,7 +5,7 @@ use std::time::Duration;
 use muster_swim::sim::{ClockJump, Condition, Dice, Keeping, Launch, Pid};
 use muster_swim::{AppHealth, Ending};
 
-use super::{ANCHORS, Swarm, draws};
+use super::{ANCHORS, Swarm, draws, strangers};
 use crate::support::*;
 
 /// Something that happens once.
@@ -23,7 +23,7 @@ struct Kind {
 }
 
 /// New ones come last: at one instant things happen in this order.
-static KINDS: [Kind; 44] = [
+static KINDS: [Kind; 50] = [
     kind("crash", crash),
     kind("crash host", crash_host),
     kind("start", start),
@@ -72,6 +72,12 @@ static KINDS: [Kind; 44] = [
     kind("attach again", attach),
     kind("app ends", end_app),
     kind("app reports", report_app),
+    kind("other key", strangers::other_key),
+    kind("no key", strangers::no_key),
+    kind("other cluster", strangers::other_cluster),
+    kind("add key", strangers::add_key),
+    kind("use key", strangers::use_key),
+    kind("remove key", strangers::remove_key),
 ];
 
 const fn kind(word: &'static str, strike: fn(&mut Swarm, &mut Dice)) -> Kind {
@@ -119,7 +125,7 @@ fn one_of<T: Copy>(things: &[T], dice: &mut Dice) -> Option<T> {
     (!things.is_empty()).then(|| *dice.pick(things))
 }
 
-fn victim(swarm: &Swarm, dice: &mut Dice) -> Option<Pid> {
+pub(super) fn victim(swarm: &Swarm, dice: &mut Dice) -> Option<Pid> {
     one_of(&running(swarm), dice)
 }
 
