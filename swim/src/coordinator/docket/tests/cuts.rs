@@ -121,6 +121,21 @@ fn after_a_first_removal_the_next_hearing_is_waited_for() {
 }
 
 #[test]
+fn what_was_heard_for_long_is_held_no_longer_than_a_second_and_a_half_after_its_first_report() {
+    let mut court = Court::new(50, 5);
+    for (subject, when) in [(30, at(0)), (10, at(800))] {
+        court.set(subject, Condition::CutOff);
+        // A witness takes all the time there is.
+        court.set(subject + 2, Condition::Mute);
+        court.report(when, subject - 1, subject, Silence::CutOff);
+    }
+    court.run(at(1_490));
+    assert!(court.cuts.is_empty(), "it is held");
+    court.run(at(1_510));
+    assert_eq!(court.gone(), [30]);
+}
+
+#[test]
 fn refusals_wait_no_longer_than_300_ms_for_others() {
     let mut court = Court::new(50, 5);
     court.set(30, Condition::CutOff);
