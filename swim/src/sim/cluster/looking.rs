@@ -36,16 +36,16 @@ impl Cluster {
         self.holds_one_view() && known && up.iter().any(|pid| decides(&pid))
     }
 
-    /// Whether all that are up hold the same view, whoever is in it: that is all that can be asked of
-    /// a cluster [without a quorum](Cluster::has_quorum).
+    /// Whether all that are up hold the same view, whoever is in it: that is all that can be asked
+    /// of a cluster [without a quorum](Cluster::has_quorum).
     pub fn holds_one_view(&self) -> bool {
         let up = self.up();
         let marks: Vec<_> = up.iter().map(|pid| self.node(*pid).mark()).collect();
         marks.windows(2).all(|pair| pair[0] == pair[1]) && marks.first().is_none_or(Option::is_some)
     }
 
-    /// Whether a majority of those who vote in the last view that anybody who is up holds is up, each
-    /// with the memory that it votes with. True while nobody holds any.
+    /// Whether a majority of those who vote in the last view that anybody who is up holds is up,
+    /// each with the memory that it votes with. True while nobody holds any.
     pub fn has_quorum(&self) -> bool {
         let up = || self.processes.iter().filter(|process| process.is_up());
         let view = |process: &&Process| process.node.mark().map(|mark| mark.view);
