@@ -96,6 +96,8 @@ pub(crate) struct Table {
     addresses: Addresses,
     /// When the digest last changed.
     changed: Time,
+    /// How often anything that is held of anybody changed.
+    revision: u64,
 }
 
 impl Member {
@@ -147,6 +149,7 @@ impl Table {
             lost: Order::default(),
             addresses: Addresses::default(),
             changed: now,
+            revision: 0,
         };
         table.insert(me, now);
         table
@@ -235,6 +238,12 @@ impl Table {
         self.changed
     }
 
+    /// Another number for each change of what is held: while it stays, so does all that follows
+    /// from the table.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
     /// Members in the digest: all but the departed.
     pub(crate) fn counted(&self) -> usize {
         1 + self.present.len() + self.lost.len()
@@ -278,7 +287,18 @@ impl Table {
         self.replace(ME, statement, now);
     }
 
+    /// A goodbye that is held came from the member itself. False when that was known.
+    pub(crate) fn note_own_goodbye(&mut self, name: &str) -> bool {
+        let Some(member) = self.get_mut(name) else {
+            return false;
+        };
+        let known = std::mem::replace(&mut member.left_by_itself, true);
+        self.revision += 1;
+        !known
+    }
+
     fn insert(&mut self, statement: Statement, now: Time) -> MemberId {
+        self.revision += 1;
         self.digest.toggle(&statement);
         let status = statement.status;
         let hash = self.hash(statement.record.name.as_str());
@@ -318,6 +338,7 @@ impl Table {
     }
 
     fn replace(&mut self, id: u32, statement: Statement, now: Time) -> Statement {
+        self.revision += 1;
         let before = self.digest.total();
         let member = self.slots[id as usize]
             .as_mut()
@@ -362,6 +383,7 @@ impl Table {
         if id == ME {
             return None;
         }
+        self.revision += 1;
         let status = self.slots[id as usize].as_ref()?.statement.status;
         self.delist(id, status);
         let hash = spread(self.hash(name.as_str()));

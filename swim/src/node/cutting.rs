@@ -2,20 +2,54 @@
 
 use std::time::Duration;
 
+use super::office::InOffice;
 use super::{Lifecycle, Node};
 use crate::coordinator::{
-    Candidate, Change, Cut, Reason, Ruling, Voter, VoterId, Voters, choose_voters, removals_after,
-    suitable_voters,
+    Candidate, Change, Cut, Reason, Ruling, View, Voter, VoterId, Voters, choose_voters,
+    removals_after, suitable_voters,
 };
 use crate::limits;
 use crate::members::{Instance, Name, Status};
 use crate::time::Time;
+use crate::wire::LineageTag;
 
 /// How long a member must have been one before it is made a voter.
 pub(super) const STEADY: Duration = Duration::from_millis(500);
 
 /// How long voters that are too many stay, so that a small change of size changes nothing.
 const SURPLUS: Duration = Duration::from_secs(60);
+
+/// All but time that a choice of voters follows from: what is held of the members, and the view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Choice {
+    table: u64,
+    lineage: LineageTag,
+    view: View,
+    leaving: bool,
+}
+
+/// With whom no other voters were found to be due. Who decides asks at each letter, and must not
+/// look at all members each time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Content {
+    with: Option<Choice>,
+    until: Option<Time>,
+}
+
+impl Content {
+    fn holds(&self, with: Choice, now: Time) -> bool {
+        self.with == Some(with) && self.until.is_none_or(|until| now < until)
+    }
+}
+
+impl InOffice {
+    /// When time alone may make another choice of voters.
+    fn reconsider_at(&self, now: Time) -> Option<Time> {
+        let steady = self.admitted.values().map(|at| *at + STEADY);
+        let surplus = self.surplus_since.map(|since| since + SURPLUS);
+        steady.chain(surplus).filter(|at| *at > now).min()
+    }
+}
 
 /// What one cut can still hold.
 struct Room {
@@ -263,12 +297,22 @@ impl Node {
             held.is_some_and(|held| held.statement.record.voter != VoterId::NEVER)
         };
         let able = roster.standings().iter().filter(|held| can_vote(held));
-        let now = roster.head.voters.voters.len();
-        now < self.voters_target().min(able.count())
+        let (now, target) = (roster.head.voters.voters.len(), self.voters_target());
+        now < target && now < able.take(target).count()
     }
 
     /// The next configuration, if another one is due: other voters, or the log is long enough.
     fn next_voters(&mut self, now: Time) -> Option<Voters> {
+        let long = self
+            .agreed
+            .voting
+            .as_ref()
+            .is_some_and(|voting| voting.is_long());
+        let choice = self.choice();
+        let office = self.agreed.office.as_ref();
+        if !long && office.is_some_and(|office| office.content.holds(choice, now)) {
+            return None;
+        }
         let target = self.voters_target();
         let roster = self.agreed.roster()?;
         let present = roster.head.voters.clone();
@@ -277,13 +321,14 @@ impl Node {
         let mut new: Vec<&Voter> = next.iter().collect();
         old.sort();
         new.sort();
-        let long = self
-            .agreed
-            .voting
-            .as_ref()
-            .is_some_and(|voting| voting.is_long());
         let changes = !next.is_empty() && old != new;
         if !changes && !long {
+            if let Some(office) = &mut self.agreed.office {
+                office.content = Content {
+                    with: Some(choice),
+                    until: office.reconsider_at(now),
+                };
+            }
             return None;
         }
         Some(Voters {
@@ -294,6 +339,15 @@ impl Node {
                 next
             },
         })
+    }
+
+    fn choice(&self) -> Choice {
+        Choice {
+            table: self.table.revision(),
+            lineage: self.agreed.tag(),
+            view: self.agreed.view(),
+            leaving: self.lifecycle == Lifecycle::Leaving,
+        }
     }
 
     /// As many as are to vote; more for a while when there are more.

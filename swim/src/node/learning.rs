@@ -85,16 +85,17 @@ impl Node {
     /// a verdict to the coordinator. With the key everybody can speak in its name, but not from
     /// where it is.
     fn on_own_goodbye(&mut self, name: &str, rank: Rank, from: SocketAddr, now: Time) {
-        let Some(member) = self.table.get_mut(name) else {
+        let Some(member) = self.table.get(name) else {
             return;
         };
         let held = &member.statement;
-        if held.rank() != rank || held.record.addr != from || member.left_by_itself {
+        if held.rank() != rank || held.record.addr != from {
             return;
         }
-        member.left_by_itself = true;
-        let name = held.record.name.clone();
-        self.note_for_office(&name, now);
+        let of = held.record.name.clone();
+        if self.table.note_own_goodbye(name) {
+            self.note_for_office(&of, now);
+        }
     }
 
     /// What somebody else said first of a member is beyond belief, now that it speaks for itself:

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::cutting::STEADY;
+use super::cutting::{Content, STEADY};
 use super::{Lifecycle, Node, Timer};
 use crate::coordinator::{
     Change, Cut, Docket, Epoch, Evidence, Finding, Order, Reason, Report, Ruling, Summons, Turn,
@@ -41,6 +41,8 @@ pub(super) struct InOffice {
     pub(super) admitted: BTreeMap<Name, Time>,
     /// Since when there are more voters than suit the cluster.
     pub(super) surplus_since: Option<Time>,
+    /// When its voters were last found to be the right ones.
+    pub(super) content: Content,
 }
 
 /// Newcomers are gathered.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::cutting::Content;
 use super::office::{InOffice, LOOK};
 use super::{Node, Timer};
 use crate::coordinator::{Change, Cut, Docket, Epoch, Office};
@@ -128,6 +129,7 @@ impl Node {
             rulings: VecDeque::new(),
             admitted: BTreeMap::new(),
             surplus_since: None,
+            content: Content::default(),
         });
         self.take_up_degraded(now);
         let me = self.me.name.clone();

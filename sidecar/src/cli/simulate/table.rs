@@ -266,6 +266,9 @@ const END: &[Row] = &[
     Row::wrong("runs in which they did not agree", |s| {
         of_runs(s, s.disagreeing as f64)
     }),
+    Row::count("runs left without a quorum", |s| {
+        of_runs(s, s.without_quorum as f64)
+    }),
     Row::wrong("violations of what must hold", |s| {
         of_runs(s, s.violated as f64)
     }),

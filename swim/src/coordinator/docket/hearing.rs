@@ -378,8 +378,10 @@ impl Docket {
                 patience,
                 ..
             } => {
-                let held = *since + hold::longest(*patience);
-                if held > self.clock { held } else { *until }
+                let held = hold::held_until(case.opened, *since, *patience);
+                let ends = [(*since + hold::GATHER).min(held), held];
+                let next = ends.into_iter().find(|end| *end > self.clock);
+                next.unwrap_or(*until)
             }
         }
     }

@@ -3,7 +3,9 @@
 //!
 //! Rapid (Suresh et al., USENIX ATC 2018, section 4.2) holds what has more than H reports while
 //! anything has between L and H. Here two observers are L, the weighing is H, and the hold has an
-//! end: what stays between is disputed, and not waited for.
+//! end: what stays between is disputed, and not waited for. Hosts that are cut off together are
+//! found one after the other, as they were to be pinged: there one observer is L, and after a first
+//! removal a conviction waits for a moment whether another hearing begins.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,13 +25,22 @@ const CERTAIN: Duration = Duration::from_millis(300);
 /// How long any conviction is held for others.
 pub(super) const LONGEST: Duration = Duration::from_secs(1);
 
+/// And no longer than this after its first report: a hearing whose witnesses are gone as well has
+/// taken its time already.
+const FROM_REPORT: Duration = Duration::from_millis(1500);
+
+/// So long a conviction by silence waits for the next hearing, if another member was removed in the
+/// last two seconds: of ten hosts that are cut off at once two are found within that of each other.
+pub(super) const GATHER: Duration = Duration::from_millis(200);
+
 /// Removals that are so fresh count as one with what is decided now.
 const TOGETHER: Duration = Duration::from_secs(60);
 
-pub(super) fn longest(patience: Patience) -> Duration {
+/// Until when a conviction is held for others, of a case that was opened then.
+pub(super) fn held_until(opened: Time, since: Time, patience: Patience) -> Time {
     match patience {
-        Patience::Refused | Patience::Stalled => CERTAIN,
-        Patience::CutOff => LONGEST,
+        Patience::Refused | Patience::Stalled => since + CERTAIN,
+        Patience::CutOff => (since + LONGEST).min(opened + FROM_REPORT),
     }
 }
 
@@ -60,6 +71,12 @@ impl Removed {
     /// Whether this life is one of them, or older.
     pub(super) fn includes(&self, name: &Name, instance: Instance) -> bool {
         self.lives.get(name).is_some_and(|(of, _)| *of >= instance)
+    }
+
+    /// Whether one was removed lately enough for others to go with it.
+    fn goes_on(&self, now: Time) -> bool {
+        let mut removed = self.lives.values();
+        removed.any(|(_, at)| now.since(*at) < 2 * LONGEST)
     }
 
     pub(super) fn expire(&mut self, now: Time) {
@@ -125,25 +142,36 @@ impl Docket {
         }
     }
 
-    /// Whether nothing is about to be convicted, or was waited for long enough.
+    /// Whether nothing more is to be convicted with what is held, or it was waited for long enough.
     fn may_release(&self, now: Time) -> bool {
+        let goes_on = self.removed.goes_on(now);
         let mut end: Option<Time> = None;
+        // What a conviction that was certain before waits for, and what one by silence waits for.
         let mut others = false;
+        let mut any = false;
+        let mut certain = false;
         for case in self.cases.values() {
             match &case.stage {
                 Stage::Convicted {
                     since, patience, ..
                 } => {
-                    let ends = *since + longest(*patience);
+                    let ends = held_until(case.opened, *since, *patience);
                     end = Some(end.map_or(ends, |end| end.min(ends)));
+                    certain |= *patience != Patience::CutOff;
+                    any |= goes_on && now < *since + GATHER;
                 }
-                Stage::Hearing { .. } => {
-                    others |= case.degraded.is_none() && (case.in_flux || case.is_refused());
+                Stage::Hearing { .. } if case.degraded.is_none() => {
+                    any = true;
+                    others |= case.in_flux || case.is_refused();
                 }
-                Stage::Doubted { .. } | Stage::Recess { .. } | Stage::Decided { .. } => {}
+                Stage::Hearing { .. }
+                | Stage::Doubted { .. }
+                | Stage::Recess { .. }
+                | Stage::Decided { .. } => {}
             }
         }
-        end.is_some_and(|end| !others || now >= end)
+        let waits = if certain { others } else { any };
+        end.is_some_and(|end| !waits || now >= end)
     }
 
     fn release(&mut self, guarded: bool, now: Time) {

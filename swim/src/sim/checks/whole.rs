@@ -193,9 +193,13 @@ pub fn healing(cluster: &Cluster, faults_ended: Time, within: Duration) -> Vec<V
 }
 
 /// [`Property::Healing`] of verdicts: once the faults have ended for longer than `within`, all that
-/// are up hold one and the same view, in which just they are members.
+/// are up hold one and the same view, in which just they are members; without a quorum whatever
+/// view it is.
 pub fn one_view(cluster: &Cluster, faults_ended: Time, within: Duration) -> Vec<Violation> {
     if faults_ended + within > cluster.now() || cluster.is_unanimous() {
+        return Vec::new();
+    }
+    if !cluster.has_quorum() && cluster.holds_one_view() {
         return Vec::new();
     }
     let held = cluster.up().into_iter().map(|pid| {

@@ -27,17 +27,38 @@ impl Cluster {
     /// coordinator that decides.
     pub fn is_unanimous(&self) -> bool {
         let up = self.up();
-        let marks: Vec<_> = up.iter().map(|pid| self.node(*pid).mark()).collect();
         let names: BTreeSet<Name> = up.iter().map(|pid| self.node(*pid).me().name).collect();
-        let same = marks.windows(2).all(|pair| pair[0] == pair[1]);
         let decides = |pid: &&Pid| self.node(**pid).decides(self.clock(**pid));
         let known = up.first().is_none_or(|pid| {
             let node = self.node(*pid);
             node.standings().map(|held| &held.name).eq(&names)
         });
-        same && known
-            && marks.first().is_none_or(Option::is_some)
-            && up.iter().any(|pid| decides(&pid))
+        self.holds_one_view() && known && up.iter().any(|pid| decides(&pid))
+    }
+
+    /// Whether all that are up hold the same view, whoever is in it: that is all that can be asked
+    /// of a cluster [without a quorum](Cluster::has_quorum).
+    pub fn holds_one_view(&self) -> bool {
+        let up = self.up();
+        let marks: Vec<_> = up.iter().map(|pid| self.node(*pid).mark()).collect();
+        marks.windows(2).all(|pair| pair[0] == pair[1]) && marks.first().is_none_or(Option::is_some)
+    }
+
+    /// Whether a majority of those who vote in the last view that anybody who is up holds is up,
+    /// each with the memory that it votes with. True while nobody holds any.
+    pub fn has_quorum(&self) -> bool {
+        let up = || self.processes.iter().filter(|process| process.is_up());
+        let view = |process: &&Process| process.node.mark().map(|mark| mark.view);
+        let last = up().max_by_key(view);
+        let Some(electorate) = last.and_then(|process| process.node.electorate()) else {
+            return true;
+        };
+        let votes = |voter: &&Voter| {
+            up().any(|process| {
+                process.launch.name == voter.name && process.node.memory() == Some(voter.id)
+            })
+        };
+        electorate.voters.iter().filter(votes).count() > electorate.voters.len() / 2
     }
 
     /// Those who vote in the last view of a lineage that anybody who is up knows (if nobody knows

@@ -509,6 +509,7 @@ impl Measure {
     pub(super) fn afterwards(&mut self, agreed: bool, cluster: &Cluster) {
         let since = self.ended.unwrap_or_default();
         let took = cluster.now().since(since);
+        self.out.without_quorum = self.verdicts && !cluster.has_quorum();
         if agreed {
             self.out.agreed_after = Some(took);
             return;

@@ -50,6 +50,9 @@ pub struct Outcome {
     /// After the measured part with all faults ended: how long until all that were up agreed;
     /// `None`: they did not within the time allowed, or a fault could not be ended.
     pub agreed_after: Option<Duration>,
+    /// Whether too few voters were left at the end to decide anything: then nobody is removed any
+    /// more, and all that is asked for is that all hold the same.
+    pub without_quorum: bool,
     /// Members present, as each member saw it over time; kept when asked for.
     pub series: Option<Series>,
     /// Properties that did not hold.
@@ -78,6 +81,7 @@ impl Outcome {
             traffic: TrafficRates::default(),
             health: (0.0, 0),
             agreed_after: None,
+            without_quorum: false,
             series: None,
             violations: Vec::new(),
         }

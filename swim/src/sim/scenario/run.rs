@@ -260,10 +260,16 @@ impl Run {
     }
 
     /// Whether all that are up hold each other for present, and no other; with verdicts, in one
-    /// and the same view.
+    /// and the same view. Without a quorum that view stays what it was.
     fn agrees(&self) -> bool {
-        let unanimous = !self.scenario.config.parts.verdicts || self.cluster.is_unanimous();
-        unanimous && self.cluster.agrees()
+        let one_view = || {
+            if self.cluster.has_quorum() {
+                self.cluster.is_unanimous()
+            } else {
+                self.cluster.holds_one_view()
+            }
+        };
+        (!self.scenario.config.parts.verdicts || one_view()) && self.cluster.agrees()
     }
 
     fn begin_measured(&mut self) {

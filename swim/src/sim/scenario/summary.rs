@@ -93,6 +93,8 @@ pub struct Summary {
     pub agreed_after: Spread,
     /// Runs that did not come to agree.
     pub disagreeing: usize,
+    /// Runs that were left without a quorum.
+    pub without_quorum: usize,
     /// Of the first run that kept one.
     pub series: Option<Series>,
     /// Seed and property of each violation, at most a hundred; `violated` has the number.
@@ -138,6 +140,7 @@ impl Summary {
             ),
             agreed_after: Spread::of(outcomes.iter().flat_map(|o| o.agreed_after)),
             disagreeing: outcomes.iter().filter(|o| o.agreed_after.is_none()).count(),
+            without_quorum: outcomes.iter().filter(|o| o.without_quorum).count(),
             series: outcomes.iter().find_map(|o| o.series.clone()),
             violations: violations()
                 .take(VIOLATIONS_KEPT)

@@ -403,3 +403,19 @@ fn one_that_is_wrong_in_a_clean_network_is_a_violation() {
     assert!(outcome.false_deaths_at_healthy > 0);
     assert_eq!(outcome.violations[0].property, Property::Accuracy);
 }
+
+#[test]
+fn without_a_quorum_nobody_is_removed_and_that_is_no_violation() {
+    for (crashed, without_quorum) in [(1, false), (8, true)] {
+        let crash = Step::once(secs(1), Whom::Some(crashed), Fault::CrashHost);
+        let mut scenario = quiet(10).step(crash);
+        scenario.duration = secs(60);
+        scenario.agree_within = Some(secs(120));
+        let outcome = outcome(&scenario, 3);
+        assert_eq!(outcome.without_quorum, without_quorum, "{crashed}");
+        assert_eq!(outcome.violations, []);
+        assert!(outcome.agreed_after.is_some(), "{crashed}");
+        let told = outcome.fates.iter().filter(|fate| fate.first.is_some());
+        assert_eq!(told.count(), if without_quorum { 0 } else { crashed });
+    }
+}

@@ -98,6 +98,7 @@ fn every_number_has_its_name() {
         "health": {"mean": 0.37, "worst": 7},
         "agreed_after_ms": times(4100.0, 4900.0, 2),
         "disagreeing_runs": 2,
+        "runs_without_quorum": 1,
         "violated": 3,
         "violations": [{
             "seed": 42,

@@ -47,6 +47,7 @@ pub(in crate::cli::simulate) fn summary() -> Summary {
         health: (0.37, 7),
         agreed_after: spread(&[4100, 4900]),
         disagreeing: 2,
+        without_quorum: 1,
         series: Some(series(&[&[5, 5, 4, 5], &[5, 4, 4, 5]])),
         violations: vec![(42, violation())],
         violated: 3,

@@ -90,6 +90,7 @@ At the end
   faults over until all agreed, median (s)      4.100
   faults over until all agreed, worst (s)       4.900
   runs in which they did not agree                  2
+  runs left without a quorum                        1
   violations of what must hold                      3";
     assert_eq!(lines.join("\n"), expected);
 }

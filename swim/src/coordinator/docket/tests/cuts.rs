@@ -77,6 +77,65 @@ fn a_lone_conviction_leaves_at_once() {
 }
 
 #[test]
+fn a_lone_cut_off_host_waits_for_nobody() {
+    let mut court = Court::new(50, 5);
+    court.set(20, Condition::CutOff);
+    court.report(at(0), 19, 20, Silence::CutOff);
+    // Its last witness has told after a round, on the way there and back.
+    court.run(at(455));
+    assert_eq!(court.gone(), [20]);
+}
+
+#[test]
+fn a_cut_off_host_waits_for_a_hearing_that_rests_on_one_word() {
+    let mut court = Court::new(50, 5);
+    for (subject, when) in [(20, at(0)), (40, at(400))] {
+        court.set(subject, Condition::CutOff);
+        court.report(when, subject - 1, subject, Silence::CutOff);
+    }
+    court.run(at(2_000));
+    assert_eq!(court.gone(), [20, 40]);
+    assert_eq!(court.cuts.len(), 1);
+}
+
+#[test]
+fn after_a_first_removal_the_next_hearing_is_waited_for() {
+    let mut court = Court::new(50, 5);
+    // The first is decided after 452 ms; the others are found one after the other, and the next
+    // hearing begins when that of the one before is over.
+    for (turn, subject) in [10, 20, 30].into_iter().enumerate() {
+        court.set(subject, Condition::CutOff);
+        let when = at(600 * turn as u64);
+        court.report(when, subject - 1, subject, Silence::CutOff);
+    }
+    court.run(at(1_300));
+    assert_eq!(court.gone(), [10], "the second one is held");
+    court.run(at(5_000));
+    assert_eq!(court.gone(), [10, 20, 30]);
+    assert_eq!(court.cuts.len(), 2);
+    // One that goes when others went long ago is decided at once.
+    court.set(40, Condition::CutOff);
+    court.report(at(5_000), 39, 40, Silence::CutOff);
+    court.run(at(5_455));
+    assert_eq!(court.cuts.len(), 3);
+}
+
+#[test]
+fn what_was_heard_for_long_is_held_no_longer_than_a_second_and_a_half_after_its_first_report() {
+    let mut court = Court::new(50, 5);
+    for (subject, when) in [(30, at(0)), (10, at(800))] {
+        court.set(subject, Condition::CutOff);
+        // A witness takes all the time there is.
+        court.set(subject + 2, Condition::Mute);
+        court.report(when, subject - 1, subject, Silence::CutOff);
+    }
+    court.run(at(1_490));
+    assert!(court.cuts.is_empty(), "it is held");
+    court.run(at(1_510));
+    assert_eq!(court.gone(), [30]);
+}
+
+#[test]
 fn refusals_wait_no_longer_than_300_ms_for_others() {
     let mut court = Court::new(50, 5);
     court.set(30, Condition::CutOff);

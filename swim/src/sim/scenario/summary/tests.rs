@@ -55,6 +55,7 @@ fn outcome(seed: u64) -> Outcome {
         },
         health: (seed as f64 / 10.0, seed as u8),
         agreed_after: Some(ms(3000 + seed)),
+        without_quorum: false,
         series: None,
         violations: Vec::new(),
     }
@@ -96,6 +97,7 @@ fn sums_means_and_worst_of_three_runs() {
         [ms(3001), ms(3002), ms(3004)]
     );
     assert_eq!((summary.disagreeing, summary.violated), (0, 0));
+    assert_eq!(summary.without_quorum, 0);
 }
 
 #[test]
