@@ -47,7 +47,7 @@ impl Cluster {
     /// Whether a majority of those who vote in the last view that anybody who is up holds is up,
     /// each with the memory that it votes with. True while nobody holds any.
     pub fn has_quorum(&self) -> bool {
-        let up = || self.processes.iter().filter(|process| process.is_up());
+        let up = || self.processes.iter().filter(|process| process.counts());
         let view = |process: &&Process| process.node.mark().map(|mark| mark.view);
         let last = up().max_by_key(view);
         let Some(electorate) = last.and_then(|process| process.node.electorate()) else {
