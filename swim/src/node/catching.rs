@@ -414,8 +414,9 @@ impl Node {
         let (others, there) = others.fold((0, 0), |(all, there), voter| {
             (all + 1, there + usize::from(self.is_there(voter)))
         });
-        let own = usize::from(self.agreed.voting.is_some());
-        let missed = others > 0 && 2 * (there + own) <= others + own;
+        // The only voter that it knows may be itself, in a life or with a memory that is gone.
+        let own = usize::from(self.votes());
+        let missed = 2 * (there + own) <= others + own;
         let since = self.agreed.catching.voters_missed.unwrap_or(now);
         self.agreed.catching.voters_missed = missed.then_some(since);
     }

@@ -68,6 +68,10 @@ pub(super) const KEPT: &[(u64, &str)] = &[
          and decided under numbers that were taken",
     ),
     (
+        607,
+        "the only voter that a member knew was itself, with a memory that was gone: it caught up never",
+    ),
+    (
         625,
         "a member was found degraded in one term, that was committed in the next, and nobody took it \
          back",
