@@ -123,4 +123,4 @@ pub(super) const KEPT: &[(u64, &str)] = &[
 ];
 
 /// So many of them, from the first, were found before any swarm was sealed: those are not.
-pub(super) const KEPT_UNSEALED: usize = 27;
+pub(super) const KEPT_UNSEALED: usize = 28;
