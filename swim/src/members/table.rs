@@ -249,6 +249,11 @@ impl Table {
         1 + self.present.len() + self.lost.len()
     }
 
+    /// Members that are remembered, the departed as well.
+    pub(crate) fn len(&self) -> usize {
+        self.index.len()
+    }
+
     /// Members that are alive or suspect, this node included.
     pub(crate) fn present(&self) -> usize {
         1 + self.present.len()

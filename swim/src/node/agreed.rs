@@ -20,7 +20,7 @@ use crate::coordinator::{
 };
 use crate::event::{DeadCause, EventKind, MemberInfo, RemovedCause, State};
 use crate::limits;
-use crate::members::{Instance, MemberId, Name, Rank, Statement, Status};
+use crate::members::{Instance, MemberId, Name, Rank, Status};
 use crate::time::Time;
 use crate::wire::sealing::Windows;
 use crate::wire::{Errand, LineageTag, Message, Outlook};
@@ -506,24 +506,6 @@ impl Node {
             (info.instance, info.rtt) = (instance, None);
             let info = self.describe(info);
             self.tell(info, kind, now);
-        }
-    }
-
-    /// Holds a condemned life for unreachable without another word: the verdict is the word.
-    pub(super) fn bury(&mut self, name: &Name, now: Time) {
-        let Some(member) = self.table.get(name.as_str()) else {
-            return;
-        };
-        let was = member.statement.status;
-        let record = Arc::clone(&member.statement.record);
-        if was == Status::Suspect {
-            self.timers.cancel(&Timer::Suspicion(name.clone()));
-        }
-        if was == Status::Alive || was == Status::Suspect {
-            let status = Status::Unreachable;
-            self.table.merge(Statement { record, status }, now);
-            self.set_timer(Timer::Forget(name.clone()), now + self.config.forget_after);
-            self.gossip_member(name, now);
         }
     }
 

@@ -7,8 +7,11 @@
 
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::{Lifecycle, Node, Timer};
 use crate::detector::Purpose;
+use crate::limits;
 use crate::members::Name;
 use crate::time::Time;
 use crate::wire::{Header, Message};
@@ -40,6 +43,24 @@ impl Node {
         }
         self.await_beats(now);
         self.tend_links(now);
+    }
+
+    /// On which rings this node watches a member.
+    pub(super) fn watched_on(&self, name: &Name) -> SmallVec<[usize; limits::RINGS]> {
+        let rings = self.table.rings();
+        let watched = (0..rings.count()).filter(|ring| rings.successor(*ring) == Some(name));
+        watched.collect()
+    }
+
+    /// A member is gone, after which this node watches another one on these rings: whoever lost all
+    /// that watched it must not wait a whole period more. Not at once: many may be gone.
+    pub(super) fn take_over(&mut self, rings: &[usize], now: Time) {
+        for &ring in rings {
+            let soon = now + self.rng.up_to(self.config.period / 4);
+            if self.timers.is_set_after(&Timer::Beat(ring), soon) {
+                self.set_timer(Timer::Beat(ring), soon);
+            }
+        }
     }
 
     /// Sends the beat of a round.

@@ -249,6 +249,7 @@ impl Node {
         );
         let name = statement.record.name.clone();
         let status = statement.status;
+        let watched = self.watched_on(&name);
         let (id, before) = match self.table.merge(statement, now) {
             Merge::Old => return,
             Merge::Full => {
@@ -286,6 +287,7 @@ impl Node {
             Status::Left => Some(limits::TOMBSTONE),
         };
         if let Some(after) = forget_after {
+            self.take_over(&watched, now);
             self.set_timer(Timer::Forget(name), now + after);
         }
         let held = &self.table.member(id).statement.record;

@@ -333,6 +333,11 @@ impl Node {
         infos.map(|info| self.describe(info))
     }
 
+    /// How many members are remembered, this node included.
+    pub fn remembered(&self) -> usize {
+        self.table.len()
+    }
+
     /// One member.
     pub fn member(&self, name: &str) -> Option<MemberInfo> {
         self.info_of(name)

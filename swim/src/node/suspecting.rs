@@ -1,6 +1,7 @@
 //! Suspicion: who is accused by whom, how it is confirmed, and how it ends (SWIM section 4.2,
 //! Lifeguard section IV-B).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Node, Timer};
@@ -253,6 +254,26 @@ impl Node {
             suspicion.postpone(by);
             let deadline = suspicion.deadline();
             self.set_timer(Timer::Suspicion(name), deadline);
+        }
+    }
+
+    /// Holds a condemned life for unreachable without another word: the verdict is the word.
+    pub(super) fn bury(&mut self, name: &Name, now: Time) {
+        let Some(member) = self.table.get(name.as_str()) else {
+            return;
+        };
+        let was = member.statement.status;
+        let record = Arc::clone(&member.statement.record);
+        if was == Status::Suspect {
+            self.timers.cancel(&Timer::Suspicion(name.clone()));
+        }
+        if was == Status::Alive || was == Status::Suspect {
+            let watched = self.watched_on(name);
+            let status = Status::Unreachable;
+            self.table.merge(Statement { record, status }, now);
+            self.take_over(&watched, now);
+            self.set_timer(Timer::Forget(name.clone()), now + self.config.forget_after);
+            self.gossip_member(name, now);
         }
     }
 }

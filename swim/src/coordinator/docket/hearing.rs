@@ -297,14 +297,21 @@ impl Docket {
         for (name, case) in &mut self.cases {
             case.exchange_voters(voters, name, &self.me);
             match case.stage {
-                Stage::Hearing { .. } | Stage::Convicted { .. } | Stage::Decided { .. } => {
-                    hang.push(name.clone());
-                }
+                Stage::Hearing { until, .. } => hang.push((name.clone(), until)),
+                Stage::Convicted { .. } | Stage::Decided { .. } => hang.push((name.clone(), now)),
                 Stage::Recess { .. } | Stage::Doubted { .. } => {}
             }
         }
-        for name in hang {
+        // Whoever told before does so again in two rounds; the others have what is left of their
+        // time, and of those that were given up nobody is waited for any longer.
+        let repeated = now + self.round * 2;
+        for (name, before) in hang {
             self.begin(&name, false, now);
+            if let Some(case) = self.cases.get_mut(&name)
+                && let Stage::Hearing { until, .. } = &mut case.stage
+            {
+                *until = (*until).min(before.max(repeated));
+            }
             self.touch(&name, now);
         }
         self.finish(now);

@@ -27,7 +27,7 @@ pub(super) const LONGEST: Duration = Duration::from_secs(1);
 
 /// And no longer than this after its first report: a hearing whose witnesses are gone as well has
 /// taken its time already.
-const FROM_REPORT: Duration = Duration::from_millis(1500);
+const FROM_REPORT: Duration = Duration::from_secs(2);
 
 /// So long a conviction by silence waits for the next hearing, if another member was removed in the
 /// last two seconds: of ten hosts that are cut off at once two are found within that of each other.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::driven::Driven;
 use super::probing::crowd;
 use super::puppets::{Puppet, pinged};
-use super::{ms, secs};
+use super::{claim, ms, secs};
 use crate::config::Config;
-use crate::members::Instance;
+use crate::members::{Instance, Status};
 use crate::node::RingPlace;
 use crate::time::Time;
 use crate::wire::Message;
@@ -135,6 +135,36 @@ fn the_next_beat_goes_when_the_successor_asked_for_it() {
     // It has no wish, or it was not asked.
     assert_eq!(next_beat(0, true), period);
     assert_eq!(next_beat(3_000, false), period);
+}
+
+/// Of many that are gone together some have lost all that watched them.
+#[test]
+fn whoever_is_watched_now_in_place_of_one_that_is_gone_is_asked_soon() {
+    let quarter = Config::lan().period / 4;
+    for at in 0..20 {
+        let (mut node, crowd, rings) = among_thirty();
+        let all: Vec<&Puppet> = crowd.iter().collect();
+        node.wait_among(&all, ms(50 * at));
+        let successor = rings[1].successor.clone().expect("there are others");
+        let gone = crowd.iter().find(|puppet| puppet.addr == successor.addr);
+        let gone = gone.expect("all others are puppets");
+        let goodbye = claim(
+            gone.name,
+            gone.instance,
+            gone.incarnation,
+            Status::Left,
+            gone.name,
+        );
+        node.hear(gone, Message::Gossip, &[goodbye]);
+        let next = node.node.rings()[1].successor.clone();
+        let next = next.expect("there are others").addr;
+        assert_ne!(next, successor.addr);
+        node.sent();
+        node.wait_among(&all, quarter);
+        let beats = node.messages_to(next).into_iter();
+        let beats = beats.filter(|message| matches!(message, Message::Beat { ring: 1, .. }));
+        assert_eq!(beats.count(), 1, "{at}");
+    }
 }
 
 /// The beat that does not come is evidence too: one exchange proves both ends alive.

@@ -218,14 +218,14 @@ impl Watch {
             self.report(Property::EventsTellTheTable, now, text, found);
         }
         self.told_deciding = node.decides(read);
-        let instance = node.me().instance;
+        let instance = node.identity().instance;
         if instance < self.instance {
             let text = format!("became {instance:?} after {:?}", self.instance);
             self.report(Property::InstanceNeverGoesBack, now, text, found);
         }
-        self.look_at_own_life(node, now, found);
+        self.look_at_own_life(node, instance, now, found);
         self.instance = instance;
-        if self.forgetful {
+        if self.forgetful && node.remembered() <= self.seen.len() {
             self.forget(node, now, found);
         }
         if found.every_step() {
@@ -241,13 +241,18 @@ impl Watch {
     }
 
     /// Whether the node knows of its own removal, and told of it, when its life was removed.
-    fn look_at_own_life(&mut self, node: &Node, now: Time, found: &mut Findings) {
+    fn look_at_own_life(
+        &mut self,
+        node: &Node,
+        present: Instance,
+        now: Time,
+        found: &mut Findings,
+    ) {
         let me = self.me.clone();
         let condemned = |instance| {
             let verdict = node.verdict_on(me.as_str(), instance);
             verdict.is_some_and(|(verdict, _)| verdict != Verdict::Up)
         };
-        let present = node.me().instance;
         let lives = match node.lifecycle() {
             Lifecycle::Joining | Lifecycle::Member => true,
             Lifecycle::Leaving | Lifecycle::Left | Lifecycle::Removed => false,

@@ -26,14 +26,18 @@ impl Cluster {
     /// Whether all that are up hold the same view, in which just they are members, under a
     /// coordinator that decides.
     pub fn is_unanimous(&self) -> bool {
+        if !self.holds_one_view() {
+            return false;
+        }
         let up = self.up();
-        let names: BTreeSet<Name> = up.iter().map(|pid| self.node(*pid).me().name).collect();
+        let names = up.iter().map(|pid| self.node(*pid).identity().name);
+        let names: BTreeSet<Name> = names.collect();
         let decides = |pid: &&Pid| self.node(**pid).decides(self.clock(**pid));
         let known = up.first().is_none_or(|pid| {
             let node = self.node(*pid);
             node.standings().map(|held| &held.name).eq(&names)
         });
-        self.holds_one_view() && known && up.iter().any(|pid| decides(&pid))
+        known && up.iter().any(|pid| decides(&pid))
     }
 
     /// Whether all that are up hold the same view, whoever is in it: that is all that can be asked

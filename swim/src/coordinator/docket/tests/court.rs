@@ -271,6 +271,7 @@ impl Court {
     pub(super) fn hear_again(&mut self, now: Time) {
         let voters: Vec<Name> = (0..self.voters).map(name).collect();
         self.docket.hear_again(&voters, now);
+        self.drain();
     }
 
     /// The view says that it is degraded.

@@ -218,6 +218,35 @@ fn what_was_decided_or_held_is_heard_again_after_a_moment_without_a_lease() {
 }
 
 #[test]
+fn who_was_given_up_before_a_moment_without_a_lease_is_not_waited_for_after_it() {
+    let mut court = Court::new(50, 5);
+    court.commits = false;
+    court.set(20, Condition::CutOff);
+    // It is gone as well, and nobody knows.
+    court.set(21, Condition::Mute);
+    court.report(at(0), 19, 20, Silence::CutOff);
+    court.run(at(1_400));
+    assert_eq!(court.convicted().len(), 1, "after all the time there is");
+    court.hear_again(at(1_400));
+    court.run(at(1_910));
+    assert_eq!(court.convicted().len(), 2, "two rounds are enough");
+}
+
+#[test]
+fn who_has_time_left_before_a_moment_without_a_lease_has_it_after_it() {
+    let mut court = Court::new(50, 5);
+    court.set(20, Condition::CutOff);
+    court.set(21, Condition::Mute);
+    court.report(at(0), 19, 20, Silence::CutOff);
+    court.run(at(200));
+    court.hear_again(at(200));
+    court.run(at(1_250));
+    assert_eq!(court.gone(), [], "one has not told");
+    court.run(at(1_350));
+    assert_eq!(court.gone(), [20]);
+}
+
+#[test]
 fn words_are_told_in_the_order_in_which_they_came() {
     // Who is degraded is looked at before anybody accuses it.
     let mut court = Court::new(50, 5);
