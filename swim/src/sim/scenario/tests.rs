@@ -84,7 +84,7 @@ fn many_that_stall_or_are_cut_off_are_gone_in_time_with_voters_among_them() {
     let cut_off = Fault::Loss { incoming, outgoing };
     for (fault, half, longest) in [
         (Fault::Block, secs(8), secs(10)),
-        (cut_off, Duration::from_millis(3_500), secs(6)),
+        (cut_off, secs(3), secs(5)),
     ] {
         let mut found: Vec<Duration> = Vec::new();
         for seed in 1..=10 {
