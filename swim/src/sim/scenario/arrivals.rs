@@ -34,10 +34,13 @@ impl Arrivals {
             let count = u32::try_from(*count).unwrap_or(u32::MAX);
             let each = step.spans(scenario.duration).flat_map(|(from, _)| {
                 let spacing = step.spacing;
-                (0..count).map(move |place| from.saturating_add(spacing.saturating_mul(place)))
+                let nth = move |place| from.saturating_add(spacing.saturating_mul(place));
+                // All that follow one that comes too late do so as well: nobody counts to four
+                // billion.
+                (0..count).map(nth).take_while(|at| *at < scenario.duration)
             });
             let room = limits::MEMBERS.saturating_sub(starts.len());
-            starts.extend(each.filter(|at| *at < scenario.duration).take(room));
+            starts.extend(each.take(room));
         }
         starts.sort_unstable();
         Arrivals { before, starts }
