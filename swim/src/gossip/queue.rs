@@ -61,10 +61,23 @@ impl Queue {
 
     /// Queues an update about `subject`; a newer one takes the older one's place.
     pub(crate) fn put(&mut self, subject: MemberId, urgency: Urgency) {
+        self.put_as_sent(subject, urgency, 0);
+    }
+
+    /// Queues an update about `subject` that goes with what is sent anyway, like one that was sent
+    /// so often. One that still waits for more than that goes in its place.
+    pub(crate) fn put_behind(&mut self, subject: MemberId, sent: u32) {
+        let waits = self.waiting.get(&subject);
+        if waits.is_none_or(|waiting| waiting.sent > sent) {
+            self.put_as_sent(subject, Urgency::Normal, sent);
+        }
+    }
+
+    fn put_as_sent(&mut self, subject: MemberId, urgency: Urgency, sent: u32) {
         self.last = self.last.wrapping_add(1);
         let waiting = Waiting {
             serial: self.last,
-            sent: 0,
+            sent,
             urgency,
         };
         if let Some(old) = self.waiting.insert(subject, waiting) {

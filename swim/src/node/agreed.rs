@@ -242,7 +242,7 @@ impl Node {
             self.agreed.catching.voters_missed = None;
         }
         if let Some(office) = &cut.office {
-            self.tell_coordinator(office, now);
+            self.on_office(office, now);
         }
         self.push_cut(bytes, *signature);
         self.tell_rest(before, told, now);
@@ -306,7 +306,7 @@ impl Node {
         let office = self.agreed.roster().and_then(|new| new.head.office.clone());
         let old_office = before.and_then(|old| old.head.office.clone());
         if let Some(office) = office.filter(|office| Some(office) != old_office.as_ref()) {
-            self.tell_coordinator(&office, now);
+            self.on_office(&office, now);
         }
         self.tell_rest(stands, told, now);
         self.tell_apps_after(apps, now);
@@ -393,6 +393,7 @@ impl Node {
         }
         self.reconfigure(now);
         self.answer_waiting(now);
+        self.compare_put_off(now);
     }
 
     /// The newest life of this node's name that is a member or was removed.
@@ -408,7 +409,9 @@ impl Node {
 
     /// Of a life whose record is still on its way that record will tell; that one held an office
     /// whose life is over is news to nobody. Of its own office a node tells when it decides.
-    fn tell_coordinator(&mut self, office: &Office, now: Time) {
+    /// Somebody took office: what nobody confirmed goes there at once.
+    fn on_office(&mut self, office: &Office, now: Time) {
+        self.send_reports_at(now);
         let info = self.info_of(office.coordinator.as_str());
         let is_new = |info: &MemberInfo| info.instance == office.instance && !info.is_self;
         if let Some(info) = info.filter(is_new) {
@@ -563,13 +566,17 @@ impl Node {
     }
 
     /// Who first hears of a cut passes it on at once, to its successors, which alone reach
-    /// everybody, and to random members (DESIGN 4.2).
+    /// everybody, and to random members (DESIGN 4.2). One that does not fit is asked for by
+    /// whom the header shows that it is behind.
     fn push_cut(&mut self, bytes: &[u8], signature: Signature) {
-        let fits = bytes.len() <= limits::DATAGRAM_CUT_BYTES;
-        let errand = Errand::Cut {
-            view: self.agreed.view(),
-            cut: if fits { bytes.to_vec() } else { Vec::new() },
-            signature,
+        let errand = if bytes.len() <= limits::DATAGRAM_CUT_BYTES {
+            Errand::Cut {
+                view: self.agreed.view(),
+                cut: bytes.to_vec(),
+                signature,
+            }
+        } else {
+            Errand::View
         };
         for to in self.push_targets(self.config.gossip_fanout.max(1)) {
             self.send_plain(to, Message::Errand(errand.clone()));

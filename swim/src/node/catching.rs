@@ -504,7 +504,7 @@ impl Node {
         }
     }
 
-    /// The next cut, pushed, or word that there is one.
+    /// A cut, pushed.
     pub(super) fn on_cut(
         &mut self,
         tag: LineageTag,
@@ -516,7 +516,7 @@ impl Node {
         if tag != self.agreed.tag() || view <= self.agreed.view() {
             return;
         }
-        if view != self.agreed.view().next() || bytes.is_empty() {
+        if view != self.agreed.view().next() {
             return self.heed_view(view, from, at, now);
         }
         match postcard::take_from_bytes::<Cut>(bytes) {

@@ -74,7 +74,10 @@ impl Node {
         for (update, known) in updates.into_iter().zip(known) {
             self.learn(update, known, &header, from, now);
         }
-        self.heed_header(&header, is_past, from, now);
+        let brings_view = matches!(message, Message::Errand(Errand::Cut { .. }));
+        if !brings_view {
+            self.heed_header(&header, is_past, from, now);
+        }
         if !self.is_active() {
             return;
         }
@@ -108,6 +111,10 @@ impl Node {
                 let tag = header.outlook.lineage;
                 self.on_errand(errand, header.from, tag, from, now);
             }
+        }
+        if brings_view {
+            // Only now: what came along is not asked for.
+            self.heed_header(&header, is_past, from, now);
         }
     }
 
@@ -174,7 +181,8 @@ impl Node {
         }
         let at = self.listens_at(header, from);
         self.heed_outlook(header.outlook, header.from, at, now);
-        self.compare_digest(u64::from_le_bytes(header.digest), from, now);
+        let digest = u64::from_le_bytes(header.digest);
+        self.compare_digest(digest, header.outlook, from, now);
     }
 
     /// Where the sender of a datagram takes streams: where it says, while it is in the life that we

@@ -421,7 +421,7 @@ impl Node {
             Timer::Forget(name) => self.on_forget_timeout(&name, now),
             Timer::Voting => self.on_voting_timeout(now),
             Timer::Govern => self.on_govern_timeout(now),
-            Timer::Reports => self.on_reports_timeout(now),
+            Timer::Reports => self.send_reports(now),
             Timer::Ask => self.on_ask_timeout(now),
             Timer::Found => self.on_found_timeout(now),
             Timer::Quorum => self.on_quorum_timeout(now),

@@ -280,7 +280,7 @@ impl Node {
         if let Some(member) = self.table.get(round.target.as_str()) {
             let addr = member.statement.record.addr;
             self.heed_outlook(outlook, round.target.as_str(), addr, now);
-            self.compare_digest(digest, addr, now);
+            self.compare_digest(digest, outlook, addr, now);
         }
     }
 

@@ -39,6 +39,13 @@ impl Node {
         }
     }
 
+    /// The same with what is sent anyway.
+    pub(super) fn gossip_along(&mut self, name: &Name) {
+        if let Some(id) = self.table.id(name.as_str()) {
+            self.queue.put_behind(id, self.pushes());
+        }
+    }
+
     /// The same, ahead of all that waits, and without waiting for the next beat.
     pub(super) fn gossip_urgently(&mut self, name: &Name, now: Time) {
         if let Some(id) = self.table.id(name.as_str()) {

@@ -27,10 +27,29 @@ struct Open {
     since: Time,
 }
 
+impl Reporting {
+    fn oldest(&self) -> Option<(&Name, &Open)> {
+        self.open.iter().min_by_key(|(_, open)| open.since)
+    }
+}
+
+impl Open {
+    fn goes_to_all(&self, now: Time) -> bool {
+        now.since(self.since) >= TO_ALL
+    }
+
+    /// Whether it has waited so long that probably nobody decides, or not here.
+    fn is_rare(&self, now: Time) -> bool {
+        now.since(self.since) >= 10 * TO_ALL
+    }
+}
+
 /// How long a report waits for its ack before it is sent again.
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// How long it waits when nobody has confirmed it for ten times as long as it takes to go to all.
+/// Then the oldest alone asks whether anybody is there, and the others go when that is confirmed:
+/// who is cut off accuses all of its cluster.
 const RARE: Duration = Duration::from_secs(2);
 
 /// After so long it goes to all voters (DESIGN 4.2).
@@ -78,53 +97,75 @@ impl Node {
             since: now,
         };
         self.agreed.reporting.open.insert(subject.clone(), open);
-        self.send_reports(now);
+        self.send_report(subject, now);
+        self.repeat_reports(now);
     }
 
-    pub(super) fn on_reports_timeout(&mut self, now: Time) {
-        self.send_reports(now);
-    }
-
-    fn send_reports(&mut self, now: Time) {
-        let reporting = &mut self.agreed.reporting;
-        reporting
-            .open
-            .retain(|_, open| now.since(open.since) < GIVE_UP);
-        if reporting.open.is_empty() {
+    /// Repeats what was not confirmed: all of it, or the oldest alone when nobody has confirmed
+    /// anything for long.
+    pub(super) fn send_reports(&mut self, now: Time) {
+        let open = &mut self.agreed.reporting.open;
+        open.retain(|_, open| now.since(open.since) < GIVE_UP);
+        let Some((oldest, open)) = self.agreed.reporting.oldest() else {
             return;
+        };
+        let due: Vec<Name> = if open.is_rare(now) {
+            vec![oldest.clone()]
+        } else {
+            self.agreed.reporting.open.keys().cloned().collect()
+        };
+        for subject in due {
+            self.send_report(&subject, now);
         }
-        let coordinator = self.office_holder();
-        let voters = self.other_voters();
-        let mut sends: Vec<(Name, Errand)> = Vec::new();
-        let mut pause = RARE;
-        for (subject, open) in &self.agreed.reporting.open {
-            let errand = Errand::Report {
-                seq: open.seq,
-                subject: subject.clone(),
-                instance: open.instance,
-                silence: open.silence,
-                health: self.health.score(),
-            };
-            let age = now.since(open.since);
-            let to_all = age >= TO_ALL || coordinator.is_none();
-            if age < 10 * TO_ALL {
-                pause = pause.min(TO_ALL);
-            }
-            if to_all {
-                sends.extend(voters.iter().map(|voter| (voter.clone(), errand.clone())));
-            } else {
-                pause = pause.min(AGAIN);
-                sends.extend(
-                    coordinator
-                        .iter()
-                        .map(|name| (name.clone(), errand.clone())),
-                );
-            }
+        self.timers.cancel(&Timer::Reports);
+        self.repeat_reports(now);
+    }
+
+    /// Has the reports repeated in time.
+    fn repeat_reports(&mut self, now: Time) {
+        let Some((_, oldest)) = self.agreed.reporting.oldest() else {
+            return;
+        };
+        let coordinator = self.office_holder().is_some();
+        let mut open = self.agreed.reporting.open.values();
+        let pause = if oldest.is_rare(now) {
+            RARE
+        } else if coordinator && open.any(|open| !open.goes_to_all(now)) {
+            AGAIN
+        } else {
+            TO_ALL
+        };
+        self.send_reports_at(now + pause);
+    }
+
+    /// Has them repeated then, or earlier.
+    pub(super) fn send_reports_at(&mut self, at: Time) {
+        let timer = Timer::Reports;
+        let later = !self.timers.is_set(&timer) || self.timers.is_set_after(&timer, at);
+        if later && !self.agreed.reporting.open.is_empty() {
+            self.set_timer(timer, at);
         }
-        for (to, errand) in sends {
-            self.send_errand(&to, errand);
+    }
+
+    /// Sends one to the coordinator, or to all voters when it does not confirm or is not known.
+    fn send_report(&mut self, subject: &Name, now: Time) {
+        let Some(open) = self.agreed.reporting.open.get(subject) else {
+            return;
+        };
+        let errand = Errand::Report {
+            seq: open.seq,
+            subject: subject.clone(),
+            instance: open.instance,
+            silence: open.silence,
+            health: self.health.score(),
+        };
+        let to = match self.office_holder() {
+            Some(coordinator) if !open.goes_to_all(now) => vec![coordinator],
+            Some(_) | None => self.other_voters(),
+        };
+        for name in to {
+            self.send_errand(&name, errand.clone());
         }
-        self.set_timer(Timer::Reports, now + pause);
     }
 
     /// The member in office, as far as this node knows.
@@ -150,8 +191,17 @@ impl Node {
         }
     }
 
-    pub(super) fn on_reported(&mut self, seq: u32) {
-        self.agreed.reporting.open.retain(|_, open| open.seq != seq);
+    /// Somebody decides, and has this report.
+    pub(super) fn on_reported(&mut self, seq: u32, now: Time) {
+        let open = &mut self.agreed.reporting.open;
+        let before = open.len();
+        open.retain(|_, open| open.seq != seq);
+        let rare = self.agreed.reporting.oldest();
+        if before > self.agreed.reporting.open.len()
+            && rare.is_some_and(|(_, open)| open.is_rare(now))
+        {
+            self.send_reports(now);
+        }
     }
 
     /// What a report was about is decided.
@@ -178,6 +228,8 @@ impl Node {
         match errand {
             Errand::Found { seq } => self.on_found(seq, from, at, now),
             Errand::Grant { seq } => self.on_grant(seq, from, now),
+            // The header told all of it.
+            Errand::View => {}
             Errand::Cut {
                 view,
                 cut,
@@ -217,7 +269,7 @@ impl Node {
                     self.on_report(&subject, instance, &by, silence, health, now);
                 }
             }
-            Errand::Reported { seq } => self.on_reported(seq),
+            Errand::Reported { seq } => self.on_reported(seq, now),
             Errand::Summon {
                 subject,
                 instance,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::agreement::Quorum;
 use super::{Node, Timer};
 use crate::config::Tell;
 use crate::detector::{Purpose, Suspicion};
@@ -166,13 +167,19 @@ impl Node {
             return;
         };
         let confirmed = suspicion.confirm(by);
-        if !suspicion.refuse(refused, now) && !confirmed {
+        let news_of_refusal = suspicion.refuse(refused, now);
+        if !news_of_refusal && !confirmed {
             return;
         }
         let deadline = suspicion.deadline();
         self.set_timer(Timer::Suspicion(name.clone()), deadline);
-        // Lifeguard section IV-B: the first K confirmations are passed on as well.
-        self.gossip_member(name, now);
+        // Lifeguard section IV-B: the first K confirmations are passed on as well. Where somebody
+        // decides, it will before they count.
+        if self.quorum(now) == Quorum::Held && !news_of_refusal {
+            self.gossip_along(name);
+        } else {
+            self.gossip_member(name, now);
+        }
     }
 
     /// The host itself said to these that the process is gone.
@@ -257,11 +264,14 @@ impl Node {
         }
     }
 
-    /// Holds a condemned life for unreachable without another word: the verdict is the word.
+    /// Holds a condemned life for unreachable, and tells no one: the view tells it to all, and so does
+    /// every header.
     pub(super) fn bury(&mut self, name: &Name, now: Time) {
-        let Some(member) = self.table.get(name.as_str()) else {
+        let Some(id) = self.table.id(name.as_str()) else {
             return;
         };
+        self.queue.remove(id);
+        let member = self.table.member(id);
         let was = member.statement.status;
         let record = Arc::clone(&member.statement.record);
         if was == Status::Suspect {
@@ -273,7 +283,6 @@ impl Node {
             self.table.merge(Statement { record, status }, now);
             self.take_over(&watched, now);
             self.set_timer(Timer::Forget(name.clone()), now + self.config.forget_after);
-            self.gossip_member(name, now);
         }
     }
 }

@@ -124,7 +124,8 @@ fn check_errand(errand: &Errand) -> Result<(), DropReason> {
         | Errand::Ask { .. }
         | Errand::Told { .. }
         | Errand::Found { .. }
-        | Errand::Grant { .. } => Ok(()),
+        | Errand::Grant { .. }
+        | Errand::View => Ok(()),
     }
 }
 

@@ -46,7 +46,7 @@ pub(crate) enum Errand {
         bytes: Vec<u8>,
         signature: Signature,
     },
-    /// The cut that led to this view; empty when it fits no datagram: then it is pulled.
+    /// The cut that led to this view.
     Cut {
         view: View,
         #[serde(with = "bounded::bytes")]
@@ -61,6 +61,8 @@ pub(crate) enum Errand {
     Found { seq: u32 },
     /// "Do. I let no other one form it for a while."
     Grant { seq: u32 },
+    /// "There is a new view", as the header shows; its cut fits no datagram and is to be pulled.
+    View,
 }
 
 /// What a coordinator is asked.

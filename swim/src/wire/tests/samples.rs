@@ -66,7 +66,8 @@ pub(super) fn errand_after(errand: &Errand) -> Option<Errand> {
         }),
         Errand::Told { .. } => Some(Errand::Found { seq }),
         Errand::Found { .. } => Some(Errand::Grant { seq }),
-        Errand::Grant { .. } => None,
+        Errand::Grant { .. } => Some(Errand::View),
+        Errand::View => None,
     }
 }
 
@@ -137,6 +138,7 @@ pub(super) fn errand_samples(errand: &Errand) -> (&'static str, Vec<(String, Err
         }
         Errand::Found { .. } => ("found", plain(errand)),
         Errand::Grant { .. } => ("grant", plain(errand)),
+        Errand::View => ("view", plain(errand)),
     }
 }
 

@@ -166,6 +166,7 @@ pub(super) fn any_errand() -> impl Strategy<Value = Errand> {
         (any_seq(), reply).prop_map(|(seq, reply)| Errand::Told { seq, reply }),
         any_seq().prop_map(|seq| Errand::Found { seq }),
         any_seq().prop_map(|seq| Errand::Grant { seq }),
+        Just(Errand::View),
     ];
     prop_oneof![others, cut]
 }
@@ -408,7 +409,8 @@ pub(super) fn fit_errand(errand: &mut Errand, from: &str, node: &Node) {
         | Errand::Ask { .. }
         | Errand::Told { .. }
         | Errand::Found { .. }
-        | Errand::Grant { .. } => {}
+        | Errand::Grant { .. }
+        | Errand::View => {}
     }
 }
 
