@@ -22,6 +22,7 @@ mod signed;
 mod streams;
 mod suspecting;
 mod syncing;
+mod thrift;
 
 use std::time::Duration;
 

@@ -87,7 +87,12 @@ pub(super) fn asks(node: &mut Driven, from: &Puppet, outlook: Outlook) -> (Strea
 }
 
 /// `from` tells a whole roster; true when the node holds it then.
-fn follows(node: &mut Driven, from: &Puppet, head: RosterHead, standings: Vec<Standing>) -> bool {
+pub(super) fn follows(
+    node: &mut Driven,
+    from: &Puppet,
+    head: RosterHead,
+    standings: Vec<Standing>,
+) -> bool {
     follows_with(node, from, head, standings, Vec::new())
 }
 

@@ -23,7 +23,7 @@ fn suspicion_ends(node: &Driven, of: &str) -> Time {
 }
 
 /// What is said of `of` in datagrams to anybody since the last look.
-fn said_of(node: &mut Driven, of: &str) -> Vec<Update> {
+pub(super) fn said_of(node: &mut Driven, of: &str) -> Vec<Update> {
     let sent = node.sent().into_iter().flat_map(|sent| sent.updates);
     sent.filter(|update| subject(update) == of).collect()
 }
@@ -50,7 +50,7 @@ pub(super) fn lose(node: &mut Driven, lost: &[&Puppet], others: &[&Puppet]) {
     node.calm();
 }
 
-fn claimed(of: &Puppet, status: Status, by: &str) -> Update {
+pub(super) fn claimed(of: &Puppet, status: Status, by: &str) -> Update {
     claim(of.name, of.instance, of.incarnation, status, by)
 }
 

@@ -110,17 +110,7 @@ pub(super) fn errand_samples(errand: &Errand) -> (&'static str, Vec<(String, Err
             ("testimony", all.map(testimony).collect())
         }
         Errand::Letter { .. } => ("letter", plain(errand)),
-        Errand::Cut {
-            view, signature, ..
-        } => {
-            let none = Errand::Cut {
-                view: *view,
-                cut: Vec::new(),
-                signature: *signature,
-            };
-            let announced = ("-announced".to_owned(), none);
-            ("cut", vec![(String::new(), errand.clone()), announced])
-        }
+        Errand::Cut { .. } => ("cut", plain(errand)),
         Errand::Ask { seq, .. } => {
             let ask = |question: Question| Errand::Ask {
                 seq: *seq,
