@@ -211,6 +211,7 @@ impl Node {
         if self.quorum(now) == Quorum::Lost && !self.agreed.told_lost {
             self.agreed.told_lost = true;
             self.tell(self.me(), EventKind::QuorumLost, now);
+            self.push_suspects(now);
         }
     }
 
@@ -407,11 +408,12 @@ impl Node {
         standing.max(removed.map(|removal| removal.instance))
     }
 
+    /// Somebody took office: what nobody confirmed goes there at once.
+    ///
     /// Of a life whose record is still on its way that record will tell; that one held an office
     /// whose life is over is news to nobody. Of its own office a node tells when it decides.
-    /// Somebody took office: what nobody confirmed goes there at once.
     fn on_office(&mut self, office: &Office, now: Time) {
-        self.send_reports_at(now);
+        self.on_decider_heard(now);
         let info = self.info_of(office.coordinator.as_str());
         let is_new = |info: &MemberInfo| info.instance == office.instance && !info.is_self;
         if let Some(info) = info.filter(is_new) {

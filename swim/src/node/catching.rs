@@ -504,20 +504,16 @@ impl Node {
         }
     }
 
-    /// A cut, pushed.
+    /// A cut, pushed. Where it is not the next one the header tells what to ask for.
     pub(super) fn on_cut(
         &mut self,
         tag: LineageTag,
         view: View,
         (bytes, signature): (&[u8], Signature),
-        (from, at): (&str, SocketAddr),
         now: Time,
     ) {
-        if tag != self.agreed.tag() || view <= self.agreed.view() {
+        if tag != self.agreed.tag() || view != self.agreed.view().next() {
             return;
-        }
-        if view != self.agreed.view().next() {
-            return self.heed_view(view, from, at, now);
         }
         match postcard::take_from_bytes::<Cut>(bytes) {
             Ok((cut, [])) => {

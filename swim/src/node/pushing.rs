@@ -42,7 +42,8 @@ impl Node {
     /// The same with what is sent anyway.
     pub(super) fn gossip_along(&mut self, name: &Name) {
         if let Some(id) = self.table.id(name.as_str()) {
-            self.queue.put_behind(id, self.pushes());
+            let sent = self.pushes().min(self.send_limit().saturating_sub(1));
+            self.queue.put_behind(id, sent);
         }
     }
 

@@ -17,6 +17,10 @@ use crate::wire::{Errand, LineageTag, Message};
 #[derive(Debug, Default)]
 pub(super) struct Reporting {
     open: BTreeMap<Name, Open>,
+    /// When somebody who decides was last heard of.
+    heard: Option<Time>,
+    /// When a rare one was last sent.
+    asked: Option<Time>,
 }
 
 #[derive(Debug)]
@@ -28,8 +32,37 @@ struct Open {
 }
 
 impl Reporting {
-    fn oldest(&self) -> Option<(&Name, &Open)> {
-        self.open.iter().min_by_key(|(_, open)| open.since)
+    /// The oldest of those that have waited for long, and when it is its turn.
+    fn rare(&self, now: Time) -> Option<(&Name, Time)> {
+        let rare = self.open.iter().filter(|(_, open)| open.is_rare(now));
+        let (subject, _) = rare.min_by_key(|(_, open)| open.since)?;
+        let heard = self.heard.is_some_and(|heard| now.since(heard) < LONG);
+        let pause = if heard { TO_ALL } else { RARE };
+        Some((subject, self.asked.map_or(now, |asked| asked + pause)))
+    }
+
+    /// Those to be sent now.
+    fn due(&self, now: Time) -> Vec<Name> {
+        let often = self.open.iter().filter(|(_, open)| !open.is_rare(now));
+        let often = often.map(|(subject, _)| subject);
+        let rare = self.rare(now).filter(|(_, turn)| *turn <= now);
+        let rare = rare.map(|(subject, _)| subject);
+        often.chain(rare).cloned().collect()
+    }
+
+    /// When to look again, if `coordinator` is known or not.
+    fn next(&self, coordinator: bool, now: Time) -> Option<Time> {
+        let often = self.open.values().filter(|open| !open.is_rare(now));
+        let pause = |open: &Open| {
+            if coordinator && !open.goes_to_all(now) {
+                AGAIN
+            } else {
+                TO_ALL
+            }
+        };
+        let often = often.map(pause).min().map(|pause| now + pause);
+        let rare = self.rare(now).map(|(_, turn)| turn);
+        often.into_iter().chain(rare).min()
     }
 }
 
@@ -38,24 +71,25 @@ impl Open {
         now.since(self.since) >= TO_ALL
     }
 
-    /// Whether it has waited so long that probably nobody decides, or not here.
     fn is_rare(&self, now: Time) -> bool {
-        now.since(self.since) >= 10 * TO_ALL
+        now.since(self.since) >= LONG
     }
 }
 
 /// How long a report waits for its ack before it is sent again.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// How long it waits when nobody has confirmed it for ten times as long as it takes to go to all.
-/// Then the oldest alone asks whether anybody is there, and the others go when that is confirmed:
-/// who is cut off accuses all of its cluster.
+/// After so long without an ack nobody decides, or not here. Of all that have waited so long only the
+/// oldest is sent, until it is confirmed: who is cut off accuses all of its cluster.
+const LONG: Duration = Duration::from_secs(3);
+
+/// How long that one waits, unless somebody who decides was just heard of.
 const RARE: Duration = Duration::from_secs(2);
 
 /// After so long it goes to all voters (DESIGN 4.2).
 const TO_ALL: Duration = Duration::from_millis(300);
 
-/// After so long it is given up: the next round that fails makes another one.
+/// After so long it is given up: the next round that fails, while it is watched, makes another one.
 const GIVE_UP: Duration = Duration::from_secs(30);
 
 /// Pings of a witness: where every fourth packet is lost, several witnesses would often lose a
@@ -101,49 +135,47 @@ impl Node {
         self.repeat_reports(now);
     }
 
-    /// Repeats what was not confirmed: all of it, or the oldest alone when nobody has confirmed
-    /// anything for long.
+    /// Repeats what was not confirmed.
     pub(super) fn send_reports(&mut self, now: Time) {
         let open = &mut self.agreed.reporting.open;
         open.retain(|_, open| now.since(open.since) < GIVE_UP);
-        let Some((oldest, open)) = self.agreed.reporting.oldest() else {
+        if self.in_office(now) {
+            // It took office since: they are its own cases.
+            let (me, health) = (self.me.name.clone(), self.health.score());
+            for (subject, open) in std::mem::take(&mut self.agreed.reporting.open) {
+                self.on_report(&subject, open.instance, &me, open.silence, health, now);
+            }
             return;
-        };
-        let due: Vec<Name> = if open.is_rare(now) {
-            vec![oldest.clone()]
-        } else {
-            self.agreed.reporting.open.keys().cloned().collect()
-        };
-        for subject in due {
+        }
+        for subject in self.agreed.reporting.due(now) {
             self.send_report(&subject, now);
         }
-        self.timers.cancel(&Timer::Reports);
         self.repeat_reports(now);
     }
 
     /// Has the reports repeated in time.
     fn repeat_reports(&mut self, now: Time) {
-        let Some((_, oldest)) = self.agreed.reporting.oldest() else {
-            return;
-        };
         let coordinator = self.office_holder().is_some();
-        let mut open = self.agreed.reporting.open.values();
-        let pause = if oldest.is_rare(now) {
-            RARE
-        } else if coordinator && open.any(|open| !open.goes_to_all(now)) {
-            AGAIN
-        } else {
-            TO_ALL
-        };
-        self.send_reports_at(now + pause);
+        if let Some(at) = self.agreed.reporting.next(coordinator, now) {
+            self.send_reports_at(at);
+        }
     }
 
     /// Has them repeated then, or earlier.
-    pub(super) fn send_reports_at(&mut self, at: Time) {
+    fn send_reports_at(&mut self, at: Time) {
         let timer = Timer::Reports;
-        let later = !self.timers.is_set(&timer) || self.timers.is_set_after(&timer, at);
-        if later && !self.agreed.reporting.open.is_empty() {
+        if !self.timers.is_set(&timer) || self.timers.is_set_after(&timer, at) {
             self.set_timer(timer, at);
+        }
+    }
+
+    /// Somebody who decides was heard of: what waited for that goes at once.
+    pub(super) fn on_decider_heard(&mut self, now: Time) {
+        let reporting = &mut self.agreed.reporting;
+        reporting.heard = Some(now);
+        if reporting.rare(now).is_some() {
+            reporting.asked = None;
+            self.send_reports_at(now);
         }
     }
 
@@ -152,6 +184,9 @@ impl Node {
         let Some(open) = self.agreed.reporting.open.get(subject) else {
             return;
         };
+        if open.is_rare(now) {
+            self.agreed.reporting.asked = Some(now);
+        }
         let errand = Errand::Report {
             seq: open.seq,
             subject: subject.clone(),
@@ -196,11 +231,8 @@ impl Node {
         let open = &mut self.agreed.reporting.open;
         let before = open.len();
         open.retain(|_, open| open.seq != seq);
-        let rare = self.agreed.reporting.oldest();
-        if before > self.agreed.reporting.open.len()
-            && rare.is_some_and(|(_, open)| open.is_rare(now))
-        {
-            self.send_reports(now);
+        if open.len() < before {
+            self.on_decider_heard(now);
         }
     }
 
@@ -234,7 +266,7 @@ impl Node {
                 view,
                 cut,
                 signature,
-            } => self.on_cut(tag, view, (&cut, signature), (from, at), now),
+            } => self.on_cut(tag, view, (&cut, signature), now),
             Errand::Letter {
                 configuration,
                 postmark,

@@ -174,12 +174,37 @@ impl Node {
         let deadline = suspicion.deadline();
         self.set_timer(Timer::Suspicion(name.clone()), deadline);
         // Lifeguard section IV-B: the first K confirmations are passed on as well. Where somebody
-        // decides, it will before they count.
-        if self.quorum(now) == Quorum::Held && !news_of_refusal {
+        // decides, it does before they count.
+        if self.is_decided_soon(now) && !news_of_refusal {
             self.gossip_along(name);
         } else {
             self.gossip_member(name, now);
         }
+    }
+
+    /// Whether a verdict on a suspect is to be expected: the coordinator is there, and not long ago it
+    /// had its quorum.
+    fn is_decided_soon(&self, now: Time) -> bool {
+        let Some(decider) = self.decider().filter(|_| self.quorum(now) == Quorum::Held) else {
+            return false;
+        };
+        let held = self.table.get(decider.as_str());
+        let well = held.is_some_and(|member| member.statement.status == Status::Alive);
+        well || decider == self.me.name
+    }
+
+    /// Nobody decides any more: what rode along is pushed.
+    pub(super) fn push_suspects(&mut self, now: Time) {
+        for name in self.suspects() {
+            self.gossip_member(&name, now);
+        }
+    }
+
+    fn suspects(&self) -> Vec<Name> {
+        let suspects = self.table.iter().filter(|member| member.is_suspect());
+        suspects
+            .map(|member| member.statement.record.name.clone())
+            .collect()
     }
 
     /// The host itself said to these that the process is gone.
@@ -245,13 +270,7 @@ impl Node {
 
     /// Time that this node lost does not count against those it suspects.
     pub(super) fn postpone_suspicions(&mut self, by: Duration) {
-        let suspects: Vec<Name> = self
-            .table
-            .iter()
-            .filter(|member| member.is_suspect())
-            .map(|member| member.statement.record.name.clone())
-            .collect();
-        for name in suspects {
+        for name in self.suspects() {
             let Some(member) = self.table.get_mut(name.as_str()) else {
                 continue;
             };
@@ -264,8 +283,7 @@ impl Node {
         }
     }
 
-    /// Holds a condemned life for unreachable, and tells no one: the view tells it to all, and so does
-    /// every header.
+    /// Holds a condemned life for unreachable, and passes that on to no one: the view tells it to all.
     pub(super) fn bury(&mut self, name: &Name, now: Time) {
         let Some(id) = self.table.id(name.as_str()) else {
             return;

@@ -376,7 +376,7 @@ fn a_pushed_view_far_ahead_is_a_word_like_any_other() {
         cut: vec![],
         signature: Signature::made_up(),
     });
-    let bytes = liar.datagram_showing(outlook(VIEW.0), node.node.digest(), &push, &[]);
+    let bytes = liar.datagram_showing(outlook(VIEW.0 + 9), node.node.digest(), &push, &[]);
     node.call(|node, now| node.handle_datagram(liar.addr, &bytes, now));
     let asks = node.asks();
     assert_eq!(
