@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::{Lifecycle, Node, Timer};
 use crate::detector::Purpose;
 use crate::limits;
-use crate::members::Name;
+use crate::members::{Name, Status};
 use crate::time::Time;
 use crate::wire::{Header, Message};
 
@@ -59,6 +59,22 @@ impl Node {
             let soon = now + self.rng.up_to(self.config.period / 4);
             if self.timers.is_set_after(&Timer::Beat(ring), soon) {
                 self.set_timer(Timer::Beat(ring), soon);
+            }
+        }
+    }
+
+    /// A member is suspected: whoever comes after it on a ring may have lost all that watch it by
+    /// now, and is looked at by the one before, long before the rings change.
+    pub(super) fn look_past(&mut self, suspect: &Name, now: Time) {
+        for ring in self.watched_on(suspect) {
+            let others = self.table.iter().filter(|member| {
+                let alive = member.statement.status == Status::Alive;
+                alive && member.statement.record.name != self.me.name
+            });
+            let names = others.map(|member| &member.statement.record.name);
+            let next = self.table.rings().first_after(ring, names).cloned();
+            if let Some(next) = next {
+                self.probe(&next, Purpose::Watch, now);
             }
         }
     }

@@ -157,6 +157,7 @@ impl Node {
             // Its buddies corroborate at once instead of at the next period.
             self.probe(name, Purpose::Watch, now);
         }
+        self.look_past(name, now);
     }
 
     fn confirm(&mut self, name: &Name, by: &Name, refused: &[Name], now: Time) {

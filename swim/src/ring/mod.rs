@@ -84,6 +84,16 @@ impl Rings {
         Some(name)
     }
 
+    /// The first of `others` after this one on a ring.
+    pub(crate) fn first_after<'a>(
+        &self,
+        ring: usize,
+        others: impl Iterator<Item = &'a Name>,
+    ) -> Option<&'a Name> {
+        let here = (self.rings.get(ring)?.here, &self.me);
+        others.min_by_key(|other| way(here, (hash(ring, other), other)))
+    }
+
     /// The neighbours on either side of every ring, each once, in order of their names.
     pub(crate) fn buddies(&self) -> BTreeSet<Name> {
         (0..self.count())

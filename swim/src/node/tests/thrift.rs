@@ -203,6 +203,7 @@ fn who_is_not_heard_repeats_one_report_and_the_others_when_that_is_confirmed() {
         let seq = confirmed.1;
         let told = Message::Errand(Errand::Reported { seq });
         show(&mut node, &a, 7, 0, &told);
+        node.wait(ms(1));
         let reports = reported(&mut node);
         assert_eq!(reports.len(), 1, "{reports:?}");
         assert_eq!(reports[0].0, next);
