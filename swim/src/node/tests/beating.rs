@@ -169,6 +169,36 @@ fn whoever_is_watched_now_in_place_of_one_that_is_gone_is_asked_soon() {
 
 /// The beat that does not come is evidence too: one exchange proves both ends alive.
 #[test]
+fn whoever_comes_after_a_suspect_is_asked_at_once() {
+    let (mut node, crowd, rings) = among_thirty();
+    let everybody: Vec<&Puppet> = crowd.iter().collect();
+    node.wait_among(&everybody, secs(10));
+    let successor = |rings: &[RingPlace]| {
+        let place = rings[0].successor.as_ref().expect("there are others");
+        let found = crowd.iter().find(|puppet| puppet.addr == place.addr);
+        found.expect("all others are puppets")
+    };
+    let suspect = successor(&rings);
+    let accuser = crowd.iter().find(|puppet| puppet.addr != suspect.addr);
+    let accuser = accuser.expect("there are thirty");
+    let (of, instance) = (suspect.name, suspect.instance);
+    let told = |status| claim(of, instance, suspect.incarnation, status, accuser.name);
+    node.calm();
+    node.hear(accuser, Message::Gossip, &[told(Status::Suspect)]);
+    let asked: Vec<_> = node.sent().into_iter().map(|sent| sent.to).collect();
+    // Who it is shows when the suspect is on no ring any more.
+    let others: Vec<&Puppet> = crowd
+        .iter()
+        .filter(|puppet| puppet.addr != suspect.addr)
+        .collect();
+    node.wait_among(&others, secs(6));
+    node.hear(accuser, Message::Gossip, &[told(Status::Unreachable)]);
+    assert_eq!(node.state(of), "unreachable");
+    let next = successor(&node.node.rings());
+    assert!(asked.contains(&next.addr), "{asked:?} and {}", next.addr);
+}
+
+#[test]
 fn a_predecessor_that_does_not_come_is_asked_right_after() {
     let (mut node, crowd, rings) = among_thirty();
     let (late, punctual) = (
