@@ -64,8 +64,8 @@ impl Queue {
         self.put_as_sent(subject, urgency, 0);
     }
 
-    /// Queues an update about `subject` as one that was `sent` so often, behind those that were sent
-    /// less. One that was sent no more than that waits already, and says what is new.
+    /// Queues an update about `subject` as one that was `sent` so often, behind those that were
+    /// sent less. One that was sent no more than that waits already, and says what is new.
     pub(crate) fn put_behind(&mut self, subject: MemberId, sent: u32) {
         let waits = self.waiting.get(&subject);
         if waits.is_none_or(|waiting| waiting.sent > sent) {

@@ -79,8 +79,8 @@ impl Open {
 /// How long a report waits for its ack before it is sent again.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// After so long without an ack nobody decides, or not here. Of all that have waited so long only the
-/// oldest is sent, until it is confirmed: who is cut off accuses all of its cluster.
+/// After so long without an ack nobody decides, or not here. Of all that have waited so long only
+/// the oldest is sent, until it is confirmed: who is cut off accuses all of its cluster.
 const LONG: Duration = Duration::from_secs(3);
 
 /// How long that one waits, unless somebody who decides was just heard of.

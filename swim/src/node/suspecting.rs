@@ -183,8 +183,8 @@ impl Node {
         }
     }
 
-    /// Whether a verdict on a suspect is to be expected: the coordinator is there, and not long ago it
-    /// had its quorum.
+    /// Whether a verdict on a suspect is to be expected: the coordinator is there, and not long ago
+    /// it had its quorum.
     fn is_decided_soon(&self, now: Time) -> bool {
         let Some(decider) = self.decider().filter(|_| self.quorum(now) == Quorum::Held) else {
             return false;
@@ -284,7 +284,8 @@ impl Node {
         }
     }
 
-    /// Holds a condemned life for unreachable, and passes that on to no one: the view tells it to all.
+    /// Holds a condemned life for unreachable, and passes that on to no one: the view tells it to
+    /// all.
     pub(super) fn bury(&mut self, name: &Name, now: Time) {
         let Some(id) = self.table.id(name.as_str()) else {
             return;

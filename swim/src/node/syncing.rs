@@ -97,9 +97,9 @@ impl Serve {
 
 impl Node {
     /// A digest arrived. A difference is repaired by gossip, as a rule; it is pulled when our own
-    /// table has been still for a while, or when it lasts for a quarter of a period. Who is ahead in the
-    /// views mostly differs by that alone: for half a period catching up goes first, which costs a
-    /// tenth.
+    /// table has been still for a while, or when it lasts for a quarter of a period. Who is ahead in
+    /// the views mostly differs by that alone: for half a period catching up goes first, which
+    /// costs a tenth.
     pub(super) fn compare_digest(
         &mut self,
         theirs: u64,
@@ -130,8 +130,8 @@ impl Node {
         }
     }
 
-    /// Tables are to be compared when this node has caught up with that view. The first such counts:
-    /// whoever shows a view that it does not have puts off nothing else.
+    /// Tables are to be compared when this node has caught up with that view. The first such
+    /// counts: whoever shows a view that it does not have puts off nothing else.
     fn put_off(&mut self, outlook: Outlook, digest: u64, from: SocketAddr) {
         let (tag, view) = (self.agreed.tag(), self.agreed.view());
         let waits = |off: &PutOff| off.outlook.lineage == tag && off.outlook.view > view;
@@ -145,8 +145,8 @@ impl Node {
         }
     }
 
-    /// The view is another one: what was put off until then is compared. Whoever was cut off is told
-    /// of its removal first, and then that the others are there.
+    /// The view is another one: what was put off until then is compared. Whoever was cut off is
+    /// told of its removal first, and then that the others are there.
     pub(super) fn compare_put_off(&mut self, now: Time) {
         let (tag, view) = (self.agreed.tag(), self.agreed.view());
         let same = |off: &PutOff| off.outlook.lineage == tag && off.outlook.view == view;
