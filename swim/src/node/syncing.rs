@@ -97,8 +97,8 @@ impl Serve {
 
 impl Node {
     /// A digest arrived. A difference is repaired by gossip, as a rule; it is pulled when our own
-    /// table has been still for a while, or when it lasts for a quarter of a period. Who is ahead in
-    /// the views mostly differs by that alone: for half a period catching up goes first, which
+    /// table has been still for a while, or when it lasts for a quarter of a period. Who is ahead
+    /// in the views mostly differs by that alone: for half a period catching up goes first, which
     /// costs a tenth.
     pub(super) fn compare_digest(
         &mut self,
