@@ -239,6 +239,7 @@ impl Node {
         if !self.may_catch_up(stream, now) {
             return self.turn_away(stream, now);
         }
+        self.tell_keys_if_behind(stream, now);
         let Some(history) = &self.agreed.history else {
             return self.send_frame(stream, &Frame::Refuse(crate::wire::Refusal::Instance));
         };

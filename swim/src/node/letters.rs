@@ -59,9 +59,8 @@ impl Purpose {
                 | Purpose::Keys(_) => false,
             },
             FrameKind::Keys => match self {
-                Purpose::Serve(_) | Purpose::Pull(_) | Purpose::Keys(_) => true,
+                Purpose::Serve(_) | Purpose::Pull(_) | Purpose::Catch(_) | Purpose::Keys(_) => true,
                 Purpose::Probe { .. }
-                | Purpose::Catch(_)
                 | Purpose::Letter(_)
                 | Purpose::Link { .. }
                 | Purpose::Linked { .. } => false,

@@ -405,7 +405,7 @@ impl Node {
                 self.on_round_failed(seq, Some(Silence::Replaced), now);
             }
             (
-                Purpose::Serve(_) | Purpose::Pull(_) | Purpose::Keys(_),
+                Purpose::Serve(_) | Purpose::Pull(_) | Purpose::Catch(_) | Purpose::Keys(_),
                 Frame::Keys {
                     cluster,
                     generation,
