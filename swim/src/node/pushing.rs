@@ -130,12 +130,15 @@ impl Node {
         }
     }
 
-    /// To whom news goes at once, and where they are: to the successors and so many random members.
+    /// To whom news goes at once, and where they are: to the successors and so many others, at
+    /// random.
     pub(super) fn push_targets(&mut self, fanout: usize) -> Vec<(NameHash, SocketAddr)> {
         let rings = self.table.rings();
         let successors = (0..rings.count()).filter_map(|ring| rings.successor(ring).cloned());
         let mut targets: Vec<Name> = successors.collect();
-        let random = self.table.some_present(fanout, &mut self.rng, |_| true);
+        let random = self.table.some_present(fanout, &mut self.rng, |other| {
+            !targets.contains(&other.statement.record.name)
+        });
         targets.extend(random);
         targets.sort();
         targets.dedup();

@@ -90,6 +90,8 @@ fn who_is_no_predecessor_on_that_ring_comes_as_it_likes() {
 fn next_beat(next_ms: u32, from_successor: bool) -> Duration {
     let (mut node, crowd, rings) = among_thirty();
     let successor = rings[0].successor.as_ref().expect("there are others");
+    let others = crowd.iter().filter(|puppet| puppet.addr != successor.addr);
+    let others: Vec<&Puppet> = others.collect();
     let beats = |node: &mut Driven| {
         let sent = node.sent().into_iter();
         let mut beats = sent.filter_map(|sent| {
@@ -103,7 +105,7 @@ fn next_beat(next_ms: u32, from_successor: bool) -> Duration {
     };
     let seq = loop {
         let at = node.deadline().expect("beats go on for ever");
-        node.wait(at.since(node.now));
+        node.wait_among(&others, at.since(node.now));
         if let Some(seq) = beats(&mut node) {
             break seq;
         }
@@ -117,7 +119,7 @@ fn next_beat(next_ms: u32, from_successor: bool) -> Duration {
     loop {
         let at = node.deadline().expect("beats go on for ever");
         assert!(at.since(began) < secs(10), "no beat for ten seconds");
-        node.wait(at.since(node.now));
+        node.wait_among(&others, at.since(node.now));
         if beats(&mut node).is_some() {
             return node.now.since(began);
         }

@@ -121,7 +121,7 @@ impl Driven {
     /// Time passes in which the puppets answer every ping.
     pub(super) fn wait_among(&mut self, puppets: &[&Puppet], duration: Duration) {
         let until = self.now + duration;
-        let mut answered = self.sent.len();
+        let mut answered = 0;
         loop {
             while let Some(sent) = self.sent.get(answered).cloned() {
                 answered += 1;

@@ -2,11 +2,11 @@
 
 use super::agreed::founder;
 use super::driven::Driven;
-use super::hearsay::{LINEAGE, follows, head, shows, signed, standing};
+use super::hearsay::{LINEAGE, head, shows, signed, standing};
 use super::puppets::{Puppet, puppet};
 use super::suspecting::{claimed, said_of};
 use super::{ms, name, secs};
-use crate::coordinator::{Change, Cut, Epoch, Office, Said, View, key_of};
+use crate::coordinator::{Change, Cut, Epoch, Office, Roster, Said, View, key_of};
 use crate::event::Silence;
 use crate::members::{Instance, Status};
 use crate::node::streams::Purpose;
@@ -24,7 +24,8 @@ fn following_among(puppets: &[&Puppet]) -> Driven {
         .iter()
         .map(|puppet| standing(puppet.name, puppet.instance));
     let standings = others.chain([standing("me", 100)]).collect();
-    assert!(follows(&mut node, puppets[0], head(LINEAGE), standings));
+    let roster = Roster::from_parts(head(LINEAGE), standings, Vec::new()).expect("it can be");
+    node.call(|node, now| node.adopt(roster, now));
     node.wait_among(puppets, secs(3));
     node.calm();
     node
@@ -159,7 +160,7 @@ fn reported(node: &mut Driven) -> Vec<(String, u32)> {
 }
 
 /// One that has accused b, c and d, one after the other, and got no answer for long.
-fn unheard() -> (Driven, Puppet) {
+fn unheard() -> (Driven, [Puppet; 4]) {
     let puppets = ["a", "b", "c", "d"].map(|name| puppet(name, 11 + u16::from(name.as_bytes()[0])));
     let others: Vec<&Puppet> = puppets.iter().collect();
     let mut node = following_among(&others);
@@ -190,19 +191,18 @@ fn unheard() -> (Driven, Puppet) {
         ["b"],
         "then the oldest asks for all"
     );
-    let [a, ..] = puppets;
-    (node, a)
+    (node, puppets)
 }
 
 #[test]
 fn who_is_not_heard_repeats_one_report_and_the_others_when_that_is_confirmed() {
-    let (mut node, a) = unheard();
-    node.wait_among(&[&a], secs(2));
+    let (mut node, puppets) = unheard();
+    node.wait_among(&puppets.iter().collect::<Vec<_>>(), secs(2));
     let mut confirmed = reported(&mut node).pop().expect("it is repeated");
     for next in ["c", "d"] {
         let seq = confirmed.1;
         let told = Message::Errand(Errand::Reported { seq });
-        show(&mut node, &a, 7, 0, &told);
+        show(&mut node, &puppets[0], 7, 0, &told);
         node.wait(ms(1));
         let reports = reported(&mut node);
         assert_eq!(reports.len(), 1, "{reports:?}");
@@ -213,7 +213,7 @@ fn who_is_not_heard_repeats_one_report_and_the_others_when_that_is_confirmed() {
 
 #[test]
 fn who_takes_office_is_told_at_once_what_nobody_confirmed() {
-    let (mut node, a) = unheard();
+    let (mut node, [a, ..]) = unheard();
     let office = Office {
         epoch: Epoch(3),
         coordinator: name("a"),

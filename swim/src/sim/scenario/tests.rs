@@ -87,16 +87,27 @@ fn many_that_stall_or_are_cut_off_are_gone_in_time_with_voters_among_them() {
         (cut_off, secs(3), secs(5)),
     ] {
         let mut found: Vec<Duration> = Vec::new();
-        for seed in 1..=10 {
+        let (mut decided, mut undecided) = (0, 0);
+        for seed in 1.. {
             let step = Step::once(Duration::ZERO, Whom::Some(14), fault.clone());
             let mut scenario = quiet(40).step(step.lasting(secs(30)));
             scenario.duration = secs(30);
             let outcome = outcome(&scenario, seed);
             assert_eq!(outcome.fates.len(), 14);
+            // With three of five voters among them nobody decides until they are back.
+            if outcome.fates.iter().all(|fate| fate.everywhere.is_none()) {
+                undecided += 1;
+                assert!(undecided <= 4, "it is one run in five");
+                continue;
+            }
             for fate in &outcome.fates {
                 let everywhere = fate.everywhere.expect("all know of it");
                 assert!(everywhere < longest, "seed {seed}: {fate:?}");
                 found.push(everywhere);
+            }
+            decided += 1;
+            if decided == 10 {
+                break;
             }
         }
         found.sort();
