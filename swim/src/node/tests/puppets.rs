@@ -120,8 +120,17 @@ impl Driven {
 
     /// Time passes in which the puppets answer every ping.
     pub(super) fn wait_among(&mut self, puppets: &[&Puppet], duration: Duration) {
+        self.wait_answering(self.sent.len(), puppets, duration);
+    }
+
+    /// The same, and they answer what was sent since then, too.
+    pub(super) fn wait_answering(
+        &mut self,
+        mut answered: usize,
+        puppets: &[&Puppet],
+        duration: Duration,
+    ) {
         let until = self.now + duration;
-        let mut answered = 0;
         loop {
             while let Some(sent) = self.sent.get(answered).cloned() {
                 answered += 1;

@@ -43,8 +43,9 @@ pub(super) fn lose(node: &mut Driven, lost: &[&Puppet], others: &[&Puppet]) {
             node.hear(teller, Message::Gossip, &[claimed(of, status, teller.name)]);
         }
     };
+    let before = node.sent.len();
     told(node, Status::Suspect);
-    node.wait_among(others, secs(6));
+    node.wait_answering(before, others, secs(6));
     told(node, Status::Unreachable);
     assert!(lost.iter().all(|of| node.state(of.name) == "unreachable"));
     node.calm();
