@@ -487,7 +487,7 @@ impl Table {
     }
 
     /// The members next to `name` on every ring, as all that hold the same table see it. Looks at
-    /// every member: for the few cases that a coordinator has.
+    /// every member: for a few cases.
     pub(crate) fn buddies_of(&self, name: &Name) -> BTreeSet<Name> {
         let mut rings = Rings::new(self.rings.count(), name);
         let others = self.present.iter().map(|id| named(&self.slots, id));
@@ -497,12 +497,19 @@ impl Table {
         rings.buddies()
     }
 
-    /// Some unreachable member, at random.
+    /// Some unreachable member: every other time the one that was lost last, which may have been
+    /// started again, otherwise at random.
     pub(crate) fn some_lost(&self, rng: &mut Rng) -> Option<Name> {
         if self.lost.len() == 0 {
             return None;
         }
-        let id = self.lost.at(rng.below(self.lost.len()));
+        let since = |id: &u32| filled(&self.slots, *id).since;
+        let mut choice: SmallVec<[u32; 16]> = self.lost.iter().collect();
+        if rng.below(2) == 0 {
+            let last = choice.iter().map(since).max();
+            choice.retain(|id| Some(since(id)) == last);
+        }
+        let id = choice[rng.below(choice.len())];
         Some(named(&self.slots, id).clone())
     }
 

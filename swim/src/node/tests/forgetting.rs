@@ -186,3 +186,28 @@ fn a_departed_member_is_remembered_for_a_day() {
     node.wait_among(&[&a], ms(1));
     assert_eq!(node.state("b"), "none");
 }
+
+/// It may have been started again, and its seeds may be gone.
+#[test]
+fn who_was_lost_last_is_contacted_every_other_time() {
+    let names = ["a", "u", "v", "w", "x", "y", "z"];
+    let puppets = names.map(|name| puppet(name, 11 + u16::from(name.as_bytes()[0])));
+    let others: Vec<&Puppet> = puppets.iter().collect();
+    let mut node = Driven::with(forgetful(secs(100_000)), identity("me", 1, 100));
+    node.meet(&others);
+    for lost in 1..others.len() {
+        let well = [&others[..1], &others[lost + 1..]].concat();
+        lose(&mut node, &[others[lost]], &well);
+    }
+    node.wait_among(&others[..1], secs(20_000));
+    let sent = node.sent();
+    let contacts = |of: &Puppet| sent.iter().filter(|sent| sent.to == of.addr).count();
+    let all: usize = others[1..].iter().map(|of| contacts(of)).sum();
+    assert!(all > 400, "{all} in all");
+    let last = contacts(&puppets[6]) * 100 / all;
+    assert!((45..75).contains(&last), "{last} % to the last");
+    for before in &others[1..6] {
+        let share = contacts(before) * 100 / all;
+        assert!((4..15).contains(&share), "{share} % to {}", before.name);
+    }
+}
