@@ -101,6 +101,10 @@ pub const VIEWS_AHEAD: u64 = 1 << 32;
 /// Pushes in a second that do not wait for the beat of gossip, as changes of apps ask for.
 pub const HURRIED_PUSHES: u32 = 16;
 
+/// What is believed of others is pushed so often in half a minute where a verdict is to be
+/// expected; more than that rides along.
+pub const PUSHED_BELIEFS: u32 = 6;
+
 /// Buckets into which the table is divided for a pull. A power of two.
 pub const DIGEST_BUCKETS: usize = 256;
 

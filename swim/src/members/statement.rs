@@ -188,6 +188,19 @@ impl Statement {
     pub fn rank(&self) -> Rank {
         Rank::new(self.record.instance, self.record.incarnation, self.status)
     }
+
+    /// Whether only what is believed of the member is other than `before`: it says of itself what
+    /// it said, and no goodbye.
+    pub(crate) fn is_only_belief(&self, before: &Statement) -> bool {
+        let (said, word) = (&before.record, &self.record);
+        let believed = self.status != Status::Left && before.status != Status::Left;
+        believed
+            && **word
+                == Record {
+                    incarnation: word.incarnation,
+                    ..(**said).clone()
+                }
+    }
 }
 
 /// Which of two statements about the *same name* counts: the greater one.

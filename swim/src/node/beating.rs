@@ -64,8 +64,12 @@ impl Node {
     }
 
     /// A member is suspected: whoever comes after it on a ring may have lost all that watch it by
-    /// now, and is looked at by the one before, long before the rings change.
+    /// now, and is looked at by the one before, long before the rings change. Who hears nobody
+    /// would so come to suspect all.
     pub(super) fn look_past(&mut self, suspect: &Name, now: Time) {
+        if self.is_deaf() {
+            return;
+        }
         for ring in self.watched_on(suspect) {
             let others = self.table.iter().filter(|member| {
                 let alive = member.statement.status == Status::Alive;

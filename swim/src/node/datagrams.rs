@@ -66,6 +66,7 @@ impl Node {
         }
         self.stats.datagrams_received += 1;
         self.stats.bytes_received += length as u64;
+        self.hear_somebody(now);
         let is_past = self.is_past(&header);
         if !is_past {
             self.on_heard(header.from, now);

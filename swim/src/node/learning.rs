@@ -290,14 +290,20 @@ impl Node {
             self.take_over(&watched, now);
             self.set_timer(Timer::Forget(name), now + after);
         }
-        let held = &self.table.member(id).statement.record;
+        let held = &self.table.member(id).statement;
         let other_apps = before
             .as_ref()
-            .is_some_and(|before| before.record.apps != held.apps);
+            .is_some_and(|before| before.record.apps != held.record.apps);
+        let only_belief = before
+            .as_ref()
+            .is_some_and(|before| held.is_only_belief(before));
+        let name = held.record.name.clone();
         self.announce(id, before, cause, now);
         if other_apps {
             self.gossip(id, Urgency::First, now);
             self.hurry(now);
+        } else if only_belief {
+            self.gossip_belief(&name, now);
         } else if !(newcomer && self.is_crowded(self.queue.fresher_than(self.pushes()))) {
             self.gossip(id, self.urgency_of(id), now);
         }

@@ -15,6 +15,7 @@ mod contacts;
 mod cutting;
 mod datagrams;
 mod founding;
+mod hearing;
 #[cfg(feature = "sim")]
 mod held;
 mod joining;
@@ -77,13 +78,14 @@ use crate::wire::{self, ClusterId};
 use agreed::Agreed;
 use apps::Attachments;
 use contacts::Contacts;
+use hearing::Hearing;
 use joining::Seeds;
 use keys::Keying;
 use leaving::Goodbye;
 use links::Links;
 use myself::Namesake;
 use outputs::Outgoing;
-use pushing::Hurries;
+use pushing::Allowance;
 use rates::Rates;
 use streams::Streams;
 use syncing::Syncing;
@@ -169,6 +171,7 @@ pub struct Node {
     streams: Streams,
     links: Links,
     contacts: Contacts,
+    hearing: Hearing,
     seeds: Seeds,
     syncing: Syncing,
     rates: Rates,
@@ -189,7 +192,8 @@ pub struct Node {
     /// How long after the begin of a period its first beat is wanted.
     phase: Duration,
     last_push: Time,
-    hurries: Hurries,
+    hurries: Allowance,
+    beliefs: Allowance,
     #[cfg(feature = "sim")]
     prober: held::Prober,
     transmits: VecDeque<Outgoing>,
@@ -260,6 +264,7 @@ impl Node {
             streams: Streams::default(),
             links: Links::default(),
             contacts: Contacts::default(),
+            hearing: Hearing::default(),
             seeds: Seeds::default(),
             syncing: Syncing::default(),
             rates: Rates::default(),
@@ -274,7 +279,8 @@ impl Node {
             last_seq: 0,
             phase: Duration::ZERO,
             last_push: Time::ZERO,
-            hurries: Hurries::default(),
+            hurries: Allowance::of_hurries(),
+            beliefs: Allowance::of_beliefs(),
             #[cfg(feature = "sim")]
             prober: held::Prober::default(),
             transmits: VecDeque::new(),

@@ -300,7 +300,12 @@ impl Node {
                 return self.testify(&target, instance, finding, asker, now);
             }
         }
+        if silence_found != Silence::Refused && self.is_out_of_deafness(&round) {
+            self.stats.probes_void += 1;
+            return self.probe(&round.target, Purpose::Watch, now);
+        }
         self.stats.probes_failed += 1;
+        self.listen_after(&round, silence_found, now);
         // Lifeguard section IV-A: relays that did not even nack speak against ourselves.
         let silent = u8::try_from(round.silent_relays()).unwrap_or(u8::MAX);
         self.doubt_self(if round.stage == Stage::Direct {

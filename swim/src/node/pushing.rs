@@ -10,24 +10,43 @@ use crate::members::{MemberId, Name, NameHash, Record, Status};
 use crate::time::Time;
 use crate::wire::Message;
 
-/// Pushes that did not wait for the beat of gossip, in the present second.
-#[derive(Debug, Default)]
-pub(super) struct Hurries {
+/// What may be done only so often in a time.
+#[derive(Debug)]
+pub(super) struct Allowance {
+    most: u32,
+    within: Duration,
     since: Time,
     count: u32,
 }
 
-impl Hurries {
-    /// Whether one more may go at once.
-    fn take(&mut self, now: Time) -> bool {
-        if now.since(self.since) >= Duration::from_secs(1) {
-            *self = Hurries {
-                since: now,
-                count: 0,
-            };
+impl Allowance {
+    /// Pushes that do not wait for the beat of gossip.
+    pub(super) fn of_hurries() -> Allowance {
+        Allowance::new(limits::HURRIED_PUSHES, Duration::from_secs(1))
+    }
+
+    /// Pushes of what is believed of others, where somebody decides.
+    pub(super) fn of_beliefs() -> Allowance {
+        Allowance::new(limits::PUSHED_BELIEFS, Duration::from_secs(30))
+    }
+
+    fn new(most: u32, within: Duration) -> Allowance {
+        let (since, count) = (Time::default(), 0);
+        Allowance {
+            most,
+            within,
+            since,
+            count,
         }
-        self.count += 1;
-        self.count <= limits::HURRIED_PUSHES
+    }
+
+    /// Whether it may be done once more.
+    pub(super) fn take(&mut self, now: Time) -> bool {
+        if now.since(self.since) >= self.within {
+            (self.since, self.count) = (now, 0);
+        }
+        self.count = self.count.saturating_add(1);
+        self.count <= self.most
     }
 }
 

@@ -32,9 +32,11 @@ struct Open {
 }
 
 impl Reporting {
-    /// The oldest of those that have waited for long, and when it is its turn.
-    fn rare(&self, now: Time) -> Option<(&Name, Time)> {
-        let rare = self.open.iter().filter(|(_, open)| open.is_rare(now));
+    /// The oldest of those that have waited for long, of all when this node is `deaf`, and when it
+    /// is its turn.
+    fn rare(&self, deaf: bool, now: Time) -> Option<(&Name, Time)> {
+        let rare = self.open.iter();
+        let rare = rare.filter(|(_, open)| deaf || open.is_rare(now));
         let (subject, _) = rare.min_by_key(|(_, open)| open.since)?;
         let heard = self.heard.is_some_and(|heard| now.since(heard) < LONG);
         let pause = if heard { TO_ALL } else { RARE };
@@ -42,17 +44,19 @@ impl Reporting {
     }
 
     /// Those to be sent now.
-    fn due(&self, now: Time) -> Vec<Name> {
-        let often = self.open.iter().filter(|(_, open)| !open.is_rare(now));
+    fn due(&self, deaf: bool, now: Time) -> Vec<Name> {
+        let often = self.open.iter();
+        let often = often.filter(|(_, open)| !deaf && !open.is_rare(now));
         let often = often.map(|(subject, _)| subject);
-        let rare = self.rare(now).filter(|(_, turn)| *turn <= now);
+        let rare = self.rare(deaf, now).filter(|(_, turn)| *turn <= now);
         let rare = rare.map(|(subject, _)| subject);
         often.chain(rare).cloned().collect()
     }
 
     /// When to look again, if `coordinator` is known or not.
-    fn next(&self, coordinator: bool, now: Time) -> Option<Time> {
-        let often = self.open.values().filter(|open| !open.is_rare(now));
+    fn next(&self, coordinator: bool, deaf: bool, now: Time) -> Option<Time> {
+        let often = self.open.values();
+        let often = often.filter(|open| !deaf && !open.is_rare(now));
         let pause = |open: &Open| {
             if coordinator && !open.goes_to_all(now) {
                 AGAIN
@@ -61,7 +65,7 @@ impl Reporting {
             }
         };
         let often = often.map(pause).min().map(|pause| now + pause);
-        let rare = self.rare(now).map(|(_, turn)| turn);
+        let rare = self.rare(deaf, now).map(|(_, turn)| turn);
         often.into_iter().chain(rare).min()
     }
 }
@@ -117,6 +121,9 @@ impl Node {
             let (me, health) = (self.me.name.clone(), self.health.score());
             return self.on_report(subject, instance, &me, silence, health, now);
         }
+        if self.is_deaf() {
+            return;
+        }
         if self.agreed.reporting.open.len() >= limits::REPORTS
             && !self.agreed.reporting.open.contains_key(subject)
         {
@@ -147,7 +154,7 @@ impl Node {
             }
             return;
         }
-        for subject in self.agreed.reporting.due(now) {
+        for subject in self.agreed.reporting.due(self.is_deaf(), now) {
             self.send_report(&subject, now);
         }
         self.repeat_reports(now);
@@ -156,8 +163,16 @@ impl Node {
     /// Has the reports repeated in time.
     fn repeat_reports(&mut self, now: Time) {
         let coordinator = self.office_holder().is_some();
-        if let Some(at) = self.agreed.reporting.next(coordinator, now) {
+        let next = self.agreed.reporting.next(coordinator, self.is_deaf(), now);
+        if let Some(at) = next {
             self.send_reports_at(at);
+        }
+    }
+
+    /// Somebody is heard again: what waits for an ack is sent again.
+    pub(super) fn resume_reports(&mut self, now: Time) {
+        if !self.agreed.reporting.open.is_empty() {
+            self.send_reports_at(now);
         }
     }
 
@@ -173,7 +188,7 @@ impl Node {
     pub(super) fn on_decider_heard(&mut self, now: Time) {
         let reporting = &mut self.agreed.reporting;
         reporting.heard = Some(now);
-        if reporting.rare(now).is_some() {
+        if reporting.rare(false, now).is_some() {
             reporting.asked = None;
             self.send_reports_at(now);
         }
@@ -184,7 +199,7 @@ impl Node {
         let Some(open) = self.agreed.reporting.open.get(subject) else {
             return;
         };
-        if open.is_rare(now) {
+        if self.is_deaf() || open.is_rare(now) {
             self.agreed.reporting.asked = Some(now);
         }
         let errand = Errand::Report {

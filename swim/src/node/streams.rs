@@ -253,6 +253,7 @@ impl Node {
     }
 
     fn on_frame(&mut self, stream: StreamId, frame: Frame<RecordRef<'_>>, now: Time) {
+        self.hear_somebody(now);
         let Some(open) = self.streams.open.get_mut(&stream) else {
             return;
         };

@@ -9,8 +9,10 @@ use super::{Node, Timer};
 use crate::config::Tell;
 use crate::detector::{Purpose, Suspicion};
 use crate::event::{EventKind, Silence, UnreachableCause};
-use crate::members::{Instance, Name, Rank, Statement, Status};
+use crate::gossip::Urgency;
+use crate::members::{Instance, Name, NameHash, Rank, Statement, Status};
 use crate::time::Time;
+use crate::wire::Message;
 
 impl Node {
     /// Our own round for a member failed.
@@ -152,7 +154,10 @@ impl Node {
             now,
         );
         self.note_for_office(name, now);
-        self.gossip_member(name, now);
+        let pushed = self.gossip_belief(name, now);
+        if by == self.me.name && !pushed {
+            self.tell_buddies(name, now);
+        }
         if by != self.me.name && self.is_buddy(name) {
             // Its buddies corroborate at once instead of at the next period.
             self.probe(name, Purpose::Watch, now);
@@ -176,10 +181,45 @@ impl Node {
         self.set_timer(Timer::Suspicion(name.clone()), deadline);
         // Lifeguard section IV-B: the first K confirmations are passed on as well. Where somebody
         // decides, it does before they count.
-        if self.is_decided_soon(now) && !news_of_refusal {
+        if news_of_refusal {
+            self.gossip_belief(name, now);
+        } else if self.is_decided_soon(now) {
             self.gossip_along(name);
         } else {
             self.gossip_member(name, now);
+        }
+    }
+
+    /// Passes on what is believed of a member: that it is suspected, and by whom, or not any more.
+    /// Where somebody decides, this is pushed as long as there is little of it. Of more, the accused
+    /// and whoever decides are told directly, and a verdict is pushed before what others believe
+    /// counts. True when it is pushed.
+    pub(super) fn gossip_belief(&mut self, name: &Name, now: Time) -> bool {
+        let pushed = !self.is_decided_soon(now) || self.beliefs.take(now);
+        if pushed {
+            self.gossip_member(name, now);
+        } else {
+            self.gossip_along(name);
+        }
+        pushed
+    }
+
+    /// Where word of a suspicion of our own rides along: whoever watches the suspect corroborates
+    /// at once, and looks past it.
+    fn tell_buddies(&mut self, suspect: &Name, now: Time) {
+        if self.is_deaf() || !self.is_decided_soon(now) {
+            return;
+        }
+        let Some(id) = self.table.id(suspect.as_str()) else {
+            return;
+        };
+        self.queue.put(id, Urgency::Normal);
+        for buddy in self.table.buddies_of(suspect) {
+            let held = self.table.get(buddy.as_str());
+            let held = held.map(|member| (member.statement.status, member.statement.record.addr));
+            if let Some((Status::Alive, addr)) = held.filter(|_| buddy != self.me.name) {
+                self.send_plain((NameHash::of(buddy.as_str()), addr), Message::Gossip);
+            }
         }
     }
 
@@ -191,13 +231,29 @@ impl Node {
         };
         let held = self.table.get(decider.as_str());
         let well = held.is_some_and(|member| member.statement.status == Status::Alive);
-        well || decider == self.me.name
+        if decider == self.me.name {
+            self.in_office(now)
+        } else {
+            well
+        }
     }
 
     /// Nobody decides any more: what rode along is pushed.
     pub(super) fn push_suspects(&mut self, now: Time) {
         for name in self.suspects() {
             self.gossip_member(&name, now);
+        }
+    }
+
+    /// Somebody is heard again: what was found until then is found anew.
+    pub(super) fn recheck_suspects(&mut self, now: Time) {
+        for name in self.suspects() {
+            let member = self.table.get(name.as_str());
+            let suspicion = member.and_then(|member| member.suspicion.as_ref());
+            let accused = suspicion.is_some_and(|of| of.accusers().contains(&self.me.name));
+            if accused || self.is_buddy(&name) {
+                self.probe(&name, Purpose::Watch, now);
+            }
         }
     }
 
@@ -219,7 +275,7 @@ impl Node {
         if suspicion.refuse(refused, now) {
             let deadline = suspicion.deadline();
             self.set_timer(Timer::Suspicion(name.clone()), deadline);
-            self.gossip_member(name, now);
+            self.gossip_belief(name, now);
         }
     }
 

@@ -6,6 +6,7 @@ mod beating;
 mod contacts;
 mod driven;
 mod forgetting;
+mod hearing;
 mod hearsay;
 mod hostile;
 mod joining;

@@ -14,7 +14,7 @@ use crate::time::Time;
 use crate::wire::Message;
 
 /// A node among thirty, and its places on the rings.
-fn among_thirty() -> (Driven, Vec<Puppet>, Vec<RingPlace>) {
+pub(super) fn among_thirty() -> (Driven, Vec<Puppet>, Vec<RingPlace>) {
     let crowd = crowd(30);
     let mut node = Driven::new();
     node.meet(&crowd.iter().collect::<Vec<_>>());

@@ -118,7 +118,7 @@ impl Driven {
         self.events.clear();
     }
 
-    /// Time passes in which the puppets answer every ping.
+    /// Time passes in which the puppets answer every ping, and relay none.
     pub(super) fn wait_among(&mut self, puppets: &[&Puppet], duration: Duration) {
         self.wait_answering(self.sent.len(), puppets, duration);
     }
@@ -135,8 +135,13 @@ impl Driven {
             while let Some(sent) = self.sent.get(answered).cloned() {
                 answered += 1;
                 let asked = puppets.iter().find(|puppet| puppet.addr == sent.to);
-                if let (Some(puppet), Some((seq, _))) = (asked, pinged(&sent.message)) {
+                let Some(puppet) = asked else {
+                    continue;
+                };
+                if let Some((seq, _)) = pinged(&sent.message) {
                     self.hear(puppet, Message::Ack { seq }, &[]);
+                } else if let Message::PingRequest { seq, .. } = sent.message {
+                    self.hear(puppet, Message::Nack { seq }, &[]);
                 }
             }
             let Some(at) = self.deadline().filter(|at| *at <= until) else {

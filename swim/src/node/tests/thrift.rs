@@ -11,13 +11,14 @@ use crate::event::Silence;
 use crate::members::{Instance, Status};
 use crate::node::streams::Purpose;
 use crate::node::{Node, StreamId};
-use crate::wire::{Errand, Frame, Message};
+use crate::time::Time;
+use crate::wire::{Errand, Frame, Message, Update};
 
 /// A digest that no table of these tests has.
 const OTHER: u64 = 0x5555_5555_5555_5555;
 
 /// One that follows the roster of `a` at view 7, which holds these and itself, and has been still.
-fn following_among(puppets: &[&Puppet]) -> Driven {
+pub(super) fn following_among(puppets: &[&Puppet]) -> Driven {
     let mut node = Driven::new();
     node.meet(puppets);
     let others = puppets
@@ -126,30 +127,94 @@ fn what_a_view_tells_is_not_gossiped() {
     assert_eq!(said_of(&mut node, "a"), []);
 }
 
+/// Whether what is held of `a` is said in the next moments, and in pushes of its own.
+fn said_and_pushed(node: &mut Driven, among: &[&Puppet]) -> (bool, bool) {
+    node.wait_among(among, secs(3));
+    let (mut said, mut pushed) = (false, false);
+    for sent in node.sent() {
+        let about = |update: &Update| match update {
+            Update::Record(record) => record.name.as_str() == "a",
+            Update::Claim { name, .. } => name.as_str() == "a",
+        };
+        let tells = sent.updates.iter().any(about);
+        said |= tells;
+        pushed |= tells && sent.message == Message::Gossip;
+    }
+    (said, pushed)
+}
+
 #[test]
-fn confirmations_ride_along_while_somebody_decides() {
+fn beliefs_ride_along_while_somebody_decides() {
     let puppets = ["a", "b", "c"].map(|name| puppet(name, 11 + u16::from(name.as_bytes()[0])));
     let [a, b, c] = &puppets;
-    for decides in [true, false] {
+    let refuting = Puppet {
+        incarnation: a.incarnation + 1,
+        ..puppet("a", 11 + u16::from(b'a'))
+    };
+    let words = [
+        (b, claimed(a, Status::Suspect, "b")),
+        (c, claimed(a, Status::Suspect, "c")),
+        (b, claimed(a, Status::Unreachable, "b")),
+        (c, claimed(a, Status::Unreachable, "c")),
+        (c, Update::Record(refuting.record())),
+    ];
+    for (decides, latest) in [true, false]
+        .iter()
+        .flat_map(|d| [0, 1, 4].map(|l| (*d, l)))
+    {
         let mut node = if decides { founder() } else { Driven::new() };
         node.meet(&[a, b, c]);
         node.wait_among(&[a, b, c], secs(1));
-        node.hear(b, Message::Gossip, &[claimed(a, Status::Suspect, "b")]);
-        node.wait_among(&[b, c], ms(300));
-        node.sent();
-        node.hear(c, Message::Gossip, &[claimed(a, Status::Suspect, "c")]);
-        node.wait_among(&[b, c], ms(300));
-        let pushes = node.sent();
-        let pushed = pushes.iter().any(|sent| {
-            sent.message == Message::Gossip
-                && sent.updates.contains(&claimed(a, Status::Suspect, "c"))
+        // It has pushed as much as it may already.
+        while node.node.beliefs.take(node.now) {}
+        for (by, word) in &words[..=latest] {
+            // Those that were asked because of the word before have answered.
+            node.wait_answering(0, &[a, b, c], ms(1));
+            node.calm();
+            node.hear(by, Message::Gossip, std::slice::from_ref(word));
+        }
+        let present = if latest == 4 { &refuting } else { a };
+        let found = said_and_pushed(&mut node, &[present, b, c]);
+        let word = &words[latest].1;
+        assert_eq!(found, (true, !decides), "decides: {decides}, {word:?}");
+    }
+}
+
+#[test]
+fn what_is_believed_is_pushed_while_it_is_rare() {
+    let puppets = ["a", "b", "c"].map(|name| puppet(name, 11 + u16::from(name.as_bytes()[0])));
+    let [a, b, c] = &puppets;
+    let mut node = founder();
+    node.meet(&[a, b, c]);
+    node.wait_among(&[a, b, c], secs(1));
+    node.hear(b, Message::Gossip, &[claimed(a, Status::Suspect, "b")]);
+    assert_eq!(said_and_pushed(&mut node, &[a, b, c]), (true, true));
+}
+
+#[test]
+fn who_suspects_somebody_tells_those_that_watch_it() {
+    let puppets = ["a", "b", "c"].map(|name| puppet(name, 11 + u16::from(name.as_bytes()[0])));
+    let [a, b, c] = &puppets;
+    let mut node = founder();
+    node.meet(&[a, b, c]);
+    node.wait_among(&[a, b, c], secs(1));
+    while node.node.beliefs.take(node.now) {}
+    node.calm();
+    while node.state("a") == "alive" {
+        node.wait_among(&[b, c], ms(100));
+        assert!(node.now < Time::from_nanos(20_000_000_000), "it is pinged");
+    }
+    for other in [b, c] {
+        let told = node.sent.iter().any(|sent| {
+            let says = sent.updates.contains(&claimed(a, Status::Suspect, "me"));
+            sent.to == other.addr && sent.message == Message::Gossip && says
         });
-        assert_eq!(pushed, !decides, "somebody decides: {decides}");
+        assert!(told, "{} watches it", other.name);
     }
 }
 
 /// Of whom it reports since the last look, and under which numbers.
-fn reported(node: &mut Driven) -> Vec<(String, u32)> {
+pub(super) fn reported(node: &mut Driven) -> Vec<(String, u32)> {
     let reports = node.sent().into_iter().filter_map(|sent| {
         let Message::Errand(Errand::Report { subject, seq, .. }) = sent.message else {
             return None;
