@@ -191,9 +191,9 @@ impl Node {
     }
 
     /// Passes on what is believed of a member: that it is suspected, and by whom, or not any more.
-    /// Where somebody decides, this is pushed as long as there is little of it. Of more, the accused
-    /// and whoever decides are told directly, and a verdict is pushed before what others believe
-    /// counts. True when it is pushed.
+    /// Where somebody decides, this is pushed as long as there is little of it. Of more, the
+    /// accused and whoever decides are told directly, and a verdict is pushed before what others
+    /// believe counts. True when it is pushed.
     pub(super) fn gossip_belief(&mut self, name: &Name, now: Time) -> bool {
         let pushed = !self.is_decided_soon(now) || self.beliefs.take(now);
         if pushed {
