@@ -207,7 +207,7 @@ impl Node {
     /// Where word of a suspicion of our own rides along: whoever watches the suspect corroborates
     /// at once, and looks past it.
     fn tell_buddies(&mut self, suspect: &Name, now: Time) {
-        if self.is_deaf() || !self.is_decided_soon(now) {
+        if self.is_deaf() {
             return;
         }
         let Some(id) = self.table.id(suspect.as_str()) else {

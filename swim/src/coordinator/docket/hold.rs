@@ -18,12 +18,9 @@ use crate::limits;
 use crate::members::{Instance, Name};
 use crate::time::Time;
 
-/// How long a conviction by refusals is held for others, which was certain before, by the host's
-/// word.
+/// How long a conviction by refusals is held for others, and one of a stalled process: both were
+/// certain before, refusals by the host's word, a stall by a first hearing.
 const CERTAIN: Duration = Duration::from_millis(300);
-
-/// The same of a stalled process, which a first hearing made certain.
-const STALLED: Duration = Duration::from_millis(200);
 
 /// How long any conviction is held for others.
 pub(super) const LONGEST: Duration = Duration::from_secs(1);
@@ -42,8 +39,7 @@ const TOGETHER: Duration = Duration::from_secs(60);
 /// Until when a conviction is held for others, of a case that was opened then.
 pub(super) fn held_until(opened: Time, since: Time, patience: Patience) -> Time {
     match patience {
-        Patience::Refused => since + CERTAIN,
-        Patience::Stalled => since + STALLED,
+        Patience::Refused | Patience::Stalled => since + CERTAIN,
         Patience::CutOff => (since + LONGEST).min(opened + FROM_REPORT),
     }
 }
