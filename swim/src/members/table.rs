@@ -497,15 +497,14 @@ impl Table {
         rings.buddies()
     }
 
-    /// Some unreachable member: every other time the one that was lost last, which may have been
-    /// started again, otherwise at random.
-    pub(crate) fn some_lost(&self, rng: &mut Rng) -> Option<Name> {
+    /// Some unreachable member at random, or the one that was `last` lost.
+    pub(crate) fn some_lost(&self, last: bool, rng: &mut Rng) -> Option<Name> {
         if self.lost.len() == 0 {
             return None;
         }
         let since = |id: &u32| filled(&self.slots, *id).since;
         let mut choice: SmallVec<[u32; 16]> = self.lost.iter().collect();
-        if rng.below(2) == 0 {
+        if last {
             let last = choice.iter().map(since).max();
             choice.retain(|id| Some(since(id)) == last);
         }

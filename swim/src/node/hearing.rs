@@ -34,8 +34,12 @@ impl Node {
     }
 
     /// A round failed. When none of the relays was heard either, nor anybody else for longer than a
-    /// quiet moment, it says more of this node than of its target. Without relays nobody is deaf.
+    /// quiet moment, it says more of this node than of its target. Without relays nobody is deaf,
+    /// nor where nobody decides ever: SWIM and Lifeguard know nothing of it.
     pub(super) fn listen_after(&mut self, round: &Round, silence: Silence, now: Time) {
+        if !self.config.parts.verdicts {
+            return;
+        }
         match silence {
             Silence::CutOff | Silence::Stalled => {
                 let relayed = round.stage == Stage::Indirect && round.silent_relays() > 0;

@@ -327,6 +327,12 @@ impl Node {
         self.close_stream_of_round(seq);
     }
 
+    /// Every other time the member that was lost last, which may have been started again.
+    fn some_lost(&mut self) -> Option<Name> {
+        let last = self.config.parts.verdicts && self.rng.below(2) == 0;
+        self.table.some_lost(last, &mut self.rng)
+    }
+
     /// At a constant low rate, for ever: one lost member and one seed (DESIGN guarantee 7).
     pub(super) fn on_reconnect(&mut self, now: Time) {
         let next = now + self.rng.around(self.config.reconnect_interval);
@@ -334,7 +340,7 @@ impl Node {
         if self.lifecycle == Lifecycle::Leaving {
             return;
         }
-        if let Some(lost) = self.table.some_lost(&mut self.rng) {
+        if let Some(lost) = self.some_lost() {
             self.probe(&lost, Purpose::Reconnect, now);
         }
         self.check_some_seed();

@@ -156,7 +156,7 @@ impl Node {
         self.note_for_office(name, now);
         let pushed = self.gossip_belief(name, now);
         if by == self.me.name && !pushed {
-            self.tell_buddies(name, now);
+            self.tell_buddies(name);
         }
         if by != self.me.name && self.is_buddy(name) {
             // Its buddies corroborate at once instead of at the next period.
@@ -206,7 +206,7 @@ impl Node {
 
     /// Where word of a suspicion of our own rides along: whoever watches the suspect corroborates
     /// at once, and looks past it.
-    fn tell_buddies(&mut self, suspect: &Name, now: Time) {
+    fn tell_buddies(&mut self, suspect: &Name) {
         if self.is_deaf() {
             return;
         }

@@ -98,13 +98,14 @@ proptest! {
     fn a_lost_member_is_some_unreachable_one(
         statements in prop::collection::vec(any_statement("[a-e]"), 0..20),
         seed in any::<u64>(),
+        last in any::<bool>(),
     ) {
         let (mut table, mut rng) = (table(), Rng::new(seed));
         for statement in statements {
             merge(&mut table, statement);
         }
         let lost = names_at(&table, &[Status::Unreachable]);
-        match table.some_lost(&mut rng) {
+        match table.some_lost(last, &mut rng) {
             Some(name) => prop_assert!(lost.contains(name.as_str())),
             None => prop_assert!(lost.is_empty()),
         }
